@@ -1,0 +1,1 @@
+"""Devices and workloads as data files, strictly decoded."""
