@@ -1,0 +1,180 @@
+"""The metrics, one table row each: name, unit, direction, and the formula over the stamps of one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from profiler.runfile import Memory, Pass, Worker, Workload
+
+NS_PER_S = 1e9
+NS_PER_MS = 1e6
+
+
+class Metric(msgspec.Struct, frozen=True, kw_only=True):
+    """What a figure is called, its unit, which way is better, and whether comparisons are judged on it."""
+
+    name: str
+    label: str
+    unit: str
+    higher_is_better: bool
+    methods: frozenset[str]
+    judged: bool = False
+
+
+PassFormula = Callable[[Pass, Workload], float | None]
+WorkerFormula = Callable[[Worker], float | None]
+
+
+def _ttft(done: Pass, _: Workload) -> float | None:
+    """t1 - s: sampling of the first token in, tokenization out."""
+    return done.token_ns[0] / NS_PER_MS if done.token_ns else None
+
+
+def _tokenize(done: Pass, _: Workload) -> float | None:
+    return None if done.tokenized_ns is None else done.tokenized_ns / NS_PER_MS
+
+
+def _ttft_e2e(done: Pass, workload: Workload) -> float | None:
+    """Tokenization and first token."""
+    tokenized, first = _tokenize(done, workload), _ttft(done, workload)
+    return None if tokenized is None or first is None else tokenized + first
+
+
+def _prefill(done: Pass, workload: Workload) -> float | None:
+    """P / (prompt evaluated - s)."""
+    return _rate(workload.prompt_tokens, done.evaluated_ns)
+
+
+def _tpot(done: Pass, _: Workload) -> float | None:
+    """(tn - t1) / (n - 1), undefined below two tokens."""
+    if len(done.token_ns) < 2:
+        return None
+    return (done.token_ns[-1] - done.token_ns[0]) / (len(done.token_ns) - 1) / NS_PER_MS
+
+
+def _decode(done: Pass, workload: Workload) -> float | None:
+    """1000 / tpot_ms."""
+    tpot = _tpot(done, workload)
+    return 1000 / tpot if tpot else None
+
+
+def _output_bytes(done: Pass, _: Workload) -> float | None:
+    """Bytes of output text over the time from the first token to the last."""
+    if len(done.token_ns) < 2 or done.output_bytes is None:
+        return None
+    share = (len(done.token_ns) - 1) / len(done.token_ns)
+    return _rate(done.output_bytes * share, done.token_ns[-1] - done.token_ns[0])
+
+
+def _prompt_bytes(done: Pass, _: Workload) -> float | None:
+    return None if done.prompt_bytes is None else _rate(done.prompt_bytes, done.evaluated_ns)
+
+
+def _pp(done: Pass, workload: Workload) -> float | None:
+    """llama-bench pp: prompt tokens over the time of their evaluation."""
+    return _rate(workload.prompt_tokens, done.evaluated_ns) if workload.prompt_tokens else None
+
+
+def _tg(done: Pass, _: Workload) -> float | None:
+    """llama-bench tg: N over the time of N evaluations."""
+    return _rate(len(done.token_ns), done.token_ns[-1]) if done.token_ns else None
+
+
+def _rate(amount: float, elapsed_ns: float | None) -> float | None:
+    return amount / elapsed_ns * NS_PER_S if elapsed_ns else None
+
+
+TEXT, RAW = frozenset({"text"}), frozenset({"raw"})
+BOTH = TEXT | RAW
+
+
+def _metric(
+    name: str, label: str, unit: str, up: bool, methods: frozenset[str], judged: bool = False
+) -> Metric:
+    return Metric(name=name, label=label, unit=unit, higher_is_better=up, methods=methods, judged=judged)
+
+
+PASS_METRICS: dict[Metric, PassFormula] = {
+    _metric("ttft_ms", "TTFT", "ms", False, TEXT, judged=True): _ttft,
+    _metric("decode_tps", "decode", "tok/s", True, TEXT, judged=True): _decode,
+    _metric("prefill_tps", "prefill", "tok/s", True, TEXT): _prefill,
+    _metric("tpot_ms", "time per output token", "ms", False, TEXT): _tpot,
+    _metric("tokenize_ms", "tokenize", "ms", False, TEXT): _tokenize,
+    _metric("ttft_e2e_ms", "TTFT with tokenization", "ms", False, TEXT): _ttft_e2e,
+    _metric("text_bps", "output text", "B/s", True, TEXT): _output_bytes,
+    _metric("prompt_bps", "prompt text", "B/s", True, TEXT): _prompt_bytes,
+    _metric("pp_tps", "pp", "tok/s", True, RAW, judged=True): _pp,
+    _metric("tg_tps", "tg", "tok/s", True, RAW, judged=True): _tg,
+}
+"""Figures of one pass. A worker's value is the median of its counted passes."""
+
+
+def _first_ttft(worker: Worker) -> float | None:
+    """The first token of the process: the warm-up pass, with mmap the reading of the file included."""
+    warm_up = next((done for done in worker.passes if done.number == 0), None)
+    return warm_up.token_ns[0] / NS_PER_MS if warm_up and warm_up.token_ns else None
+
+
+WORKER_METRICS: dict[Metric, WorkerFormula] = {
+    _metric("load_ms", "load", "ms", False, BOTH): lambda worker: worker.load_ms,
+    _metric("import_ms", "import of the library", "ms", False, BOTH): lambda worker: worker.import_ms,
+    _metric("first_ttft_ms", "first TTFT of the process", "ms", False, TEXT): _first_ttft,
+}
+"""Figures of one worker."""
+
+
+def _largest(field: Callable[[Memory], int | None]) -> WorkerFormula:
+    def over_phases(worker: Worker) -> float | None:
+        read = [field(phase.memory) for phase in worker.phases]
+        return max((value for value in read if value is not None), default=None)
+
+    return over_phases
+
+
+def _engine_says(name: str) -> WorkerFormula:
+    return lambda worker: (worker.facts or {}).get(name)
+
+
+def _runtime(worker: Worker) -> float | None:
+    """The process before the model: its proportional memory when the library has been imported."""
+    before = next((phase.memory for phase in worker.phases if phase.name == "before_load"), None)
+    return before.pss_bytes if before else None
+
+
+def _unexplained(worker: Worker) -> float | None:
+    """Largest PSS less weights, KV, compute buffers and runtime; negative where they are not all touched."""
+    parts = [MEMORY_METRICS[metric](worker) for metric in MEMORY_METRICS if metric.name in _EXPLAINED]
+    total = _largest(lambda memory: memory.pss_bytes)(worker)
+    known = [part for part in parts if part is not None]
+    return total - sum(known) if total is not None and len(known) == len(parts) else None
+
+
+_EXPLAINED = ("weights_bytes", "kv_bytes", "compute_bytes", "runtime_bytes")
+
+MEMORY_METRICS: dict[Metric, WorkerFormula] = {
+    _metric("peak_rss_bytes", "peak memory", "B", False, BOTH): _largest(lambda m: m.peak_rss_bytes),
+    _metric("pss_bytes", "PSS", "B", False, BOTH): _largest(lambda m: m.pss_bytes),
+    _metric("anon_bytes", "anonymous PSS", "B", False, BOTH): _largest(lambda m: m.anon_bytes),
+    _metric("file_bytes", "file-backed PSS", "B", False, BOTH): _largest(lambda m: m.file_bytes),
+    _metric("shmem_bytes", "shared memory PSS", "B", False, BOTH): _largest(lambda m: m.shmem_bytes),
+    _metric("weights_bytes", "weights", "B", False, BOTH): _engine_says("weights_bytes"),
+    _metric("kv_bytes", "KV cache", "B", False, BOTH): _engine_says("kv_bytes"),
+    _metric("compute_bytes", "compute buffers", "B", False, BOTH): _engine_says("compute_bytes"),
+    _metric("runtime_bytes", "process before the model", "B", False, BOTH): _runtime,
+    _metric("unexplained_bytes", "unexplained", "B", False, BOTH): _unexplained,
+}
+"""Memory of one worker in bytes. A report shows the largest of all workers."""
+
+ITL_PERCENTILES = (50, 90, 95, 99)
+
+
+def gaps_ms(done: Pass) -> list[float]:
+    """The gaps between successive tokens of one pass, in ms."""
+    return [(b - a) / NS_PER_MS for a, b in zip(done.token_ns, done.token_ns[1:], strict=False)]
+
+
+def judged_metrics(method: str) -> list[Metric]:
+    """The headline metrics of a method: those that comparisons are judged and runs are stopped on."""
+    return [m for m in PASS_METRICS if m.judged and method in m.methods]

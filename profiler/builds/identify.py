@@ -1,0 +1,99 @@
+"""What the files named on the command line are: known by their content, not by their name."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from profiler.builds.describe import describe, refuse_non_models
+from profiler.builds.gguf import is_gguf, read_header
+from profiler.errors import UserError
+from profiler.runfile import Build
+
+LARGEST_SCRIPT = 1024 * 1024
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """A build and where it lies. The path stays in this process: it is never recorded."""
+
+    build: Build
+    path: Path
+
+
+class _Script(msgspec.Struct):
+    edgeprof_script: int
+    quantization: str | None = None
+
+
+def identify(words: Sequence[str]) -> list[Found]:
+    """The builds of these paths, each with an id of its own. Raises `UserError` for what is no model."""
+    found = [_identify(Path(word).expanduser()) for word in words]
+    times = Counter(item.build.id for item in found)
+    seen: Counter[str] = Counter()
+    named = []
+    for item in found:
+        base = item.build.id
+        seen[base] += 1
+        build_id = f"{base}#{seen[base]}" if times[base] > 1 else base
+        named.append(msgspec.structs.replace(item, build=msgspec.structs.replace(item.build, id=build_id)))
+    return named
+
+
+def _identify(path: Path) -> Found:
+    if path.is_dir():
+        raise UserError(
+            f"{path.name or path} is a folder; this version profiles GGUF files: name the file in it"
+        )
+    if not is_gguf(path):
+        script = _script(path)
+        if script is not None:
+            return Found(build=_scripted(path, script), path=path)
+    return Found(build=_gguf(path), path=path)
+
+
+def _gguf(path: Path) -> Build:
+    header = read_header(path)
+    refuse_non_models(header)
+    model = describe(header)
+    return Build(
+        id=_id(path),
+        name=path.name,
+        format="gguf",
+        size_bytes=header.byte_size,
+        quantization=model.quantization,
+        architecture=model.architecture,
+        parameters=model.parameters,
+        weights_bytes=model.weights_bytes,
+        bits_per_weight=model.bits_per_weight,
+        read_bytes_per_token=round(model.read_bytes_per_token()),
+        kv_elements_per_token=model.kv_elements_per_token,
+        context_length=model.context_length,
+    )
+
+
+def _script(path: Path) -> _Script | None:
+    """A script of the scripted engine, or None. Nothing in it is carried out here."""
+    try:
+        if path.stat().st_size > LARGEST_SCRIPT or not path.is_file():
+            return None
+        return msgspec.json.decode(path.read_bytes(), type=_Script)
+    except (OSError, msgspec.MsgspecError, RecursionError):
+        return None
+
+
+def _scripted(path: Path, script: _Script) -> Build:
+    return Build(
+        id=_id(path),
+        name=path.name,
+        format="scripted",
+        size_bytes=path.stat().st_size,
+        quantization=script.quantization,
+    )
+
+
+def _id(path: Path) -> str:
+    """The file's name without a model suffix: what a table shows."""
+    return path.stem if path.suffix.lower() in (".gguf", ".json") else path.name

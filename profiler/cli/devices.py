@@ -1,0 +1,146 @@
+"""`edgeprof devices`: the devices there are profiles of, this machine, and where each figure comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from profiler.catalogue.devices import DeviceProfile, Fact, Memory
+
+SCHEMA = "edgeprof.devices/1"
+
+
+class Output(StrEnum):
+    """How the command prints."""
+
+    TERMINAL = "terminal"
+    JSON = "json"
+
+
+def devices(
+    device_id: Annotated[
+        str | None, typer.Argument(metavar="ID", help="A device; `this` is this machine. None: list all.")
+    ] = None,
+    output: Annotated[Output, typer.Option("--format", "-f", help="How to print.")] = Output.TERMINAL,
+    profiles: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="A folder of your own profiles (*.toml).")
+    ] = None,
+) -> None:
+    """List the devices with a profile, or show one device with the source of every figure.
+
+    Example: edgeprof devices raspberry-pi-5
+    """
+    chosen = _chosen(device_id, profiles)
+    if output is Output.JSON:
+        typer.echo(_json(chosen))
+    elif device_id is None:
+        _print(_list_table(chosen), "- : not known; `edgeprof devices ID` shows every figure and its source")
+    else:
+        _print(*_details(chosen[0]))
+
+
+def _chosen(device_id: str | None, folder: Path | None) -> list[DeviceProfile]:
+    from profiler.catalogue.devices import THIS, load_device, load_devices
+    from profiler.host.machine import this_machine
+
+    if device_id == THIS:
+        return [this_machine()]
+    if device_id is not None:
+        return [load_device(device_id, folder)]
+    return [this_machine(), *load_devices(folder).values()]
+
+
+def _json(profiles: list[DeviceProfile]) -> str:
+    import msgspec
+
+    return msgspec.json.format(msgspec.json.encode({"schema": SCHEMA, "devices": profiles})).decode()
+
+
+def _print(*parts: Table | str) -> None:
+    from rich.console import Console
+
+    console = Console(markup=False, highlight=False, emoji=False)
+    for part in parts:
+        console.print(part)
+
+
+def _table(*headers: str) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    for header in headers:
+        table.add_column(header, overflow="fold")
+    return table
+
+
+def _list_table(profiles: list[DeviceProfile]) -> Table:
+    table = _table("id,\nname", "cores,\naccelerators", "memory,\nbandwidth")
+    for profile in profiles:
+        accelerators = list(profile.accelerators) or ["-"]
+        units = "\n".join([*_cores(profile), *accelerators])
+        table.add_row(f"{profile.id}\n{profile.name}", units, _memory(profile.memory))
+    return table
+
+
+def _cores(profile: DeviceProfile) -> list[str]:
+    clusters = [(cluster.count, cluster.core) for cluster in profile.cpu]
+    return [f"{count.value} x {core.value if core else 'unnamed'}" for count, core in clusters if count] or [
+        "-"
+    ]
+
+
+def _memory(memory: Memory) -> str:
+    """Size, then bandwidth: the theoretical figure, else the highest measured one, named as such."""
+    size = _value("bytes", memory.bytes.value) if memory.bytes else "-"
+    if memory.theoretical_bytes_per_s:
+        return f"{size}\n{_value('bytes_per_s', memory.theoretical_bytes_per_s.value)}"
+    measured = [fact.value for fact in memory.measured_bytes_per_s]
+    return f"{size}\n{_value('bytes_per_s', max(measured))} measured" if measured else f"{size}\n-"
+
+
+def _details(profile: DeviceProfile) -> Iterable[Table | str]:
+    from profiler.catalogue.devices import figures
+
+    known = _table("figure", "value", "source", "how it is known")
+    for key, fact in figures(profile):
+        if fact is not None:
+            known.add_row(key, _value(key, fact.value), f"{fact.source} ({fact.confidence})", _remarks(fact))
+    sources = _table("source", "what it is", "read")
+    for source in profile.sources:
+        sources.add_row(source.id, "\n".join(filter(None, [source.what, source.link])), source.read or "-")
+    absent = _table("not known", "why")
+    for key, why in profile.absent.items():
+        absent.add_row(key, why)
+    yield f"{profile.id}: {profile.name} ({profile.kind}; profile version {profile.version})\n"
+    yield known
+    yield "\nH read directly, M a copy or one community source, L conflicting or undated, D derived\n"
+    yield sources
+    if profile.absent:
+        yield ""
+        yield absent
+
+
+def _remarks(fact: Fact[Any]) -> str:
+    return "; ".join(filter(None, [fact.how, fact.note]))
+
+
+def _value(key: str, value: Any) -> str:
+    """A figure as people read it; the end of its key says the unit."""
+    if isinstance(value, tuple):
+        return " ".join(value)
+    unit = key.rpartition(".")[2].partition("[")[0]
+    if unit.endswith("bytes_per_s"):
+        return f"{value / 1e9:.4g} GB/s"
+    if unit.endswith("bytes"):
+        return f"{value / 2**30:.3g} GiB"
+    for ending, name in (("_mhz", "MHz"), ("_gops", "GOPS"), ("watts", "W"), ("_w", "W"), ("_celsius", "C")):
+        if unit.endswith(ending):
+            return f"{value:g} {name}"
+    return str(value)

@@ -1,0 +1,32 @@
+"""`edgeprof report`: a run file as a table, Markdown, CSV or JSON."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def report(
+    run: Annotated[Path, typer.Argument(help="A run file that `edgeprof run` wrote.", show_default=False)],
+    output_format: Annotated[
+        str | None,
+        typer.Option("-f", "--format", help="terminal, markdown, csv or json.", show_default="terminal"),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Write to a file; its suffix says the format.")
+    ] = None,
+    base: Annotated[
+        str | None, typer.Option("--base", help="Row to compare with, such as r2 (default: the first).")
+    ] = None,
+) -> None:
+    """Show what a run measured, recomputed from its raw stamps.
+
+    Example: edgeprof report run.jsonl -o table.md
+    """
+    from profiler import runfile
+    from profiler.analyse.report import report as analyse
+    from profiler.cli.show import show
+
+    show(analyse(runfile.read(run), base), output_format, output)

@@ -1,0 +1,158 @@
+"""What `edgeprof run` does, step by step: prepare, measure, hash, show."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, NoReturn
+
+import platformdirs
+import typer
+from rich.console import Console
+
+from profiler import runfile
+from profiler.analyse.intrusion import spoiled
+from profiler.analyse.report import Report, half_width
+from profiler.analyse.report import report as analyse
+from profiler.builds.hashes import sha256
+from profiler.builds.identify import identify
+from profiler.cli.show import show
+from profiler.errors import ExitCode, UserError
+from profiler.measure.expectation import run_seconds
+from profiler.measure.launch import now
+from profiler.measure.session import Judges, Session
+from profiler.measure.start import Prepared, Request, matched, prepare, with_needs
+from profiler.render import formats, plan
+from profiler.render.live import LiveView, PlainView
+from profiler.runfile import Event, Hashes, Header, Run, Worker
+
+
+def dry(request: Request) -> None:
+    """Show what would be run."""
+    typer.echo("\n".join(_plan_lines(prepare(request))))
+
+
+def fresh(request: Request, output: Path | None, output_format: str | None) -> None:
+    """A new run, into a new file."""
+    formats.chosen(output_format, None)
+    prepared = prepare(request)
+    path = output or default_path(prepared.header)
+    with _created(path) as file:
+        runfile.append(file, prepared.header)
+        _run(prepared, file, path, output_format, [])
+
+
+def resumed(request: Request, path: Path, output_format: str | None) -> None:
+    """Go on with a run that was cut short, by the plan in its file."""
+    formats.chosen(output_format, None)
+    earlier = runfile.read(path)
+    if earlier.ended is not None:
+        raise UserError(
+            f"{path.name} reached its planned stop: going on until the figures please would bend them; start a new run"
+        )
+    paths = matched(earlier.header, identify(request.builds))
+    prepared = with_needs(earlier.header, paths, force=request.force)
+    with _reopened(path) as file:
+        runfile.append(file, Event(name="resumed", at=now()))
+        _run(prepared, file, path, output_format, earlier.workers)
+
+
+def default_path(header: Header) -> Path:
+    """A new file in this platform's data folder, named by time and first build."""
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    name = "".join(c if c.isalnum() or c in "._-" else "_" for c in header.plan.builds[0].id)[:80]
+    return platformdirs.user_data_path("edgeprof") / "runs" / f"{stamp}-{name}.jsonl"
+
+
+def _created(path: Path) -> IO[bytes]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("xb")
+    except FileExistsError:
+        raise UserError(f"{path} exists: choose another name, or go on with it by --resume {path}") from None
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be written ({error.strerror}): choose another place with -o"
+        ) from None
+
+
+def _reopened(path: Path) -> IO[bytes]:
+    """The run file, ready for appending, without a torn last line."""
+    try:
+        file = path.open("r+b")
+        content = file.read()
+        file.truncate(content.rfind(b"\n") + 1)
+        file.seek(0, os.SEEK_END)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}") from None
+    return file
+
+
+def _run(
+    prepared: Prepared, file: IO[bytes], path: Path, output_format: str | None, earlier: Sequence[Worker]
+) -> NoReturn:
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    console = Console(stderr=True, highlight=False)
+    for line in _plan_lines(prepared):
+        console.print(line, markup=False, soft_wrap=True)
+    try:
+        _measure(prepared, file, earlier, console)
+        runfile.append(file, Hashes(sha256={name: sha256(p) for name, p in prepared.paths.items()}))
+        interrupted = False
+    except KeyboardInterrupt:
+        runfile.append(file, Event(name="interrupted", at=now()))
+        interrupted = True
+    run = runfile.read(path)
+    show(analyse(run), output_format, None)
+    console.print(f"\nRun file: {path}", markup=False, soft_wrap=True)
+    raise typer.Exit(exit_code(run, interrupted=interrupted))
+
+
+def _as_interrupt(_signal: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _measure(prepared: Prepared, file: IO[bytes], earlier: Sequence[Worker], console: Console) -> None:
+    header = prepared.header
+
+    def so_far(workers: Sequence[Worker]) -> Run:
+        return Run(header=header, workers=list(workers), events=[], sha256={})
+
+    cores = int(header.environment.get("cpus_total") or header.device.cores or 1)
+    judges = Judges(
+        half_width=lambda workers: half_width(so_far(workers)),
+        spoiled=lambda worker: spoiled(worker, cores),
+    )
+    with _view(header, lambda workers: analyse(so_far(workers)), earlier, console) as view:
+        session = Session(header.plan, prepared.paths, file, judges, view, earlier)
+        refused = {worker.case for worker in earlier if worker.failure is not None}
+        for case in header.plan.cases:
+            if case.id in prepared.refusals and case.id not in refused:
+                session.refuse(case, prepared.refusals[case.id])
+        session.go()
+
+
+def _view(
+    header: Header, draw: Callable[[Sequence[Worker]], Report], earlier: Sequence[Worker], console: Console
+) -> LiveView | PlainView:
+    if console.is_terminal:
+        return LiveView(header.plan, draw, earlier, console)
+    return PlainView(console)
+
+
+def _plan_lines(prepared: Prepared) -> list[str]:
+    needed = {case_id: need.bytes for case_id, need in prepared.needs.items()}
+    run_plan = prepared.header.plan
+    expected = run_seconds(run_plan)
+    return plan.lines(run_plan, needed, prepared.refusals, prepared.available_bytes, expected)
+
+
+def exit_code(run: Run, *, interrupted: bool) -> ExitCode:
+    """130 if interrupted, 3 if no case gave a figure, else 0."""
+    if interrupted:
+        return ExitCode.INTERRUPTED
+    measured = any(worker.failure is None and worker.passes for worker in run.workers)
+    return ExitCode.DONE if measured else ExitCode.NOTHING_MEASURED

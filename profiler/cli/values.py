@@ -1,0 +1,47 @@
+"""Values as people type them on the command line: `2%`, `120s`, `2,4`, `key=value`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from profiler.errors import UserError
+
+_TIME = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h)?")
+_SECONDS = {None: 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
+
+
+def seconds(flag: str, text: str) -> float:
+    """A duration: `90`, `90s`, `5m`, `1.5h`."""
+    found = _TIME.fullmatch(text.strip())
+    if found is None:
+        raise UserError(f"{flag} {text!r}: a duration such as 90s, 5m or 1h is accepted")
+    return float(found[1]) * _SECONDS[found[2]]
+
+
+def share(flag: str, text: str) -> float:
+    """A percentage as a share: `2%` is 0.02."""
+    found = _SHARE.fullmatch(text.strip())
+    if found is None or not 0 < float(found[1]) <= 100:
+        raise UserError(f"{flag} {text!r}: a percentage such as 2% is accepted")
+    return float(found[1]) / 100
+
+
+def several(flag: str, text: str) -> list[str]:
+    """A comma list."""
+    words = [word.strip() for word in text.split(",")]
+    if not all(words):
+        raise UserError(f"{flag} {text!r}: a comma list such as 2,4 is accepted")
+    return words
+
+
+def assignments(flag: str, texts: Sequence[str]) -> dict[str, list[str]]:
+    """`key=value[,value]`, repeated."""
+    found: dict[str, list[str]] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise UserError(f"{flag} {text!r}: key=value is accepted, such as ubatch=256")
+        found[key.strip()] = several(flag, value)
+    return found

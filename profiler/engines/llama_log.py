@@ -1,0 +1,49 @@
+"""Memory and placement that llama.cpp states only in its log."""
+
+import re
+from typing import Any, Dict, List
+
+MIB = 1024 * 1024
+_BUFFER = re.compile(r"^(\w+):\s+(\S+)\s+(model|KV|compute|output|RS) buffer size\s*=\s*([\d.]+) MiB")
+_CACHE = re.compile(
+    r"^llama_kv_cache\w*: size =\s*([\d.]+) MiB \(\s*(\d+) cells,\s*(\d+) layers.*"
+    r"K \((\w+)\):\s*([\d.]+) MiB, V \((\w+)\):\s*([\d.]+) MiB"
+)
+_OFFLOADED = re.compile(r"offloaded (\d+)/(\d+) layers to GPU")
+_FLASH = re.compile(r"Flash Attention (enabled|disabled)|flash_attn\s+= (enabled|disabled)")
+
+
+def read(lines: List[str]) -> Dict[str, Any]:
+    """Buffers with their sizes in bytes, KV cells and types, offloaded layers, flash attention.
+
+    llama.cpp prints MiB with two decimals, so each size is exact to about 5 KiB. "CPU_Mapped" is the
+    span of file mapped: it overlaps "CPU_REPACK" and is not memory in use.
+    """
+    facts: Dict[str, Any] = {"buffers": [], "kv_bytes": 0, "kv_cells": None, "kv_types": None}
+    for line in lines:
+        _read_line(line, facts)
+    return facts
+
+
+def _read_line(line: str, facts: Dict[str, Any]) -> None:
+    buffer = _BUFFER.match(line)
+    if buffer:
+        facts["buffers"].append(
+            {"where": buffer[2], "what": buffer[3].lower(), "bytes": round(float(buffer[4]) * MIB)}
+        )
+    cache = _CACHE.match(line)
+    if cache:
+        facts["kv_bytes"] += round(float(cache[1]) * MIB)
+        facts["kv_cells"] = max(int(cache[2]), facts["kv_cells"] or 0)
+        facts["kv_types"] = [cache[4], cache[6]]
+    offloaded = _OFFLOADED.search(line)
+    if offloaded:
+        facts["gpu_layers"] = int(offloaded[1])
+    flash = _FLASH.search(line)
+    if flash:
+        facts["flash_attention"] = (flash[1] or flash[2]) == "enabled"
+
+
+def bytes_of(facts: Dict[str, Any], *kinds: str) -> int:
+    """Sum of the buffers of these kinds ("model", "kv", "compute", "output", "rs"), in bytes."""
+    return sum(b["bytes"] for b in facts["buffers"] if b["what"] in kinds)

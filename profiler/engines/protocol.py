@@ -1,0 +1,68 @@
+"""What an engine offers the worker. The worker times; an engine only advances."""
+
+from typing import Any, Callable, Dict, List, Protocol
+
+Job = Dict[str, Any]
+"""One worker's order: `path`, `settings`, `workload`, `round`, `seed`; see `measure.launch.job`."""
+
+
+class EngineFailure(Exception):
+    """The engine cannot go on. `kind` is a failure kind of the run file, `message` one sentence."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+
+
+class Engine(Protocol):
+    """One loaded build with one context. Token ids are those of the build's own tokenizer."""
+
+    clock: Callable[[], int]
+    """Nanoseconds. `time.perf_counter_ns` for every real engine; the scripted engine brings its own time."""
+
+    def tokenize(self, text: bytes) -> List[int]:
+        """Token ids of `text`, with the special tokens that the build puts before a prompt."""
+
+    def text_of(self, ids: List[int]) -> bytes:
+        """The bytes that these ids stand for."""
+
+    def random_ids(self, count: int, seed: int) -> List[int]:
+        """`count` ids drawn evenly from the vocabulary, the first one BOS where the build asks for it."""
+
+    def reset(self) -> None:
+        """Forget all context: the next call starts at depth 0."""
+
+    def prefill(self, ids: List[int]) -> None:
+        """Evaluate a prompt. Returns when it has been evaluated, not when it has been queued."""
+
+    def next_token(self) -> int:
+        """The most likely next id, on the host. Evaluates the id it returned before, if there is one."""
+
+    def feed(self, token: int) -> None:
+        """Evaluate one given id without sampling. Returns when it has been evaluated."""
+
+    def save(self) -> object:
+        """The present context, to be restored at the same depth later."""
+
+    def restore(self, state: object) -> None:
+        """Put back a context that `save` returned."""
+
+    def facts(self) -> Dict[str, Any]:
+        """What the engine says of itself: version, build flags, threads, context, memory it allocated."""
+
+    def close(self) -> None:
+        """Free the build."""
+
+
+class EngineModule(Protocol):
+    """A module under `profiler.engines` that the engine table names."""
+
+    def import_library(self) -> None:
+        """Import the engine's library. Raises `EngineFailure("missing_library", ...)`."""
+
+    def load(self, job: Job) -> Engine:
+        """Load a build and make it ready for a prompt. Raises `EngineFailure`."""
+
+    def inspect(self, job: Job) -> Dict[str, Any]:
+        """What this job would take, without allocating it: `weights_bytes`, `kv_bytes`, `compute_bytes`."""

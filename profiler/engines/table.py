@@ -1,0 +1,72 @@
+"""The engines there are: module, formats, install line, settings. Listing them imports none."""
+
+from typing import Dict, FrozenSet, NamedTuple, Optional, Tuple, Union
+
+Value = Union[int, str, bool, None]
+
+
+class Setting(NamedTuple):
+    """One thing that changes a number. `accepted` lists the words of a "word" setting."""
+
+    kind: str  # "int", "flag" or "word"
+    default: Value
+    meaning: str
+    accepted: Tuple[str, ...] = ()
+    least: Optional[int] = None
+
+
+class EngineEntry(NamedTuple):
+    """What is known of an engine before it is imported."""
+
+    module: str
+    formats: Tuple[str, ...]
+    library: Optional[str]
+    extra: Optional[str]
+    methods: FrozenSet[str]
+    settings: Dict[str, Setting]
+
+
+THREADS = Setting("int", None, "threads (default: performance cores this process may use)", least=1)
+CONTEXT = Setting("int", None, "context length in tokens (default: what the workload needs)", least=1)
+
+LLAMA_CPP = EngineEntry(
+    module="profiler.engines.llama_cpp",
+    formats=("gguf",),
+    library="llama_cpp",
+    extra="gguf",
+    methods=frozenset({"text", "raw"}),
+    settings={
+        "threads": THREADS,
+        "context": CONTEXT,
+        "kv": Setting("word", "f16", "type of the KV cache", ("f32", "f16", "bf16", "q8_0", "q5_1", "q4_0")),
+        "flash": Setting("word", "auto", "flash attention", ("auto", "on", "off")),
+        "batch": Setting("int", 2048, "tokens per decode call", least=1),
+        "ubatch": Setting("int", 512, "tokens per compute batch", least=1),
+        "mmap": Setting("flag", True, "map the file instead of reading it"),
+        "mlock": Setting("flag", False, "keep the weights in memory"),
+        "repack": Setting("flag", True, "let the engine rewrite weights for this CPU"),
+        "gpu_layers": Setting(
+            "int", 0, "layers on the GPU; -1 = all, 0 = none and nothing else either", least=-1
+        ),
+    },
+)
+
+SCRIPTED = EngineEntry(
+    module="profiler.engines.scripted",
+    formats=("scripted",),
+    library=None,
+    extra=None,
+    methods=frozenset({"text", "raw"}),
+    settings={
+        "threads": THREADS,
+        "context": CONTEXT,
+        "kv": Setting("word", "f16", "type of the KV cache", ("f16", "q8_0")),
+    },
+)
+
+ENGINES: Dict[str, EngineEntry] = {"llama-cpp": LLAMA_CPP, "scripted": SCRIPTED}
+
+
+def default_engine(build_format: str) -> str:
+    """The engine used for a format when the user names none."""
+    return next(name for name, entry in ENGINES.items() if build_format in entry.formats)

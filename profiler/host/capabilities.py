@@ -1,0 +1,208 @@
+"""What can be measured on this machine, and why the rest cannot."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+
+from profiler.host.counters import cpu_times
+from profiler.host.environment import Environment
+from profiler.host.finding import Finding
+from profiler.host.kernel_files import UnreadableError, entries, field, number, word_or_none
+from profiler.host.readings import batteries
+
+HARDWARE_COUNTERS = ("cpu", "armv", "apple_")
+"""How the kernel's names of CPU counter units begin; "cpu" covers cpu_core and cpu_atom."""
+
+MOST_OPEN_PARANOID = 2
+"""Up to this perf_event_paranoid a user may count events of the own processes."""
+
+
+def capabilities(root: Path, here: Environment) -> list[Finding]:
+    """One finding per kind of measurement: `ok`, or `missing` with the reason."""
+    findings = [
+        _memory_phases(root),
+        _peak_memory(root),
+        _cpu_use(root),
+        _clock(root, here),
+        _temperature(here),
+        _energy(root),
+        _hardware_counters(root),
+    ]
+    if here.hypervisor not in (None, "none"):
+        findings.append(_host(here))
+    return findings
+
+
+def _memory_phases(root: Path) -> Finding:
+    code = "measure.memory"
+    try:
+        field(root, "proc/self/smaps_rollup", "Pss")
+    except UnreadableError as reason:
+        return Finding(
+            code=code, status="missing", seen=str(reason), why="memory by phase and kind stays empty"
+        )
+    return Finding(code=code, status="ok", seen="by phase and kind (smaps_rollup)")
+
+
+def _peak_memory(root: Path) -> Finding:
+    code = "measure.peak_memory"
+    try:
+        field(root, "proc/self/status", "VmHWM")
+    except UnreadableError as reason:
+        return Finding(
+            code=code, status="missing", seen=str(reason), why="the kernel keeps no high-water mark"
+        )
+    return Finding(code=code, status="ok", seen="the kernel's high-water mark (VmHWM)")
+
+
+def _cpu_use(root: Path) -> Finding:
+    code = "measure.other_cpu"
+    times = cpu_times(root)
+    if times is None:
+        why = "passes that others disturb cannot be told"
+        return Finding(code=code, status="missing", seen="no CPU counters", why=why)
+    steal = ", stolen time too" if times.steal_s is not None else ""
+    return Finding(code=code, status="ok", seen=f"ticks of 10 ms{steal}: passes from 0.5 s on")
+
+
+def _clock(root: Path, here: Environment) -> Finding:
+    code = "measure.clock"
+    if here.mhz_now is None:
+        return Finding(
+            code=code,
+            status="missing",
+            seen=here.unreadable.get("mhz_now", "not readable"),
+            why="throttling shows only as slower rounds",
+        )
+    seen = f"{_span(here.mhz_now)} MHz now" + (f", at most {_span(here.mhz_max)}" if here.mhz_max else "")
+    if not _is_pi(root):
+        return Finding(code=code, status="ok", seen=seen)
+    why = "the firmware owns the clock of a Raspberry Pi: this can be a wish"
+    return Finding(code=code, status="ok", seen=seen, why=why, advice="vcgencmd measure_clock arm")
+
+
+def _span(values: tuple[int, ...]) -> str:
+    return f"{min(values)} to {max(values)}" if min(values) < max(values) else str(min(values))
+
+
+def _is_pi(root: Path) -> bool:
+    return "raspberrypi," in (word_or_none(root, "proc/device-tree/compatible") or "")
+
+
+def _temperature(here: Environment) -> Finding:
+    code = "measure.temperature"
+    if here.temperatures is None:
+        reason = here.unreadable.get("temperatures", "not readable")
+        return Finding(code=code, status="missing", seen=reason, why="heat shows only as slower rounds")
+    zone, degrees = max(here.temperatures.items(), key=lambda item: item[1])
+    return Finding(
+        code=code,
+        status="ok",
+        seen=f"{len(here.temperatures)} zones; the hottest is {zone}, {degrees:.0f} degC",
+    )
+
+
+def _energy(root: Path) -> Finding:
+    code = "measure.energy"
+    sources, hindrances = _energy_sources(root)
+    seen, advice = hindrances[0] if hindrances else ("no sensor found", "Use a wall meter.")
+    if sources:
+        return Finding(code=code, status="ok", seen=", ".join(sources), advice=advice if hindrances else None)
+    return Finding(code=code, status="missing", seen=seen, why="energy per token stays empty", advice=advice)
+
+
+def _energy_sources(root: Path) -> tuple[list[str], list[tuple[str, str]]]:
+    """What can be read, and (what was seen, what to do) for what only could be."""
+    sources: list[str] = []
+    hindrances: list[tuple[str, str]] = []
+    for look in (_rapl, _ina3221, _pi_pmic, _nvidia, _battery, _powermetrics):
+        found, hindrance = look(root)
+        sources += [found] if found else []
+        hindrances += [hindrance] if hindrance else []
+    return sources, hindrances
+
+
+Look = tuple[str | None, tuple[str, str] | None]
+
+
+def _rapl(root: Path) -> Look:
+    zones = entries(root, "sys/class/powercap", "intel-rapl:[0-9]*")
+    if not zones:
+        return None, None
+    try:
+        for zone in zones:
+            number(root, f"{zone}/energy_uj")
+    except UnreadableError:
+        command = "sudo chmod a+r /sys/class/powercap/intel-rapl:*/energy_uj  (until restart)"
+        return None, ("RAPL is there, but only root may read it", command)
+    packages = {word_or_none(root, f"{zone}/name") or "?" for zone in zones if zone.count(":") == 1}
+    return f"RAPL ({', '.join(sorted(packages))})", None
+
+
+def _ina3221(root: Path) -> Look:
+    chips = [
+        chip
+        for chip in entries(root, "sys/class/hwmon", "hwmon*")
+        if word_or_none(root, f"{chip}/name") == "ina3221"
+    ]
+    return ("board rails (INA3221)" if chips else None), None
+
+
+def _pi_pmic(root: Path) -> Look:
+    if "bcm2712" not in (word_or_none(root, "proc/device-tree/compatible") or ""):
+        return None, None
+    if not shutil.which("vcgencmd"):
+        return None, ("the power chip of the Raspberry Pi 5 is read by vcgencmd", "Install vcgencmd.")
+    return "rails of the Raspberry Pi 5 (not USB, not HATs)", None
+
+
+def _nvidia(root: Path) -> Look:
+    if not (root / "proc/driver/nvidia/version").exists() and not shutil.which("nvidia-smi"):
+        return None, None
+    if find_spec("pynvml") is None:
+        return None, ("an NVIDIA driver, but not its Python library", "pip install 'edgeprof[nvidia]'")
+    return "NVIDIA GPU (NVML)", None
+
+
+def _battery(root: Path) -> Look:
+    for battery in batteries(root):
+        if not any(word_or_none(root, f"{battery}/{name}") for name in ("power_now", "current_now")):
+            continue
+        if word_or_none(root, f"{battery}/status") == "Discharging":
+            return "battery", None
+        return None, ("the battery's meter counts only while it discharges", "Unplug it to measure energy.")
+    return None, None
+
+
+def _powermetrics(_root: Path) -> Look:
+    if platform.system() != "Darwin":
+        return None, None
+    return None, ("macOS tells power only to root", "sudo powermetrics --samplers cpu_power,gpu_power")
+
+
+def _hardware_counters(root: Path) -> Finding:
+    code, why = "measure.instructions", "no headline figure needs them"
+    units = [path.rsplit("/", 1)[1] for path in entries(root, "sys/bus/event_source/devices", "*")]
+    if not any(unit.startswith(HARDWARE_COUNTERS) for unit in units):
+        return Finding(code=code, status="missing", seen="no hardware counters", why=why)
+    with suppress(UnreadableError):
+        level = number(root, "proc/sys/kernel/perf_event_paranoid")
+        if level > MOST_OPEN_PARANOID:
+            advice = "sudo sysctl kernel.perf_event_paranoid=2"
+            seen = f"only root may count (perf_event_paranoid is {level})"
+            return Finding(code=code, status="missing", seen=seen, why=why, advice=advice)
+    return Finding(code=code, status="ok", seen="hardware counters (perf)")
+
+
+def _host(here: Environment) -> Finding:
+    return Finding(
+        code="measure.host",
+        status="missing",
+        seen=f"virtual machine ({here.hypervisor})",
+        why="the host's page cache and clock, and its other guests, stay unseen",
+        advice="Compare builds inside one run.",
+    )

@@ -1,0 +1,60 @@
+"""What the control groups of this process (v1 or v2) still leave it of memory."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from profiler.host.kernel_files import UnreadableError, number, read_text
+
+_FILES = (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes"))
+"""Limit and usage, in v2 and in v1."""
+
+
+def memory_rooms(root: Path) -> Iterator[tuple[int, int]]:
+    """Limit and what is left of it, in bytes, for each control group that limits this process's memory.
+
+    Left is the limit less usage; cached file pages that are not in active use count as free.
+    """
+    for folder in _folders(root):
+        for limit_file, usage_file in _FILES:
+            try:
+                limit, usage = number(root, f"{folder}/{limit_file}"), number(root, f"{folder}/{usage_file}")
+            except UnreadableError:
+                continue
+            yield limit, max(0, limit - max(0, usage - _inactive_file(root, folder)))
+
+
+def _inactive_file(root: Path, folder: str) -> int:
+    """Bytes of cached file pages not in active use, those of the groups below included."""
+    try:
+        found = re.findall(
+            r"^(?:total_)?inactive_file (\d{1,19})$", read_text(root, f"{folder}/memory.stat"), re.M
+        )
+    except UnreadableError:
+        return 0
+    return max(map(int, found), default=0)
+
+
+def _folders(root: Path) -> Iterator[str]:
+    """The control groups of this process that can limit memory, and all above them.
+
+    Inside a container the path may be the host's and missing here: then the mount itself is the group.
+    """
+    try:
+        lines = read_text(root, "proc/self/cgroup").splitlines()
+    except UnreadableError:
+        return
+    for _, controllers, path in (line.split(":", 2) for line in lines if line.count(":") > 1):
+        parts = [part for part in path.split("/") if part not in ("", ".", "..")]
+        for mount in _mounts(controllers):
+            for depth in range(len(parts), -1, -1):
+                yield "/".join([mount, *parts[:depth]])
+
+
+def _mounts(controllers: str) -> list[str]:
+    """Where the groups of a line are mounted: v2 names no controllers, v1 has a folder of their names."""
+    if not controllers:
+        return ["sys/fs/cgroup", "sys/fs/cgroup/unified"]
+    return [f"sys/fs/cgroup/{controllers}"] if "memory" in controllers.split(",") else []

@@ -1,0 +1,69 @@
+"""Reading the kernel's small text files: bounded, printable, and with a reason when it cannot be done."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+LONGEST_FILE = 1024 * 1024
+LONGEST_WORD = 120
+MOST_ENTRIES = 1024
+
+
+class UnreadableError(Exception):
+    """A fact that cannot be read here. The text is the reason; it holds no absolute path."""
+
+
+def read_text(root: Path, name: str) -> str:
+    """One kernel file, at most 1 MiB of it, with whatever cannot be printed turned into spaces."""
+    try:
+        with (root / name).open("rb") as file:
+            raw = file.read(LONGEST_FILE)
+    except (FileNotFoundError, NotADirectoryError):
+        raise UnreadableError(f"{name}: not offered here") from None
+    except PermissionError:
+        raise UnreadableError(f"{name}: needs more rights") from None
+    except OSError as error:
+        raise UnreadableError(f"{name}: {error.strerror}") from None
+    return "".join(c if c.isprintable() or c == "\n" else " " for c in raw.decode("utf-8", "replace"))
+
+
+def word(root: Path, name: str) -> str:
+    """The first line of a file, at most 120 characters."""
+    first = read_text(root, name).strip().partition("\n")[0].strip()[:LONGEST_WORD]
+    if not first:
+        raise UnreadableError(f"{name}: empty")
+    return first
+
+
+def word_or_none(root: Path, name: str) -> str | None:
+    try:
+        return word(root, name)
+    except UnreadableError:
+        return None
+
+
+def number(root: Path, name: str) -> int:
+    """The whole number that a file holds."""
+    text = word(root, name)
+    if not re.fullmatch(r"-?\d{1,19}", text):
+        raise UnreadableError(f"{name}: not a number")
+    return int(text)
+
+
+def entries(root: Path, folder: str, pattern: str) -> list[str]:
+    """The names, below the root, of a folder's entries: policy2 before policy10."""
+    found = sorted((path.name for path in (root / folder).glob(pattern)), key=_by_number)
+    return [f"{folder}/{name}" for name in found[:MOST_ENTRIES]]
+
+
+def _by_number(name: str) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d{1,9})", name)]
+
+
+def field(root: Path, name: str, key: str) -> str:
+    """The value of the first `key: value` or `key=value` line of a file."""
+    found = re.search(rf"^{re.escape(key)}[ ]*[:=](.*)$", read_text(root, name), re.MULTILINE)
+    if not found or not found[1].strip():
+        raise UnreadableError(f"{name}: has no {key}")
+    return found[1].strip()[:LONGEST_WORD]

@@ -1,0 +1,74 @@
+"""How a worker ended: from exit status, kernel counters and its last words to a typed failure."""
+
+from __future__ import annotations
+
+import re
+import signal
+from pathlib import Path
+
+from profiler.runfile import Failure
+
+_SIGNALS = {
+    "SIGILL": (
+        "the engine's library was built for another CPU (illegal instruction): reinstall it on this machine, "
+        "or build it with GGML_NATIVE off"
+    ),
+    "SIGBUS": "the model file shrank or its disk failed while it was mapped (bus error)",
+    "SIGSEGV": "the engine crashed (segmentation fault)",
+    "SIGABRT": "the engine aborted",
+    "SIGFPE": "the engine crashed (arithmetic error)",
+    "SIGKILL": "something killed the worker, and the kernel's out-of-memory counters did not move",
+}
+_UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
+
+
+def failure_of(
+    status: int | None, *, stalled_s: float | None, oom_kills: int, last_words: str
+) -> Failure | None:
+    """The failure behind an exit status, or None for a clean end.
+
+    `stalled_s` is set when the watchdog killed the worker; `oom_kills` is how far the kernel's counters moved.
+    """
+    if stalled_s is not None:
+        return Failure(kind="timeout", message=f"no progress for {stalled_s:g} s: the worker was stopped")
+    if status == 0:
+        return None
+    name = _signal_name(status)
+    if name == "SIGKILL" and oom_kills > 0:
+        return Failure(kind="out_of_memory", message="the kernel's out-of-memory killer ended the worker")
+    what = _SIGNALS.get(name or "", f"the worker ended with {name or f'exit status {status}'}")
+    return Failure(kind="crashed", message=_with_last_words(what, last_words))
+
+
+def _signal_name(status: int | None) -> str | None:
+    if status is None or status >= 0:
+        return None
+    try:
+        return signal.Signals(-status).name
+    except ValueError:
+        return f"signal {-status}"
+
+
+def _with_last_words(what: str, last_words: str) -> str:
+    lines = [line for line in last_words.splitlines() if line.strip()]
+    return f"{what}: {printable(lines[-1])}" if lines else what
+
+
+def printable(text: str, longest: int = 300) -> str:
+    """A line from an engine, safe to keep and to show: without absolute paths and control characters."""
+    without_paths = re.sub(r"(?<![\w.])(?:/[^\s/:'\"]+)+/", "", text.strip())
+    return _UNPRINTABLE.sub("?", without_paths)[:longest]
+
+
+def oom_kill_count(root: Path = Path("/")) -> int:
+    """How many processes the kernel's out-of-memory killer has ended so far: this machine and this cgroup."""
+    sources = ("proc/vmstat", "sys/fs/cgroup/memory.events", "sys/fs/cgroup/memory/memory.oom_control")
+    return sum(_counter(root / source) for source in sources)
+
+
+def _counter(path: Path) -> int:
+    try:
+        lines = path.read_text("ascii", "replace").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)

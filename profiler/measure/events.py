@@ -1,0 +1,83 @@
+"""What a worker says over its pipe, strictly decoded: one line, one event."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from profiler.runfile import Anchor, Counters, Memory
+
+
+class _Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="event"):
+    pass
+
+
+class Started(_Event, frozen=True, kw_only=True, tag="started"):
+    """The worker runs."""
+
+    anchor: Anchor
+
+
+class Imported(_Event, frozen=True, kw_only=True, tag="imported"):
+    """The engine's library has been imported."""
+
+    ms: float
+    python: str
+
+
+class Inspected(_Event, frozen=True, kw_only=True, tag="inspected"):
+    """What a job would take, in answer to an inspection."""
+
+    facts: dict[str, Any]
+
+
+class Loaded(_Event, frozen=True, kw_only=True, tag="loaded"):
+    """The build is ready for a prompt."""
+
+    ms: float
+    facts: dict[str, Any]
+
+
+class PhaseEnded(_Event, frozen=True, kw_only=True, tag="phase"):
+    """Memory at the end of a phase."""
+
+    name: str
+    memory: Memory
+
+
+class PassEnded(_Event, frozen=True, kw_only=True, tag="pass"):
+    """One pass, with all its stamps."""
+
+    number: int
+    start_ns: int
+    evaluated_ns: int
+    token_ns: list[int]
+    tokenized_ns: int | None
+    prompt_bytes: int | None
+    output_bytes: int | None
+    output_sha256: str | None
+    counters: Counters
+
+
+class Failed(_Event, frozen=True, kw_only=True, tag="failure"):
+    """The worker could not go on and says why."""
+
+    kind: str
+    message: str
+
+
+class Done(_Event, frozen=True, kw_only=True, tag="done"):
+    """The worker ended in good order, failed or not."""
+
+    anchor: Anchor
+
+
+WorkerEvent = Started | Imported | Inspected | Loaded | PhaseEnded | PassEnded | Failed | Done
+
+_decoder: msgspec.json.Decoder[WorkerEvent] = msgspec.json.Decoder(WorkerEvent)
+
+
+def decode(line: bytes) -> WorkerEvent:
+    """One event. Raises `msgspec.MsgspecError` for anything else."""
+    return _decoder.decode(line)

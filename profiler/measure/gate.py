@@ -1,0 +1,98 @@
+"""Before anything is measured: what each case will take, as its engine says, and whether it fits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from profiler.engines.table import ENGINES
+from profiler.errors import UserError
+from profiler.measure.launch import job, run_worker
+from profiler.runfile import Build, Case, Failure
+
+RUNTIME_BYTES = 100 * 1024 * 1024
+"""What a worker takes beside the model: interpreter and libraries (measured: see the README)."""
+
+INSPECTION_STALL_S = 60.0
+
+
+class Need(msgspec.Struct, frozen=True, kw_only=True):
+    """The memory of one case in bytes, or why its engine refuses it."""
+
+    bytes: int | None
+    failure: Failure | None = None
+
+
+def needs(cases: Sequence[Case], paths: Mapping[str, Path]) -> dict[str, Need]:
+    """What each case takes, asked of its engine in a child process once for every distinct question.
+
+    Raises `UserError` when an engine is not installed, or refuses a build with every setting asked for.
+    """
+    answers: dict[bytes, Need] = {}
+    found = {}
+    for case in cases:
+        question = _question(case)
+        if question not in answers:
+            answers[question] = _ask(case, paths[case.build])
+        found[case.id] = answers[question]
+    _refuse_hopeless(cases, found)
+    return found
+
+
+def _question(case: Case) -> bytes:
+    settings = {name: value for name, value in case.settings.items() if name != "threads"}
+    workload = case.workload
+    lengths = (workload.prompt_tokens, workload.output_tokens, workload.depth)
+    return msgspec.json.encode((case.build, case.engine, settings, lengths))
+
+
+def _ask(case: Case, path: Path) -> Need:
+    order = job(case, path, mode="inspect", round_number=0, passes=0, seed=0)
+    seen = run_worker(order, case.workload, INSPECTION_STALL_S, lambda _pass, _tokens: None)
+    if seen.interrupted:
+        raise KeyboardInterrupt
+    if seen.failure is not None or seen.facts is None:
+        return Need(bytes=None, failure=seen.failure)
+    return Need(bytes=_total(seen.facts))
+
+
+def _total(facts: Mapping[str, Any]) -> int:
+    parts = (facts.get(name) or 0 for name in ("weights_bytes", "kv_bytes", "compute_bytes"))
+    return RUNTIME_BYTES + sum(parts)
+
+
+def _refuse_hopeless(cases: Sequence[Case], found: Mapping[str, Need]) -> None:
+    for case in cases:
+        failure = found[case.id].failure
+        if failure is not None and failure.kind == "missing_library":
+            extra = ENGINES[case.engine].extra
+            raise UserError(
+                f"engine {case.engine} is not installed ({failure.message}): pip install 'edgeprof[{extra}]'"
+            )
+    for build in dict.fromkeys(case.build for case in cases):
+        failures = [found[case.id].failure for case in cases if case.build == build]
+        first = failures[0]
+        if first is not None and all(failures):
+            raise UserError(f"{build} cannot be loaded: {first.message}")
+
+
+def refusal(need: Need, available: int, build: Build, *, force: bool) -> Failure | None:
+    """Why a case will not be measured: its engine refuses it, or it does not fit into `available` bytes."""
+    if need.bytes is None:
+        return need.failure
+    if need.bytes <= available or force:
+        return None
+    return Failure(
+        kind="out_of_memory",
+        message=(
+            f"{build.name} needs {_gib(need.bytes)} and {_gib(available)} are free: "
+            "choose a smaller quantization or context, or try it with --force"
+        ),
+    )
+
+
+def _gib(count: int) -> str:
+    return f"{count / 2**30:.2f} GiB"

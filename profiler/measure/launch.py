@@ -1,0 +1,222 @@
+"""One worker from start to end: started, watched, and turned into what it saw."""
+
+from __future__ import annotations
+
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from profiler.catalogue.workloads import text_of
+from profiler.engines.table import ENGINES
+from profiler.measure import worker as worker_script
+from profiler.measure.endings import failure_of, oom_kill_count, printable
+from profiler.measure.events import (
+    Done,
+    Failed,
+    Imported,
+    Inspected,
+    Loaded,
+    PassEnded,
+    PhaseEnded,
+    Started,
+    WorkerEvent,
+    decode,
+)
+from profiler.measure.stamps import progress, stamp_buffer, unfinished_pass, words
+from profiler.measure.worker_environment import worker_environment
+from profiler.runfile import Anchor, Case, Failure, Pass, Phase, Workload
+
+LOOK_EVERY_S = 0.25
+LONGEST_LINE = 16 * 1024 * 1024
+
+Progress = Callable[[int, int], None]
+"""Called a few times a second with the pass the worker is in and the tokens stamped in it."""
+
+
+class Seen(msgspec.Struct, kw_only=True):
+    """What one worker saw, collected while it ran."""
+
+    started: Anchor | None = None
+    ended: Anchor | None = None
+    import_ms: float | None = None
+    load_ms: float | None = None
+    facts: dict[str, Any] | None = None
+    phases: list[Phase] = []
+    passes: list[Pass] = []
+    failure: Failure | None = None
+    in_good_order: bool = False
+    interrupted: bool = False
+
+
+def job(case: Case, path: Path, *, mode: str, round_number: int, passes: int, seed: int) -> dict[str, Any]:
+    """The order for a worker: `mode` is "measure" or "inspect"."""
+    workload = msgspec.to_builtins(case.workload)
+    if case.workload.method == "text":
+        workload["text"] = text_of(case.workload.id)
+    return {
+        "mode": mode,
+        "module": ENGINES[case.engine].module,
+        "path": str(path.resolve()),
+        "settings": case.settings,
+        "workload": workload,
+        "round": round_number,
+        "passes": passes,
+        "seed": seed,
+        "cpus": sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
+    }
+
+
+def now() -> Anchor:
+    """This moment on both clocks."""
+    return Anchor(**worker_script.anchor())
+
+
+def run_worker(order: dict[str, Any], workload: Workload, stall_s: float, on_progress: Progress) -> Seen:
+    """Run one worker to its end and return what it saw. The worker is gone when this returns or raises.
+
+    Ctrl-C ends the worker and is noted in `interrupted`, so that its finished passes are not lost.
+    """
+    oom_before = oom_kill_count()
+    seen = Seen(started=now())
+    with stamp_buffer(workload.output_tokens) as stamps, tempfile.TemporaryFile() as errors:
+        process = _start(order | {"stamps": str(stamps)}, errors)
+        stalled = False
+        try:
+            stalled = _watch(process, stamps, stall_s, seen, on_progress)
+        except KeyboardInterrupt:
+            seen.interrupted = True
+        finally:
+            _stop(process)
+        _salvage(seen, stamps)
+        if not seen.interrupted:
+            _conclude(seen, process.returncode, stall_s if stalled else None, oom_before, errors)
+    seen.ended = seen.ended or now()
+    return seen
+
+
+def _start(order: dict[str, Any], errors: IO[bytes]) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen(
+        [sys.executable, "-P", worker_script.__file__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        env=worker_environment(os.environ),
+        start_new_session=True,
+    )
+    assert process.stdin is not None
+    try:
+        process.stdin.write(msgspec.json.encode(order))
+        process.stdin.close()
+    except BrokenPipeError:
+        pass
+    return process
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.kill()
+    process.wait()
+
+
+def _watch(
+    process: subprocess.Popen[bytes], stamps: Path, stall_s: float, seen: Seen, on_progress: Progress
+) -> bool:
+    """Collect events until the pipe closes. True if the worker made no progress for `stall_s` seconds."""
+    lines = _lines(process)
+    last_change, last_words = time.monotonic(), words(stamps)
+    while True:
+        try:
+            line = lines.get(timeout=LOOK_EVERY_S)
+        except queue.Empty:
+            current = words(stamps)
+            on_progress(*progress(current))
+            if current != last_words:
+                last_change, last_words = time.monotonic(), current
+            elif time.monotonic() - last_change > stall_s:
+                return True
+            continue
+        if line is None:
+            process.wait()
+            return False
+        last_change = time.monotonic()
+        _take(line, seen)
+
+
+def _lines(process: subprocess.Popen[bytes]) -> queue.Queue[bytes | None]:
+    """The worker's lines, read by a thread so that waiting for one can time out on every system."""
+    lines: queue.Queue[bytes | None] = queue.Queue()
+
+    def read() -> None:
+        assert process.stdout is not None
+        for line in _limited(process.stdout):
+            lines.put(line)
+        lines.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    return lines
+
+
+def _limited(pipe: IO[bytes]) -> Iterator[bytes]:
+    return iter(lambda: pipe.readline(LONGEST_LINE), b"")
+
+
+def _take(line: bytes, seen: Seen) -> None:
+    try:
+        event = decode(line)
+    except msgspec.MsgspecError:
+        words_said = printable(line.decode("utf-8", "replace"), 80)
+        seen.failure = Failure(
+            kind="crashed", message=f"the worker's pipe carried something else: {words_said}"
+        )
+        return
+    _note(event, seen)
+
+
+def _note(event: WorkerEvent, seen: Seen) -> None:
+    match event:
+        case Started(anchor=anchor):
+            seen.started = anchor
+        case Imported(ms=ms):
+            seen.import_ms = ms
+        case Inspected(facts=facts):
+            seen.facts = facts
+        case Loaded(ms=ms, facts=facts):
+            seen.load_ms, seen.facts = ms, facts
+        case PhaseEnded(name=name, memory=memory):
+            seen.phases.append(Phase(name=name, memory=memory))
+        case PassEnded():
+            seen.passes.append(Pass(**msgspec.structs.asdict(event)))
+        case Failed(kind=kind, message=message):
+            seen.failure = Failure(kind=kind, message=printable(message))
+        case Done(anchor=anchor):
+            seen.ended, seen.in_good_order = anchor, True
+
+
+def _salvage(seen: Seen, stamps: Path) -> None:
+    rest = unfinished_pass(words(stamps), {done.number for done in seen.passes})
+    if rest is not None:
+        seen.passes.append(rest)
+
+
+def _conclude(
+    seen: Seen, status: int | None, stalled_s: float | None, oom_before: int, errors: IO[bytes]
+) -> None:
+    if seen.failure is not None:
+        return
+    errors.seek(max(0, errors.seek(0, os.SEEK_END) - 4096))
+    said = errors.read().decode("utf-8", "replace")
+    oom_kills = oom_kill_count() - oom_before
+    seen.failure = failure_of(status, stalled_s=stalled_s, oom_kills=oom_kills, last_words=said)
+    if seen.failure is None and not seen.in_good_order:
+        seen.failure = Failure(
+            kind="crashed", message="the worker ended before it was done, with exit status 0"
+        )

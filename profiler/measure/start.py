@@ -1,0 +1,181 @@
+"""From a request to everything a run needs before its first worker: plan, paths, header, refusals."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from profiler import __version__
+from profiler.builds.identify import Found, identify
+from profiler.catalogue import workloads
+from profiler.catalogue.devices import THIS, DeviceProfile, load_device
+from profiler.errors import UserError, nearest
+from profiler.host.environment import environment
+from profiler.host.machine import available_memory, physical_cores, this_machine
+from profiler.measure.gate import Need, needs, refusal
+from profiler.measure.launch import now
+from profiler.measure.variants import cases
+from profiler.measure.worker_environment import recorded
+from profiler.runfile import SCHEMA, Case, Device, Failure, Header, Plan
+
+TARGETS = ("cpu",)
+CHECKPOINTS = [8, 12, 20, 30]
+"""Rounds at which a run may stop for precision (facts: statistics, sections 4 and 9)."""
+
+MOST_ROUNDS, MOST_PASSES = 200, 50
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What the user asked for, decoded but not yet checked against builds and engines."""
+
+    builds: list[str]
+    workloads: list[str]
+    prompt: int | None
+    output_tokens: int | None
+    engines: list[str]
+    settings: dict[str, list[str]]
+    device: str
+    target: str
+    within: float
+    max_time_s: float
+    rounds: int | None
+    passes: int
+    seed: int
+    stall_s: float
+    force: bool
+
+
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+    """A run that could start now."""
+
+    header: Header
+    paths: dict[str, Path]
+    needs: dict[str, Need]
+    refusals: dict[str, Failure]
+    available_bytes: int | None
+
+
+def prepare(request: Request) -> Prepared:
+    """Check everything that can be checked before measuring. Raises `UserError`."""
+    _check(request)
+    profile = this_machine() if request.device == THIS else load_device(request.device)
+    found = identify(request.builds)
+    plan = _plan(request, found)
+    header = _header(plan, profile)
+    paths = {item.build.id: item.path for item in found}
+    return with_needs(header, paths, force=request.force)
+
+
+def with_needs(header: Header, paths: dict[str, Path], *, force: bool) -> Prepared:
+    """The run with what each case takes, and which cases do not fit into this machine's memory."""
+    found = needs(header.plan.cases, paths)
+    available = available_memory().available_bytes
+    return Prepared(
+        header=header,
+        paths=paths,
+        needs=found,
+        refusals=_refusals(header.plan, found, available, force=force),
+        available_bytes=available,
+    )
+
+
+def _refusals(
+    plan: Plan, found: Mapping[str, Need], available: int | None, *, force: bool
+) -> dict[str, Failure]:
+    builds = {build.id: build for build in plan.builds}
+    limit = 2**63 if available is None else available
+    checked = {c.id: refusal(found[c.id], limit, builds[c.build], force=force) for c in plan.cases}
+    return {case_id: failure for case_id, failure in checked.items() if failure is not None}
+
+
+def _check(request: Request) -> None:
+    if request.target not in TARGETS:
+        raise UserError(
+            f"there is no target {request.target!r} in this version: {nearest(request.target, TARGETS)}"
+        )
+    _between("--processes", request.rounds, MOST_ROUNDS)
+    _between("--passes", request.passes, MOST_PASSES)
+    if request.max_time_s <= 0 or request.stall_s <= 0:
+        raise UserError("--max-time and --stall must be longer than 0 s")
+
+
+def _between(flag: str, value: int | None, most: int) -> None:
+    if value is not None and not 1 <= value <= most:
+        raise UserError(f"{flag} {value}: numbers from 1 to {most} are accepted")
+
+
+def _plan(request: Request, found: Sequence[Found]) -> Plan:
+    asked = [workloads.parse(word, request.prompt, request.output_tokens) for word in request.workloads]
+    builds = [item.build for item in found]
+    return Plan(
+        builds=builds,
+        cases=cases(builds, asked, request.engines, request.settings, _default_threads()),
+        seed=request.seed,
+        passes=request.passes,
+        rounds=request.rounds,
+        within=request.within,
+        max_time_s=request.max_time_s,
+        stall_s=request.stall_s,
+        checkpoints=CHECKPOINTS,
+    )
+
+
+def _default_threads() -> int:
+    known = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
+    return physical_cores(Path("/"), known)
+
+
+def _header(plan: Plan, profile: DeviceProfile) -> Header:
+    surroundings: dict[str, Any] = msgspec.to_builtins(environment())
+    return Header(
+        type="header",
+        schema=SCHEMA,
+        run_id=secrets.token_hex(8),
+        edgeprof=__version__,
+        started=now(),
+        plan=plan,
+        device=device_of(profile, surroundings.get("cpu_model")),
+        environment=surroundings,
+        worker_environment=recorded(os.environ),
+    )
+
+
+def device_of(profile: DeviceProfile, cpu_model: str | None) -> Device:
+    """What a run file keeps of a device profile."""
+    memory = profile.memory
+    bandwidth = memory.theoretical_bytes_per_s
+    counts = [cluster.count.value for cluster in profile.cpu if cluster.count is not None]
+    return Device(
+        id=profile.id,
+        name=profile.name,
+        cpu=cpu_model,
+        cores=sum(counts) or None,
+        memory_bytes=memory.bytes.value if memory.bytes else None,
+        memory_bandwidth_bytes_per_s=bandwidth.value if bandwidth else None,
+        bandwidth_source=f"theoretical, {bandwidth.source}" if bandwidth else None,
+    )
+
+
+def matched(header: Header, found: Sequence[Found]) -> dict[str, Path]:
+    """The paths of a resumed run's builds, matched by name and size. Raises `UserError` for what is missing."""
+    by_identity = {(item.build.name, item.build.size_bytes): item.path for item in found}
+    paths = {}
+    for build in header.plan.builds:
+        path = by_identity.get((build.name, build.size_bytes))
+        if path is None:
+            raise UserError(
+                f"the run to resume measured {build.name} of {build.size_bytes} bytes, which is not among the "
+                "builds given: name the same files again"
+            )
+        paths[build.id] = path
+    return paths
+
+
+def case_name(case: Case) -> str:
+    """Build, workload and id of a case, for messages."""
+    return f"{case.id} ({case.build}, {case.workload.id})"

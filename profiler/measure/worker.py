@@ -1,0 +1,269 @@
+"""The worker: loads one build, runs some passes of one case, and writes what it saw, one JSON line at a time.
+
+It is started by path, in any Python from 3.9 on, with the standard library and one engine; nothing of the
+analysis is imported. Its order comes on standard input. Its results go to what was standard output when it
+started; the engine's own output goes to standard error from then on.
+"""
+
+import gc
+import hashlib
+import importlib
+import json
+import mmap
+import os
+import signal
+import sys
+import time
+import types
+from typing import Any, Callable, Dict, List, Optional, TextIO
+
+if "profiler" not in sys.modules:
+    _package = types.ModuleType("profiler")
+    _package.__path__ = [os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
+    sys.modules["profiler"] = _package
+
+from profiler.engines.protocol import Engine, EngineFailure, EngineModule, Job
+from profiler.measure import worker_memory
+
+PASS, START, EVALUATED, FIRST = 0, 1, 2, 3
+"""Words of the stamp buffer: pass number, prompt received, prompt evaluated, first token."""
+
+WARM_UP_TOKENS = 16
+_PR_SET_PDEATHSIG = 1
+
+Emit = Callable[..., None]
+Stamps = Any  # memoryview of signed 64-bit words; the type has no element type before Python 3.12
+
+
+def take_over_output() -> TextIO:
+    """The pipe to the parent. From here on, file descriptor 1 is standard error."""
+    results = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return results
+
+
+def emitter(results: TextIO) -> Emit:
+    """A function that writes one event as one line."""
+
+    def emit(event: str, **fields: Any) -> None:
+        results.write(json.dumps({"event": event, **fields}) + "\n")
+        results.flush()
+
+    return emit
+
+
+def die_with_parent() -> None:
+    """Leave no orphan, and be the first that the kernel's out-of-memory killer takes (Linux)."""
+    if not sys.platform.startswith("linux"):
+        return
+    import ctypes
+
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    try:
+        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+            file.write("1000")
+    except OSError:
+        pass
+
+
+def anchor() -> Dict[str, int]:
+    """The same moment on the wall clock and on the clock of the stamps, in nanoseconds."""
+    return {"wall_ns": time.time_ns(), "mono_ns": time.perf_counter_ns()}
+
+
+def open_stamps(path: str) -> Stamps:
+    """The buffer of stamps that the parent reads along in, so that a crash loses none."""
+    with open(path, "r+b") as file:
+        return memoryview(mmap.mmap(file.fileno(), 0)).cast("q")
+
+
+def prompt_ids(engine: Engine, workload: Dict[str, Any], seed: int) -> List[int]:
+    """Exactly as many token ids as the workload asks for: of its text, repeated if short, or random ones."""
+    count = workload["prompt_tokens"]
+    if workload["method"] == "raw":
+        return engine.random_ids(count, seed)
+    text = workload["text"].encode("utf-8")
+    ids = engine.tokenize(text)
+    once = len(ids)
+    while len(ids) < count and once:
+        text += text
+        ids = engine.tokenize(text)
+    if len(ids) < count:
+        raise EngineFailure("bad_file", "its tokenizer gives no tokens for the workload's text")
+    return ids[:count]
+
+
+def text_pass(engine: Engine, ids: List[int], tokens: int, stamps: Stamps) -> List[int]:
+    """One prompt and `tokens` greedy tokens, one stamp each. Nothing else happens between stamps."""
+    clock, next_token = engine.clock, engine.next_token
+    output = [0] * tokens
+    stamps[START] = clock()
+    engine.prefill(ids)
+    stamps[EVALUATED] = clock()
+    for k in range(tokens):
+        output[k] = next_token()
+        stamps[FIRST + k] = clock()
+    return output
+
+
+def raw_pass(engine: Engine, ids: List[int], fed: List[int], stamps: Stamps) -> List[int]:
+    """The llama-bench method: given ids, no sampler, one stamp after each evaluated call."""
+    clock, feed = engine.clock, engine.feed
+    stamps[START] = clock()
+    if ids:
+        engine.prefill(ids)
+    stamps[EVALUATED] = clock()
+    for k, token in enumerate(fed):
+        feed(token)
+        stamps[FIRST + k] = clock()
+    return []
+
+
+class Measurement:
+    """The passes of one loaded build."""
+
+    def __init__(self, job: Job, engine: Engine, stamps: Stamps, emit: Emit) -> None:
+        self._engine, self._stamps, self._emit = engine, stamps, emit
+        self._workload = job["workload"]
+        self._seed = job["seed"]
+        self._ids = prompt_ids(engine, self._workload, self._seed)
+        self._text = b"" if self._is_raw() else engine.text_of(self._ids)
+        self._depth_state: Optional[object] = None
+
+    def _is_raw(self) -> bool:
+        return bool(self._workload["method"] == "raw")
+
+    def warm_up(self) -> None:
+        """One pass that no headline contains: its first token is the cold one, and it shows the memory."""
+        tokens = self._workload["output_tokens"]
+        self._run(0, min(tokens, 1))
+        self._emit("phase", name="after_prefill", memory=worker_memory.memory())
+        rest = min(tokens, WARM_UP_TOKENS) - 1
+        if rest > 0 and self._is_raw():
+            for token in self._engine.random_ids(rest, self._seed):
+                self._engine.feed(token)
+        else:
+            for _ in range(rest):
+                self._engine.next_token()
+
+    def passes(self, count: int) -> None:
+        """The passes that count."""
+        for number in range(1, count + 1):
+            self._run(number, self._workload["output_tokens"])
+
+    def _run(self, number: int, tokens: int) -> None:
+        self._go_to_depth()
+        tokenized_ns = self._time_tokenizer()
+        self._clear_stamps(number)
+        before = worker_memory.counters()
+        started = time.perf_counter_ns()
+        output = self._one_pass(tokens)
+        wall_ns = time.perf_counter_ns() - started
+        moved = worker_memory.difference(before, worker_memory.counters())
+        self._report(number, tokens, output, tokenized_ns, dict(moved, wall_ns=wall_ns))
+
+    def _go_to_depth(self) -> None:
+        depth = self._workload["depth"]
+        if self._depth_state is not None:
+            self._engine.restore(self._depth_state)
+            return
+        self._engine.reset()
+        if depth:
+            self._engine.prefill(self._engine.random_ids(depth, self._seed + 1))
+            self._depth_state = self._engine.save()
+
+    def _time_tokenizer(self) -> Optional[int]:
+        if self._is_raw():
+            return None
+        started = self._engine.clock()
+        self._engine.tokenize(self._text)
+        return self._engine.clock() - started
+
+    def _clear_stamps(self, number: int) -> None:
+        for k in range(len(self._stamps)):
+            self._stamps[k] = 0
+        self._stamps[PASS] = number
+
+    def _one_pass(self, tokens: int) -> List[int]:
+        if self._is_raw():
+            fed = self._engine.random_ids(tokens, self._seed + 2)
+            return raw_pass(self._engine, self._ids, fed, self._stamps)
+        return text_pass(self._engine, self._ids, tokens, self._stamps)
+
+    def _report(
+        self,
+        number: int,
+        tokens: int,
+        output: List[int],
+        tokenized_ns: Optional[int],
+        counters: Dict[str, Any],
+    ) -> None:
+        start = self._stamps[START]
+        self._emit(
+            "pass",
+            number=number,
+            start_ns=start,
+            evaluated_ns=self._stamps[EVALUATED] - start,
+            token_ns=[self._stamps[FIRST + k] - start for k in range(tokens)],
+            tokenized_ns=tokenized_ns,
+            prompt_bytes=len(self._text) if self._text else None,
+            output_bytes=len(self._engine.text_of(output)) if output else None,
+            output_sha256=hashlib.sha256(repr(output).encode()).hexdigest() if output else None,
+            counters=counters,
+        )
+
+
+def timed_ms(clock: Callable[[], int], action: Callable[[], Any]) -> Any:
+    """The result of `action` and how many milliseconds it took."""
+    started = clock()
+    result = action()
+    return result, (clock() - started) / 1e6
+
+
+def measure(job: Job, module: EngineModule, emit: Emit) -> None:
+    """Load, warm up, run the passes, and tell the memory at the end of each phase."""
+    emit("phase", name="before_load", memory=worker_memory.memory())
+    engine, load_ms = timed_ms(time.perf_counter_ns, lambda: module.load(job))
+    emit("loaded", ms=load_ms, facts=engine.facts())
+    emit("phase", name="loaded", memory=worker_memory.memory())
+    measurement = Measurement(job, engine, open_stamps(job["stamps"]), emit)
+    gc.collect()
+    gc.disable()
+    measurement.warm_up()
+    measurement.passes(job["passes"])
+    emit("phase", name="after_decode", memory=worker_memory.memory())
+    engine.close()
+
+
+def work(job: Job, emit: Emit) -> None:
+    """Carry out one order."""
+    if job.get("cpus") and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, job["cpus"])
+    module: Any = importlib.import_module(job["module"])
+    _, import_ms = timed_ms(time.perf_counter_ns, module.import_library)
+    emit("imported", ms=import_ms, python=sys.version.split()[0])
+    if job["mode"] == "inspect":
+        emit("inspected", facts=module.inspect(job))
+    else:
+        measure(job, module, emit)
+
+
+def main() -> None:
+    """One order in, events out. Every failure ends as an event or as an exit status."""
+    emit = emitter(take_over_output())
+    die_with_parent()
+    job = json.load(sys.stdin)
+    emit("started", anchor=anchor())
+    try:
+        work(job, emit)
+    except EngineFailure as failure:
+        emit("failure", kind=failure.kind, message=failure.message)
+    except MemoryError:
+        emit("failure", kind="out_of_memory", message="the worker could not allocate memory")
+    except Exception as error:  # an engine may raise anything; its type and words are the result
+        emit("failure", kind="crashed", message=f"{type(error).__name__}: {error}")
+    emit("done", anchor=anchor())
+
+
+if __name__ == "__main__":
+    main()

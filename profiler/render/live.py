@@ -1,0 +1,138 @@
+"""What a person sees while a run is on: what, how far, how sure, how long still."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from profiler.analyse.report import Report
+from profiler.measure.stop import planned_rounds
+from profiler.render import format as fmt
+from profiler.render.columns import HEADLINES, kind
+from profiler.runfile import Case, Plan, Worker
+
+REFRESH_S = 1.0
+"""Drawing costs a few milliseconds of a core that the worker may want."""
+
+MOST_ROWS = 24
+
+Analyse = Callable[[Sequence[Worker]], Report]
+
+
+class LiveView:
+    """A listener that draws the state of the run, once a second at most."""
+
+    def __init__(self, plan: Plan, analyse: Analyse, workers: Sequence[Worker], console: Console) -> None:
+        self._plan, self._analyse, self._console = plan, analyse, console
+        self._workers = list(workers)
+        self._report: Report | None = None
+        self._began, self._drawn = time.monotonic(), 0.0
+        self._now = "starting"
+        self._case: Case | None = None
+        self._round = 0
+        self._live = Live(console=console, auto_refresh=False, transient=True)
+
+    def __enter__(self) -> LiveView:
+        self._live.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.__exit__(None, None, None)
+
+    def visiting(self, case: Case, round_number: int, attempt: int) -> None:
+        again = f", measured again ({attempt}) because others disturbed it" if attempt else ""
+        self._case, self._round = case, round_number
+        self._now = f"{fmt.plain(case.build)}: waiting for a quiet moment{again}"
+        self._draw()
+
+    def progress(self, pass_number: int, tokens: int) -> None:
+        if self._case is None or time.monotonic() - self._drawn < REFRESH_S:
+            return
+        where = f"pass {pass_number} of {self._plan.passes}" if pass_number else "warm-up"
+        total = self._case.workload.output_tokens
+        self._now = f"{fmt.plain(self._case.build)}: {where}" + (
+            f", token {tokens} of {total}" if total else ""
+        )
+        self._draw()
+
+    def visited(self, worker: Worker) -> None:
+        self._workers.append(worker)
+        small = len(self._plan.cases) <= MOST_ROWS
+        if small or len(self._workers) % len(self._plan.cases) == 0:
+            self._report = self._analyse(self._workers)
+        self._draw()
+
+    def _draw(self) -> None:
+        self._drawn = time.monotonic()
+        parts: list[RenderableType] = [Text(self._headline(), style="bold")]
+        if self._report is not None:
+            parts.append(_table(self._report))
+        parts.append(Text(self._now, style="dim"))
+        self._live.update(Group(*parts), refresh=True)
+
+    def _headline(self) -> str:
+        elapsed = time.monotonic() - self._began
+        return f"round {self._round + 1} of {self._rounds()}, {fmt.duration(elapsed)} so far{self._left(elapsed)}"
+
+    def _rounds(self) -> str:
+        most = planned_rounds(self._plan)
+        return str(most) if self._plan.rounds is not None else f"at most {most}"
+
+    def _left(self, elapsed: float) -> str:
+        """How long still, from how long each worker took: at most to the last round or the time limit."""
+        if not self._workers:
+            return ""
+        per_round = elapsed / len(self._workers) * len(self._plan.cases)
+        left = (planned_rounds(self._plan) - self._round) * per_round
+        if self._plan.rounds is None:
+            left = min(left, max(self._plan.max_time_s - elapsed, 0) + per_round)
+        return f", at most {fmt.duration(left)} still"
+
+
+class PlainView:
+    """A listener for a log: one line for each worker, to standard error."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def __enter__(self) -> PlainView:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def visiting(self, case: Case, round_number: int, attempt: int) -> None:
+        """Nothing to say yet."""
+
+    def progress(self, pass_number: int, tokens: int) -> None:
+        """A log does not want this."""
+
+    def visited(self, worker: Worker) -> None:
+        took = fmt.duration((worker.ended.mono_ns - worker.started.mono_ns) / 1e9)
+        failure = worker.failure
+        said = f"{failure.kind}: {fmt.plain(failure.message)}" if failure else f"{len(worker.passes)} passes"
+        self._console.print(f"round {worker.round + 1} {worker.case}: {said}, {took}", markup=False)
+
+
+def _table(report: Report) -> Table:
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for title in ("case", "workload", "figure", "", "processes"):
+        grid.add_column(title, no_wrap=True)
+    workloads = {workload.id: workload for workload in report.workloads}
+    for row in report.rows[:MOST_ROWS]:
+        settings = [f"{name} {fmt.setting(row.settings.get(name))}" for name in report.varying]
+        name = ", ".join([fmt.plain(row.build), *settings])
+        if row.failure is not None:
+            grid.add_row(Text(name), row.workload, Text(row.failure.kind, style="red"), "", "")
+            continue
+        metric = HEADLINES[kind(workloads[row.workload])][0 if workloads[row.workload].method == "raw" else 1]
+        estimate = row.metrics.get(metric[0])
+        value = f"{fmt.figure(estimate)} {metric[1].rsplit(', ')[-1]}" if estimate else "-"
+        count = str(estimate.processes) if estimate else "0"
+        grid.add_row(Text(name), row.workload, value, fmt.spread(estimate), count)
+    return grid
