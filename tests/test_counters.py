@@ -52,7 +52,7 @@ class Machine:
         return self.counters
 
     def wait(self, **options: float) -> QuietStart:
-        return wait_until_quiet(clock=self.clock, sleep=self.sleep, read=self.read, **options)  # type: ignore[arg-type]
+        return wait_until_quiet(clock=self.clock, sleep=self.sleep, read=self.read, **options)
 
 
 def test_busy_is_all_but_idle_and_waiting_in_seconds(tmp_path: Path) -> None:

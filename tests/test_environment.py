@@ -234,7 +234,7 @@ def test_a_file_is_read_to_a_bound_and_without_terminal_codes(tmp_path: Path) ->
 
 def test_a_folder_in_place_of_a_file_is_a_reason(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
-    with pytest.raises(UnreadableError, match="^folder: Is a directory$"):
+    with pytest.raises(UnreadableError, match=r"^folder: Is a directory$"):
         read_text(tmp_path, "folder")
 
 

@@ -250,7 +250,7 @@ def _engines(cases: Sequence[Case], workers: Sequence[Worker]) -> dict[str, Any]
     engine_of = {case.id: case.engine for case in cases}
     for worker in workers:
         if worker.facts is not None:
-            facts = {k: v for k, v in worker.facts.items() if k in ("engine", "version", "commit", "system")}
+            facts = dict(worker.facts.get("versions") or {}) | {"system": worker.facts.get("system")}
             found.setdefault(engine_of[worker.case], facts)
     return found
 

@@ -200,9 +200,11 @@ class LlamaCpp:
     def facts(self) -> Dict[str, Any]:
         log = llama_log.read(_lines())
         return {
-            "engine": "llama.cpp",
-            "version": _version("ggml_version"),
-            "commit": _version("ggml_commit"),
+            "versions": {
+                "llama-cpp-python": _bindings_version(),
+                "ggml": _version("ggml_version"),
+                "commit": _version("ggml_commit"),
+            },
             "system": lib.llama_print_system_info().decode("utf-8", "replace").strip(),
             "context": lib.llama_n_ctx(self._context),
             "vocabulary": lib.llama_vocab_n_tokens(self._vocab),
@@ -239,6 +241,12 @@ def _library(name: str) -> ctypes.CDLL:
     """A library that the bindings loaded, by the name llama.cpp's build gives it."""
     folder, loaded = os.path.split(lib._lib._name)
     return ctypes.CDLL(os.path.join(folder, loaded.replace("llama", name)))
+
+
+def _bindings_version() -> Optional[str]:
+    import llama_cpp
+
+    return getattr(llama_cpp, "__version__", None)
 
 
 def _version(symbol: str) -> Optional[str]:

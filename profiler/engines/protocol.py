@@ -49,7 +49,7 @@ class Engine(Protocol):
         """Put back a context that `save` returned."""
 
     def facts(self) -> Dict[str, Any]:
-        """What the engine says of itself: version, build flags, threads, context, memory it allocated."""
+        """What the engine says of itself: `versions` by part, `system` (build flags), memory it allocated."""
 
     def close(self) -> None:
         """Free the build."""

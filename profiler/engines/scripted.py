@@ -119,7 +119,7 @@ class Scripted:
         memory = dict(
             {"weights_bytes": 0, "kv_bytes": 0, "compute_bytes": 0}, **self._script.get("memory", {})
         )
-        return dict({"engine": "scripted", "version": "1", "commit": None}, **memory)
+        return dict({"versions": {"script": "1"}, "system": None}, **memory)
 
     def close(self) -> None:
         pass

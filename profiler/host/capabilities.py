@@ -102,7 +102,7 @@ def _temperature(here: Environment) -> Finding:
     return Finding(
         code=code,
         status="ok",
-        seen=f"{len(here.temperatures)} zones; the hottest is {zone}, {degrees:.0f} degC",
+        seen=f"the hottest zone is {zone} at {degrees:.0f} degC",
     )
 
 

@@ -57,14 +57,15 @@ def _engine(library: Library) -> Finding:
     if not _present(library.module):
         command = f"pip install 'edgeprof[{library.extra}]'"
         return Finding(code=code, status="missing", seen="not installed", advice=command)
-    installed = [f"{name} {found}" for name in library.distributions if (found := _version(name))]
+    versions = {name: found for name in library.distributions if (found := _version(name))}
+    installed = [f"{name} {found}" for name, found in versions.items()]
     if len(installed) > 1:
         return Finding(
             code=code,
             status="warn",
             seen=" and ".join(installed),
             why=f"all install the module {library.module}, each over the other",
-            advice=f"pip uninstall {' '.join(library.distributions)}",
+            advice=f"pip uninstall {' '.join(versions)}",
         )
     return Finding(code=code, status="ok", seen=installed[0] if installed else "installed, version not known")
 

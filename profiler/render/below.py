@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
+
 from profiler.analyse.comparison import Comparison
 from profiler.analyse.metrics import PASS_METRICS
 from profiler.analyse.report import Report, Row
@@ -48,7 +50,8 @@ def _device(report: Report) -> str:
 def _engine(report: Report) -> str:
     shown = []
     for name, said in report.engines.items():
-        shown.append(f"{name} ({said.get('engine')} {said.get('version')}, commit {said.get('commit')})")
+        versions = [f"{part} {version}" for part, version in said.items() if part != "system" and version]
+        shown.append(f"{name} ({', '.join(versions)})" if versions else name)
     return fmt.plain("; ".join(shown))
 
 
@@ -72,28 +75,52 @@ def resolution(report: Report) -> str:
     return f"smaller differences cannot be seen here: {widths}"
 
 
-def comparisons(report: Report) -> list[str]:
-    """One sentence for each comparison."""
+class Ratio(msgspec.Struct, frozen=True, kw_only=True):
+    """One comparison in words."""
+
+    row: str
+    metric: str
+    ratio: str
+    interval: str
+    verdict: str
+
+
+def comparisons(report: Report) -> list[tuple[str, list[Ratio]]]:
+    """For each base a heading, and the ratios of the other rows to it."""
     names = {row.id: row_name(report, row) for row in report.rows}
-    return [_comparison(item, names) for item in report.comparisons]
+    bases = dict.fromkeys(item.base for item in report.comparisons)
+    return [
+        (
+            f"Compared with {base} ({names[base]})",
+            [_ratio(item, names) for item in report.comparisons if item.base == base],
+        )
+        for base in bases
+    ]
+
+
+def _ratio(item: Comparison, names: dict[str, str]) -> Ratio:
+    row = f"{item.candidate} {names[item.candidate]}"
+    if item.verdict is Verdict.NOT_COMPARABLE:
+        return Ratio(row=row, metric="", ratio="", interval=item.differs[0], verdict="not comparable")
+    bounded = item.ratio is not None and item.low is not None and item.high is not None
+    provisional = "~" if item.provisional else ""
+    return Ratio(
+        row=row,
+        metric=_LABELS[item.metric],
+        ratio="-" if item.ratio is None else f"x{item.ratio:.3f}",
+        interval=f"{provisional}{item.low:.3f} to {item.high:.3f}" if bounded else "too few rounds",
+        verdict=item.verdict.value,
+    )
 
 
 def row_name(report: Report, row: Row) -> str:
-    """Build and the settings that vary, enough to tell rows apart."""
+    """What tells this row from the others: quantization or build, varying settings, workload."""
+    builds = {other.build for other in report.rows}
+    quantizations = {other.quantization for other in report.rows}
+    by_quantization = len(quantizations) == len(builds) and row.quantization
     varying = [f"{name} {fmt.setting(row.settings.get(name))}" for name in report.varying]
-    parts = [fmt.plain(row.build), *varying]
+    parts = [fmt.plain(str(row.quantization if by_quantization else row.build)), *varying]
     return ", ".join([*parts, row.workload] if len(report.workloads) > 1 else parts)
-
-
-def _comparison(item: Comparison, names: dict[str, str]) -> str:
-    pair = f"{names[item.candidate]} against {names[item.base]}"
-    if item.verdict is Verdict.NOT_COMPARABLE:
-        return f"{pair}: not comparable ({item.differs[0]})"
-    if item.ratio is None or item.low is None or item.high is None:
-        return f"{pair}: {_LABELS[item.metric]} undecided, too few rounds"
-    bounds = f"x{item.ratio:.3f} ({item.low:.3f} to {item.high:.3f})"
-    provisional = ", provisional" if item.provisional else ""
-    return f"{pair}: {_LABELS[item.metric]} {bounds}, {item.verdict.value}{provisional}"
 
 
 def notices(report: Report) -> list[str]:

@@ -12,14 +12,15 @@ from profiler.runfile import Workload
 
 HEADLINES = {
     "text": (
-        ("ttft_ms", "TTFT, ms"),
-        ("decode_tps", "decode, tok/s"),
-        ("prefill_tps", "prefill, tok/s"),
-        ("peak_rss_bytes", "peak memory"),
+        ("ttft_ms", "TTFT", "ms"),
+        ("decode_tps", "decode", "tok/s"),
+        ("prefill_tps", "prefill", "tok/s"),
+        ("peak_rss_bytes", "peak memory", ""),
     ),
-    "pp": (("pp_tps", "pp, tok/s"), ("peak_rss_bytes", "peak memory")),
-    "tg": (("tg_tps", "tg, tok/s"), ("peak_rss_bytes", "peak memory")),
+    "pp": (("pp_tps", "pp", "tok/s"), ("peak_rss_bytes", "peak memory", "")),
+    "tg": (("tg_tps", "tg", "tok/s"), ("peak_rss_bytes", "peak memory", "")),
 }
+"""Metric, title and unit of each figure column, by kind of workload."""
 
 
 class Cell(msgspec.Struct, frozen=True):
@@ -39,11 +40,11 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class Table(msgspec.Struct, frozen=True):
-    """The rows of one workload."""
+    """The rows of one workload. `figures` holds the title and the unit of each figure column."""
 
     title: str
     names: list[str]
-    figures: list[str]
+    figures: list[tuple[str, str]]
     lines: list[Line]
 
 
@@ -56,12 +57,12 @@ def _table(report: Report, workload: Workload) -> Table:
     rows = [row for row in report.rows if row.workload == workload.id]
     columns = HEADLINES[kind(workload)]
     engines = len({row.engine for row in report.rows}) > 1
-    names = ["build", "quant", *(["engine"] if engines else []), *report.varying]
+    names = ["", "build", "quant", *(["engine"] if engines else []), *report.varying]
     return Table(
         title=describe(workload),
         names=names,
-        figures=[title for _, title in columns],
-        lines=[_line(report, row, [name for name, _ in columns], engines) for row in rows],
+        figures=[(title, unit) for _, title, unit in columns],
+        lines=[_line(report, row, [name for name, _, _ in columns], engines) for row in rows],
     )
 
 
@@ -81,7 +82,7 @@ def describe(workload: Workload) -> str:
 
 
 def _line(report: Report, row: Row, metrics: Sequence[str], engines: bool) -> Line:
-    names = [fmt.plain(row.build), fmt.plain(row.quantization or "-")]
+    names = [row.id, fmt.plain(row.build), fmt.plain(row.quantization or "-")]
     names += [row.engine] if engines else []
     names += [fmt.setting(row.settings.get(name)) for name in report.varying]
     if row.failure is not None:

@@ -14,7 +14,7 @@ from profiler.analyse.report import Report
 from profiler.measure.stop import planned_rounds
 from profiler.render import format as fmt
 from profiler.render.columns import HEADLINES, kind
-from profiler.runfile import Case, Plan, Worker
+from profiler.runfile import Case, Plan, Worker, Workload
 
 REFRESH_S = 1.0
 """Drawing costs a few milliseconds of a core that the worker may want."""
@@ -130,9 +130,15 @@ def _table(report: Report) -> Table:
         if row.failure is not None:
             grid.add_row(Text(name), row.workload, Text(row.failure.kind, style="red"), "", "")
             continue
-        metric = HEADLINES[kind(workloads[row.workload])][0 if workloads[row.workload].method == "raw" else 1]
-        estimate = row.metrics.get(metric[0])
-        value = f"{fmt.figure(estimate)} {metric[1].rsplit(', ')[-1]}" if estimate else "-"
+        name_of_metric, _, unit = _live_metric(workloads[row.workload])
+        estimate = row.metrics.get(name_of_metric)
+        value = f"{fmt.figure(estimate)} {unit}" if estimate else "-"
         count = str(estimate.processes) if estimate else "0"
         grid.add_row(Text(name), row.workload, value, fmt.spread(estimate), count)
     return grid
+
+
+def _live_metric(workload: Workload) -> tuple[str, str, str]:
+    """Decode speed for text, else the one figure there is."""
+    columns = HEADLINES[kind(workload)]
+    return columns[1] if workload.method == "text" else columns[0]

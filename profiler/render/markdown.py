@@ -16,7 +16,7 @@ def render(report: Report) -> str:
     """Table, facts, comparisons, notices, hashes."""
     parts = [f"## {escape(_title(report))}", *map(_table, tables(report))]
     parts.append("\n".join(f"- **{label}**: {escape(text)}" for label, text in below.facts(report)))
-    parts += _section("Comparisons", below.comparisons(report))
+    parts += [_ratios(heading, ratios) for heading, ratios in below.comparisons(report)]
     parts += _section("Notices", below.notices(report))
     parts += _section("Builds", _builds(report))
     return "\n\n".join(parts) + "\n"
@@ -32,10 +32,15 @@ def _title(report: Report) -> str:
 
 
 def _table(table: Table) -> str:
-    header = [*table.names, *table.figures]
+    header = [*table.names, *map(_heading, table.figures)]
     rule = ["---"] * len(table.names) + ["---:"] * len(table.figures)
     rows = [_row(header), _row(rule), *(_row(_line(line, len(table.figures))) for line in table.lines)]
     return f"### {escape(table.title)}\n\n" + "\n".join(rows)
+
+
+def _heading(figure: tuple[str, str]) -> str:
+    title, unit = figure
+    return f"{title}, {unit}" if unit else title
 
 
 def _row(cells: list[str]) -> str:
@@ -52,6 +57,12 @@ def _line(line: Line, figures: int) -> list[str]:
 def _cell(cell: Cell) -> str:
     text = f"**{cell.value}**" if cell.best else cell.value
     return f"{text} {escape(cell.spread)}".strip()
+
+
+def _ratios(heading: str, ratios: list[below.Ratio]) -> str:
+    rows = [["row", "metric", "ratio", "interval", "verdict"], ["---", "---", "---:", "---", "---"]]
+    rows += [[escape(r.row), r.metric, r.ratio, r.interval, r.verdict] for r in ratios]
+    return f"### {escape(heading)}\n\n" + "\n".join(map(_row, rows))
 
 
 def _section(title: str, lines: list[str]) -> list[str]:

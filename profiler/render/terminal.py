@@ -15,7 +15,8 @@ from profiler.render import below
 from profiler.render.columns import Cell, Line, Table, tables
 
 WIDTH_WITHOUT_TERMINAL = 110
-BEST = "best"
+WIDE = 80
+_VERDICT_STYLE = {"better": "green", "worse": "red", "same": "cyan"}
 
 
 def render(report: Report) -> str:
@@ -26,7 +27,7 @@ def render(report: Report) -> str:
     console.print(renderable(report, WIDTH_WITHOUT_TERMINAL))
     output = console.file
     assert isinstance(output, io.StringIO)
-    return output.getvalue()
+    return "".join(line.rstrip() + "\n" for line in output.getvalue().splitlines())
 
 
 def renderable(report: Report, width: int) -> RenderableType:
@@ -34,20 +35,21 @@ def renderable(report: Report, width: int) -> RenderableType:
     parts: list[RenderableType] = []
     for table in tables(report):
         grid = _grid(table)
-        fits = Console(width=10_000).measure(grid).minimum <= width
+        fits = Console(width=10_000).measure(grid).maximum <= width
         parts += [Text(""), Text(table.title, style="bold"), grid if fits else _cards(table)]
     parts += [Text(""), _facts(below.facts(report))]
-    parts += _section("Comparisons", below.comparisons(report))
+    for heading, ratios in below.comparisons(report):
+        parts += [Text(""), Text(heading, style="dim"), _ratios(ratios, width)]
     parts += _section("Notices", below.notices(report))
     return Group(*parts)
 
 
 def _grid(table: Table) -> RenderableType:
-    grid = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    grid = RichTable(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     for name in table.names:
         grid.add_column(name, no_wrap=True)
-    for title in table.figures:
-        grid.add_column(title, justify="right", no_wrap=True)
+    for title, unit in table.figures:
+        grid.add_column(f" {title}\n {unit}" if unit else f" {title}", justify="right", no_wrap=True)
         grid.add_column("", justify="left", no_wrap=True)
     for line in table.lines:
         grid.add_row(*_grid_row(line, len(table.figures)))
@@ -79,17 +81,18 @@ def _cards(table: Table) -> RenderableType:
     """One short block for each row: names on one line, each figure on its own."""
     blocks: list[RenderableType] = []
     for line in table.lines:
-        named = zip(table.names[2:], line.names[2:], strict=True)
-        title = [line.names[0], line.names[1], *(f"{name} {value}" for name, value in named)]
+        named = zip(table.names[3:], line.names[3:], strict=True)
+        title = [" ".join(line.names[:2]), line.names[2], *(f"{name} {value}" for name, value in named)]
         blocks.append(Text(", ".join(title), style="underline", overflow="fold"))
         blocks.append(_failure(line) if line.failure else _card(table.figures, line.cells))
     return Group(*blocks)
 
 
-def _card(titles: Sequence[str], cells: Sequence[Cell]) -> RenderableType:
+def _card(figures: Sequence[tuple[str, str]], cells: Sequence[Cell]) -> RenderableType:
     card = RichTable.grid(padding=(0, 2, 0, 0))
-    for title, cell in zip(titles, cells, strict=True):
-        card.add_row(Text("  " + title, style="dim"), *_parts(cell))
+    for (title, unit), cell in zip(figures, cells, strict=True):
+        label = f"  {title}, {unit}" if unit else f"  {title}"
+        card.add_row(Text(label, style="dim"), *_parts(cell))
     return card
 
 
@@ -97,6 +100,23 @@ def _facts(facts: Sequence[tuple[str, str]]) -> RenderableType:
     grid = RichTable.grid(padding=(0, 2, 0, 0))
     for label, text in facts:
         grid.add_row(Text(label, style="dim"), Text(text, overflow="fold"))
+    return grid
+
+
+def _ratios(ratios: Sequence[below.Ratio], width: int) -> RenderableType:
+    """A line for each comparison, or two where there is little room."""
+    grid = RichTable.grid(padding=(0, 2, 0, 0))
+    for ratio in ratios:
+        style = _VERDICT_STYLE.get(ratio.verdict, "")
+        interval = Text(ratio.interval, style="dim")
+        verdict = Text(ratio.verdict, style=style)
+        names = [Text("  " + ratio.row), Text(ratio.metric)]
+        figures = [Text(ratio.ratio, style="bold"), interval, verdict]
+        if width >= WIDE:
+            grid.add_row(*names, *figures)
+        else:
+            grid.add_row(*names, figures[0], verdict)
+            grid.add_row("", "", interval, "")
     return grid
 
 
