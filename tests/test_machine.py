@@ -14,6 +14,7 @@ from profiler.catalogue.devices import DeviceProfile, figures
 from profiler.host.machine import MemoryLimit, available_memory, physical_cores, this_machine
 
 SYS_CPU = "sys/devices/system/cpu"
+MIB = 2**20
 GIB = 2**30
 
 
@@ -75,20 +76,13 @@ def x86(root: Path, cpus: int = 2, threads_per_core: int = 1) -> Path:
     blocks = []
     for number in range(cpus):
         core = number // threads_per_core
-        blocks.append(
-            f"processor\t: {number}\nmodel name\t: Some CPU\nphysical id\t: 0\n"
-            f"core id\t\t: {core}\nflags\t\t: fpu avx2\n"
-        )
-        siblings = (
-            f"{core * threads_per_core}-{(core + 1) * threads_per_core - 1}"
-            if threads_per_core > 1
-            else str(number)
-        )
+        first, last = core * threads_per_core, (core + 1) * threads_per_core - 1
+        siblings = str(first) if first == last else f"{first}-{last}"
         write(root, {f"{SYS_CPU}/cpu{number}/topology/core_cpus_list": siblings})
-    write(
-        root,
-        {"proc/cpuinfo": "\n".join(blocks), "proc/meminfo": "MemTotal: 4000000 kB\nMemAvailable: 3000000 kB"},
-    )
+        names = f"processor\t: {number}\nmodel name\t: Some CPU\nphysical id\t: 0\n"
+        blocks.append(f"{names}core id\t\t: {core}\nbugs\t\t:\nflags\t\t: fpu avx2\n")
+    meminfo = "MemTotal: 4000000 kB\nMemAvailable: 3000000 kB"
+    write(root, {"proc/cpuinfo": "\n".join(blocks), "proc/meminfo": meminfo})
     return root
 
 
@@ -228,109 +222,71 @@ def test_hybrid_counts_performance_cores(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("files", "cores"),
+    ("group", "quota", "cores"),
     [
-        ({"proc/self/cgroup": "0::/job", "sys/fs/cgroup/job/cpu.max": "200000 100000"}, 2),
-        ({"proc/self/cgroup": "0::/job/step", "sys/fs/cgroup/job/cpu.max": "350000 100000"}, 3),
-        ({"proc/self/cgroup": "0::/job", "sys/fs/cgroup/job/cpu.max": "50000 100000"}, 1),
-        ({"proc/self/cgroup": "0::/job", "sys/fs/cgroup/job/cpu.max": "max 100000"}, 4),
-        (
-            {
-                "proc/self/cgroup": "1:cpu:/docker/abc",
-                "sys/fs/cgroup/cpu/cpu.cfs_quota_us": "100000",
-                "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000",
-            },
-            1,
-        ),
-        (
-            {
-                "proc/self/cgroup": "1:cpu:/",
-                "sys/fs/cgroup/cpu/cpu.cfs_quota_us": "-1",
-                "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000",
-            },
-            4,
-        ),
+        ("job", "200000 100000", 2),
+        ("job/step", "350000 100000", 3),
+        ("job", "50000 100000", 1),
+        ("job", "max 100000", 4),
     ],
-    ids=["v2", "v2 parent", "v2 half", "v2 max", "v1 in a container", "v1 none"],
+    ids=["two CPUs", "set by the parent", "half a CPU", "none"],
 )
-def test_the_quota_of_the_container_caps_the_threads(
-    tmp_path: Path, files: dict[str, str], cores: int
-) -> None:
-    write(x86(tmp_path, cpus=4), files)
+def test_a_v2_quota_caps_the_threads(tmp_path: Path, group: str, quota: str, cores: int) -> None:
+    write(x86(tmp_path, 4), {"proc/self/cgroup": f"0::/{group}", "sys/fs/cgroup/job/cpu.max": quota})
     assert physical_cores(tmp_path, set(range(4))) == cores
 
 
-MIB = 2**20
-V1 = "sys/fs/cgroup/memory"
-V2 = "sys/fs/cgroup/job"
+@pytest.mark.parametrize(("quota", "cores"), [("100000", 1), ("-1", 4)])
+def test_a_v1_quota_caps_the_threads_inside_a_container(tmp_path: Path, quota: str, cores: int) -> None:
+    cpu = "sys/fs/cgroup/cpu/cpu.cfs"
+    write(x86(tmp_path, 4), {f"{cpu}_quota_us": quota, f"{cpu}_period_us": "100000"})
+    write(tmp_path, {"proc/self/cgroup": "1:cpu:/docker/abc"})
+    assert physical_cores(tmp_path, set(range(4))) == cores
+
+
+FREE = MemoryLimit(total_bytes=4_096_000_000, available_bytes=3_072_000_000, limit_source="MemAvailable")
+
+
+def within(available_mib: int) -> MemoryLimit:
+    return MemoryLimit(total_bytes=GIB, available_bytes=available_mib * MIB, limit_source="cgroup")
+
+
+def test_memory_without_a_cgroup_is_what_the_kernel_has_available(tmp_path: Path) -> None:
+    assert available_memory(x86(tmp_path)) == FREE
 
 
 @pytest.mark.parametrize(
-    ("files", "limit"),
+    ("limit", "usage", "memory"),
     [
-        (
-            {},
-            MemoryLimit(
-                total_bytes=4_000_000 * 1024, available_bytes=3_000_000 * 1024, limit_source="MemAvailable"
-            ),
-        ),
-        (
-            {
-                "proc/self/cgroup": "0::/job",
-                f"{V2}/memory.max": str(GIB),
-                f"{V2}/memory.current": str(700 * MIB),
-                f"{V2}/memory.stat": f"anon 1\nfile 2\ninactive_file {300 * MIB}",
-            },
-            MemoryLimit(total_bytes=GIB, available_bytes=624 * MIB, limit_source="cgroup"),
-        ),
-        (
-            {
-                "proc/self/cgroup": "4:memory:/docker/abc\n0::/",
-                f"{V1}/memory.limit_in_bytes": str(GIB),
-                f"{V1}/memory.usage_in_bytes": str(700 * MIB),
-                f"{V1}/memory.stat": f"inactive_file {MIB}\ntotal_inactive_file {300 * MIB}",
-            },
-            MemoryLimit(total_bytes=GIB, available_bytes=624 * MIB, limit_source="cgroup"),
-        ),
-        (
-            {
-                "proc/self/cgroup": "4:memory:/",
-                f"{V1}/memory.limit_in_bytes": "9223372036854771712",
-                f"{V1}/memory.usage_in_bytes": str(MIB),
-            },
-            MemoryLimit(
-                total_bytes=4_000_000 * 1024, available_bytes=3_000_000 * 1024, limit_source="MemAvailable"
-            ),
-        ),
-        (
-            {"proc/self/cgroup": "0::/job", f"{V2}/memory.max": "max", f"{V2}/memory.current": "1"},
-            MemoryLimit(
-                total_bytes=4_000_000 * 1024, available_bytes=3_000_000 * 1024, limit_source="MemAvailable"
-            ),
-        ),
-        (
-            {
-                "proc/self/cgroup": "0::/job",
-                f"{V2}/memory.max": str(GIB),
-                f"{V2}/memory.current": str(2 * GIB),
-            },
-            MemoryLimit(total_bytes=GIB, available_bytes=0, limit_source="cgroup"),
-        ),
+        (str(GIB), 700 * MIB, within(624)),
+        (str(GIB), 2 * GIB, within(0)),
+        ("max", 700 * MIB, FREE),
+        (str(8 * GIB), 700 * MIB, FREE),
     ],
-    ids=["no cgroup", "v2", "v1 in a container", "v1 unlimited", "v2 unlimited", "over the limit"],
 )
-def test_available_memory_is_what_the_kernel_or_the_cgroup_leaves(
-    tmp_path: Path, files: dict[str, str], limit: MemoryLimit
+def test_memory_within_a_v2_cgroup(tmp_path: Path, limit: str, usage: int, memory: MemoryLimit) -> None:
+    job = "sys/fs/cgroup/job/memory"
+    write(x86(tmp_path), {"proc/self/cgroup": "0::/job/step"})
+    write(tmp_path, {f"{job}.max": limit, f"{job}.current": str(usage)})
+    write(tmp_path, {f"{job}.stat": f"anon 1\nfile 2\ninactive_file {300 * MIB}"})
+    assert available_memory(tmp_path) == memory
+
+
+@pytest.mark.parametrize(("limit", "memory"), [(GIB, within(624)), (9223372036854771712, FREE)])
+def test_memory_within_a_v1_cgroup_inside_a_container(
+    tmp_path: Path, limit: int, memory: MemoryLimit
 ) -> None:
-    write(x86(tmp_path), files)
-    assert available_memory(tmp_path) == limit
+    group = "sys/fs/cgroup/memory/memory"
+    write(x86(tmp_path), {"proc/self/cgroup": "4:memory:/docker/abc\n0::/"})
+    write(tmp_path, {f"{group}.limit_in_bytes": str(limit), f"{group}.usage_in_bytes": str(700 * MIB)})
+    write(tmp_path, {f"{group}.stat": f"inactive_file {MIB}\ntotal_inactive_file {300 * MIB}"})
+    assert available_memory(tmp_path) == memory
 
 
-def test_an_old_kernel_without_memavailable_says_so(tmp_path: Path) -> None:
+def test_an_old_kernel_does_not_say_what_is_available(tmp_path: Path) -> None:
     write(tmp_path, {"proc/meminfo": "MemTotal: 1000 kB\nMemFree: 500 kB"})
-    assert available_memory(tmp_path) == MemoryLimit(
-        total_bytes=1_024_000, available_bytes=None, limit_source=None
-    )
+    unknown = MemoryLimit(total_bytes=1_024_000, available_bytes=None, limit_source=None)
+    assert available_memory(tmp_path) == unknown
 
 
 def test_the_real_machine() -> None:

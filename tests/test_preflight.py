@@ -121,7 +121,8 @@ def test_a_laptop_measures_energy_by_its_battery_and_could_by_rapl(tmp_path: Pat
     (root / "sys/class/powercap/intel-rapl:0/energy_uj").mkdir()
     energy = by_code(root)["measure.energy"]
     assert (energy.status, energy.seen) == ("ok", "battery")
-    assert energy.advice == "sudo chmod a+r /sys/class/powercap/intel-rapl:*/energy_uj  (until restart)"
+    assert energy.why == "RAPL is there, but only root may read it"
+    assert energy.advice == "sudo chmod a+r /sys/class/powercap/intel-rapl:*/energy_uj"
 
 
 def test_readable_rapl_is_named_by_its_packages_not_their_parts(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ import math
 import re
 import tomllib
 from collections.abc import Iterable
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
@@ -126,8 +128,7 @@ def _without_none(kind: Any) -> Any:
     """`X` for `X | None`: TOML cannot say None."""
     if get_origin(kind) not in (Union, UnionType):
         return kind
-    rest = [one for one in get_args(kind) if one is not NoneType]
-    return rest[0] if len(rest) == 1 else Union[tuple(rest)]  # noqa: UP007
+    return reduce(or_, (one for one in get_args(kind) if one is not NoneType))
 
 
 def _accepted(kind: Any) -> str:

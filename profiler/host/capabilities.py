@@ -8,6 +8,8 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
+import msgspec
+
 from profiler.host.counters import cpu_times
 from profiler.host.environment import Environment
 from profiler.host.finding import Finding
@@ -19,6 +21,20 @@ HARDWARE_COUNTERS = ("cpu", "armv", "apple_")
 
 MOST_OPEN_PARANOID = 2
 """Up to this perf_event_paranoid a user may count events of the own processes."""
+
+NO_ENERGY = "energy per token stays empty"
+OPEN_RAPL = "sudo chmod a+r /sys/class/powercap/intel-rapl:*/energy_uj"
+READ_MACOS_POWER = "sudo powermetrics --samplers cpu_power,gpu_power"
+
+
+class Sensor(msgspec.Struct, frozen=True, kw_only=True):
+    """An energy sensor, by what is seen of it. One with advice cannot be read until that is done."""
+
+    name: str
+    advice: str | None = None
+
+
+NO_SENSOR = Sensor(name="no sensor found", advice="Use a wall meter.")
 
 
 def capabilities(root: Path, here: Environment) -> list[Finding]:
@@ -108,80 +124,67 @@ def _temperature(here: Environment) -> Finding:
 
 def _energy(root: Path) -> Finding:
     code = "measure.energy"
-    sources, hindrances = _energy_sources(root)
-    seen, advice = hindrances[0] if hindrances else ("no sensor found", "Use a wall meter.")
-    if sources:
-        return Finding(code=code, status="ok", seen=", ".join(sources), advice=advice if hindrances else None)
-    return Finding(code=code, status="missing", seen=seen, why="energy per token stays empty", advice=advice)
+    looks = (_rapl, _ina3221, _pi_pmic, _nvidia, _battery, _powermetrics)
+    sensors = [sensor for look in looks if (sensor := look(root)) is not None]
+    usable = [sensor.name for sensor in sensors if sensor.advice is None]
+    closed = [sensor for sensor in sensors if sensor.advice is not None]
+    if usable:
+        why, advice = (closed[0].name, closed[0].advice) if closed else (None, None)
+        return Finding(code=code, status="ok", seen=", ".join(usable), why=why, advice=advice)
+    first = closed[0] if closed else NO_SENSOR
+    return Finding(code=code, status="missing", seen=first.name, why=NO_ENERGY, advice=first.advice)
 
 
-def _energy_sources(root: Path) -> tuple[list[str], list[tuple[str, str]]]:
-    """What can be read, and (what was seen, what to do) for what only could be."""
-    sources: list[str] = []
-    hindrances: list[tuple[str, str]] = []
-    for look in (_rapl, _ina3221, _pi_pmic, _nvidia, _battery, _powermetrics):
-        found, hindrance = look(root)
-        sources += [found] if found else []
-        hindrances += [hindrance] if hindrance else []
-    return sources, hindrances
-
-
-Look = tuple[str | None, tuple[str, str] | None]
-
-
-def _rapl(root: Path) -> Look:
+def _rapl(root: Path) -> Sensor | None:
     zones = entries(root, "sys/class/powercap", "intel-rapl:[0-9]*")
     if not zones:
-        return None, None
+        return None
     try:
         for zone in zones:
             number(root, f"{zone}/energy_uj")
     except UnreadableError:
-        command = "sudo chmod a+r /sys/class/powercap/intel-rapl:*/energy_uj  (until restart)"
-        return None, ("RAPL is there, but only root may read it", command)
+        return Sensor(name="RAPL is there, but only root may read it", advice=OPEN_RAPL)
     packages = {word_or_none(root, f"{zone}/name") or "?" for zone in zones if zone.count(":") == 1}
-    return f"RAPL ({', '.join(sorted(packages))})", None
+    return Sensor(name=f"RAPL ({', '.join(sorted(packages))})")
 
 
-def _ina3221(root: Path) -> Look:
-    chips = [
-        chip
-        for chip in entries(root, "sys/class/hwmon", "hwmon*")
-        if word_or_none(root, f"{chip}/name") == "ina3221"
-    ]
-    return ("board rails (INA3221)" if chips else None), None
+def _ina3221(root: Path) -> Sensor | None:
+    chips = entries(root, "sys/class/hwmon", "hwmon*")
+    if not any(word_or_none(root, f"{chip}/name") == "ina3221" for chip in chips):
+        return None
+    return Sensor(name="board rails (INA3221)")
 
 
-def _pi_pmic(root: Path) -> Look:
+def _pi_pmic(root: Path) -> Sensor | None:
     if "bcm2712" not in (word_or_none(root, "proc/device-tree/compatible") or ""):
-        return None, None
+        return None
     if not shutil.which("vcgencmd"):
-        return None, ("the power chip of the Raspberry Pi 5 is read by vcgencmd", "Install vcgencmd.")
-    return "rails of the Raspberry Pi 5 (not USB, not HATs)", None
+        return Sensor(name="the power chip is there, but vcgencmd is not", advice="Install vcgencmd.")
+    return Sensor(name="rails of the Raspberry Pi 5 (not USB, not HATs)")
 
 
-def _nvidia(root: Path) -> Look:
+def _nvidia(root: Path) -> Sensor | None:
     if not (root / "proc/driver/nvidia/version").exists() and not shutil.which("nvidia-smi"):
-        return None, None
+        return None
     if find_spec("pynvml") is None:
-        return None, ("an NVIDIA driver, but not its Python library", "pip install 'edgeprof[nvidia]'")
-    return "NVIDIA GPU (NVML)", None
+        return Sensor(name="an NVIDIA driver without its library", advice="pip install 'edgeprof[nvidia]'")
+    return Sensor(name="NVIDIA GPU (NVML)")
 
 
-def _battery(root: Path) -> Look:
+def _battery(root: Path) -> Sensor | None:
     for battery in batteries(root):
         if not any(word_or_none(root, f"{battery}/{name}") for name in ("power_now", "current_now")):
             continue
         if word_or_none(root, f"{battery}/status") == "Discharging":
-            return "battery", None
-        return None, ("the battery's meter counts only while it discharges", "Unplug it to measure energy.")
-    return None, None
+            return Sensor(name="battery")
+        return Sensor(name="the battery's meter needs it to discharge", advice="Unplug it for energy.")
+    return None
 
 
-def _powermetrics(_root: Path) -> Look:
+def _powermetrics(_root: Path) -> Sensor | None:
     if platform.system() != "Darwin":
-        return None, None
-    return None, ("macOS tells power only to root", "sudo powermetrics --samplers cpu_power,gpu_power")
+        return None
+    return Sensor(name="macOS tells power only to root", advice=READ_MACOS_POWER)
 
 
 def _hardware_counters(root: Path) -> Finding:

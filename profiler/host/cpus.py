@@ -101,11 +101,10 @@ def _core(root: Path, folder: str, fields: dict[str, str]) -> str:
 
     The list of a core's threads, because core ids start again in every cluster of some boards.
     """
-    threads = word_or_none(root, f"{folder}/topology/core_cpus_list") or word_or_none(
-        root, f"{folder}/topology/thread_siblings_list"
-    )
-    if threads:
-        return threads
+    for name in ("core_cpus_list", "thread_siblings_list"):
+        threads = word_or_none(root, f"{folder}/topology/{name}")
+        if threads:
+            return threads
     if "core id" in fields:
         return f"core {fields['core id']} of package {fields.get('physical id')}"
     return folder
@@ -143,7 +142,7 @@ def _cpuinfo(root: Path) -> dict[int, dict[str, str]]:
         blocks = re.split(r"\n\s*\n", read_text(root, "proc/cpuinfo"))
     except UnreadableError:
         return {}
-    tables = [dict(re.findall(r"^([^:\n]+?)\s*:\s*(.*?)\s*$", block, re.MULTILINE)) for block in blocks]
+    tables = [dict(re.findall(r"^([^:\n]+?)\s*: *(.*?) *$", block, re.MULTILINE)) for block in blocks]
     return {
         int(table["processor"]): table
         for table in tables

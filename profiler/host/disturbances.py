@@ -115,7 +115,7 @@ def _swap(here: Environment) -> Finding | None:
         status="warn",
         seen=f"{_gib(here.swap_used_bytes)} of swap in use",
         why="pages may come back from it during a pass",
-        advice="sudo swapoff -a && sudo swapon -a  (needs that much free memory)",
+        advice="sudo swapoff -a && sudo swapon -a",
     )
 
 

