@@ -11,37 +11,16 @@ import msgspec
 
 from profiler.host.finding import Finding
 
-CORE = (
-    "onnxruntime",
-    "onnxruntime-gpu",
-    "onnxruntime-directml",
-    "onnxruntime-openvino",
-    "onnxruntime-migraphx",
-)
-"""Distributions that install the module `onnxruntime`, each over the other (facts/devices.md section 2.2)."""
-
-GENAI = (
-    "onnxruntime-genai",
-    "onnxruntime-genai-cuda",
-    "onnxruntime-genai-directml",
-    "onnxruntime-genai-winml",
-)
-
-
 class Library(msgspec.Struct, frozen=True, kw_only=True):
-    """An engine's Python module, the distributions that bring it and the extra that installs it."""
+    """An engine's Python module, the distribution that brings it and the extra that installs it."""
 
     engine: str
     module: str
-    distributions: tuple[str, ...]
+    distribution: str
     extra: str
 
 
-LIBRARIES = (
-    Library(engine="llama-cpp", module="llama_cpp", distributions=("llama-cpp-python",), extra="gguf"),
-    Library(engine="onnxruntime", module="onnxruntime", distributions=CORE, extra="onnx"),
-    Library(engine="onnxruntime-genai", module="onnxruntime_genai", distributions=GENAI, extra="onnx"),
-)
+LIBRARIES = (Library(engine="llama-cpp", module="llama_cpp", distribution="llama-cpp-python", extra="gguf"),)
 
 
 def engines() -> list[Finding]:
@@ -57,17 +36,9 @@ def _engine(library: Library) -> Finding:
     if not _present(library.module):
         command = f"pip install 'edgeprof[{library.extra}]'"
         return Finding(code=code, status="missing", seen="not installed", advice=command)
-    versions = {name: found for name in library.distributions if (found := _version(name))}
-    installed = [f"{name} {found}" for name, found in versions.items()]
-    if len(installed) > 1:
-        return Finding(
-            code=code,
-            status="warn",
-            seen=" and ".join(installed),
-            why=f"all install the module {library.module}, each over the other",
-            advice=f"pip uninstall {' '.join(versions)}",
-        )
-    return Finding(code=code, status="ok", seen=installed[0] if installed else "installed, version not known")
+    known = _version(library.distribution)
+    seen = f"{library.distribution} {known}" if known else "installed, version not known"
+    return Finding(code=code, status="ok", seen=seen)
 
 
 def _present(module: str) -> bool:
