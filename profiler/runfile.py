@@ -7,6 +7,7 @@ ties the clock of the stamps to the wall clock. `None` means "not read", never z
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -79,6 +80,12 @@ class Case(Record, frozen=True, kw_only=True):
     target: str
     settings: Settings
     workload: Workload
+
+
+def varying(cases: Sequence[Case]) -> list[str]:
+    """The settings that are not the same in all cases, in the engines' own order."""
+    names = dict.fromkeys(name for case in cases for name in case.settings)
+    return [name for name in names if len({case.settings.get(name) for case in cases}) > 1]
 
 
 class Plan(Record, frozen=True, kw_only=True):

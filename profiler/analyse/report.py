@@ -14,7 +14,7 @@ from profiler.analyse.notices import Notice, row_notices, run_notices
 from profiler.analyse.samples import Samples, log_values, samples, standing_attempts
 from profiler.analyse.statistics import corrected_level, interval, look_level
 from profiler.errors import UserError, nearest
-from profiler.runfile import Build, Case, Device, Failure, Run, Settings, Worker, Workload
+from profiler.runfile import Build, Case, Device, Failure, Run, Settings, Worker, Workload, varying
 
 SCHEMA = "edgeprof.report/1"
 
@@ -106,7 +106,7 @@ def report(run: Run, base: str | None = None) -> Report:
         environment=header.environment | {"worker": header.worker_environment},
         engines=_engines(plan.cases, run.workers),
         workloads=list({case.workload.id: case.workload for case in plan.cases}.values()),
-        varying=_varying(plan.cases),
+        varying=varying(plan.cases),
         rounds=len({worker.round for worker in run.workers if worker.passes}),
         passes=plan.passes,
         stopped=run.ended.reason if run.ended else None,
@@ -253,11 +253,6 @@ def _engines(cases: Sequence[Case], workers: Sequence[Worker]) -> dict[str, Any]
             facts = dict(worker.facts.get("versions") or {}) | {"system": worker.facts.get("system")}
             found.setdefault(engine_of[worker.case], facts)
     return found
-
-
-def _varying(cases: Sequence[Case]) -> list[str]:
-    names = dict.fromkeys(name for case in cases for name in case.settings)
-    return [name for name in names if len({case.settings.get(name) for case in cases}) > 1]
 
 
 def _elapsed_s(workers: Sequence[Worker]) -> float:

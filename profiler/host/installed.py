@@ -11,6 +11,7 @@ import msgspec
 
 from profiler.host.finding import Finding
 
+
 class Library(msgspec.Struct, frozen=True, kw_only=True):
     """An engine's Python module, the distribution that brings it and the extra that installs it."""
 

@@ -112,9 +112,3 @@ def _integer(where: str, setting: Setting, word: str) -> int:
     if not least <= value < 2**31:
         raise UserError(f"{where}: whole numbers from {least} on are accepted")
     return value
-
-
-def varying(cases: Sequence[Case]) -> list[str]:
-    """The settings that are not the same in all cases that have them, in the engines' own order."""
-    names = dict.fromkeys(name for case in cases for name in case.settings)
-    return [n for n in names if len({case.settings.get(n) for case in cases}) > 1]

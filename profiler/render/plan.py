@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from profiler.render import format as fmt
 from profiler.render.columns import describe
-from profiler.runfile import Case, Failure, Plan
+from profiler.runfile import Case, Failure, Plan, varying
 
 
 def lines(
@@ -17,16 +17,16 @@ def lines(
     expected_s: tuple[float, float],
 ) -> list[str]:
     """The plan as a few lines of text."""
-    shortest, longest = (fmt.duration(seconds) for seconds in expected_s)
-    takes = longest if shortest == longest else f"{shortest} to {longest}"
-    found = [f"{_amount(plan)}; roughly {takes}"]
+    free = f"; {fmt.size(available)} of memory are free" if available is not None else ""
+    found = [f"{_amount(plan)}; roughly {_expected(expected_s)}{free}"]
+    names = varying(plan.cases)
+    workloads = {case.workload.id: case.workload for case in plan.cases}
+    found += [f"  {describe(workload)}" for workload in workloads.values()]
     for case in plan.cases:
         need = needed.get(case.id)
         size = f"needs about {fmt.size(need)}" if need else "memory not known"
         verdict = f"; not run: {fmt.plain(refusals[case.id].message)}" if case.id in refusals else ""
-        found.append(f"  {case.id}  {_name(case)}; {size}{verdict}")
-    if available is not None:
-        found.append(f"  {fmt.size(available)} of memory are free")
+        found.append(f"  {case.id}  {_name(case, names, len(workloads))}; {size}{verdict}")
     return found
 
 
@@ -37,6 +37,12 @@ def _amount(plan: Plan) -> str:
     return f"{cases}, {rounds} rounds, {plan.passes} passes in each fresh process"
 
 
-def _name(case: Case) -> str:
-    changed = ", ".join(f"{name} {fmt.setting(value)}" for name, value in case.settings.items() if value)
-    return f"{fmt.plain(case.build)}, {case.engine}, {describe(case.workload)} ({changed})"
+def _expected(seconds: tuple[float, float]) -> str:
+    shortest, longest = (fmt.duration(value) for value in seconds)
+    return longest if shortest == longest else f"{shortest} to {longest}"
+
+
+def _name(case: Case, names: list[str], workloads: int) -> str:
+    settings = [f"{name} {fmt.setting(case.settings.get(name))}" for name in names]
+    asked = [case.workload.id] if workloads > 1 else []
+    return ", ".join([fmt.plain(case.build), *settings, *asked])

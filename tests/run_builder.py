@@ -1,0 +1,196 @@
+"""Runs from few words: what was measured, in which rounds, by stamps that a reader can compute from.
+
+Every default is quiet and round: a first token after 100 ms, then one each 10 ms, four cores, nobody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from profiler.runfile import (
+    SCHEMA,
+    Anchor,
+    Build,
+    Case,
+    Counters,
+    Device,
+    Event,
+    Failure,
+    Header,
+    Memory,
+    Pass,
+    Phase,
+    Plan,
+    Run,
+    Worker,
+    Workload,
+)
+
+CORES = 4
+MS = 1_000_000
+MIB = 1024 * 1024
+START = Anchor(wall_ns=1_760_000_000 * 10**9, mono_ns=0)
+BOARD = Device(id="board", name="A board", cpu="Cortex-A76", cores=CORES, memory_bytes=8 * 1024 * MIB)
+QUIET_PLACE = {"cpus_total": CORES, "governors": ["performance"], "hypervisor": None, "container": "none"}
+
+
+def text(id: str = "chat@1", *, prompt: int = 128, output: int = 5, sha256: str = "c0ffee") -> Workload:
+    return Workload(id=id, method="text", prompt_tokens=prompt, output_tokens=output, text_sha256=sha256)
+
+
+def pp(tokens: int) -> Workload:
+    return Workload(id=f"pp{tokens}", method="raw", prompt_tokens=tokens, output_tokens=0)
+
+
+def tg(tokens: int) -> Workload:
+    return Workload(id=f"tg{tokens}", method="raw", prompt_tokens=0, output_tokens=tokens)
+
+
+def build(id: str, quantization: str | None = None, **facts: Any) -> Build:
+    return Build(id=id, name=facts.pop("name", id), format="gguf", quantization=quantization,
+                 **{"size_bytes": 100 * MIB} | facts)  # fmt: skip
+
+
+def case(
+    id: str,
+    build: str = "tiny-Q4_0",
+    *,
+    workload: Workload | None = None,
+    engine: str = "llama-cpp",
+    target: str = "cpu",
+    **settings: int | str | bool | None,
+) -> Case:
+    return Case(
+        id=id,
+        build=build,
+        engine=engine,
+        target=target,
+        settings=settings or {"threads": 4},
+        workload=workload or text(),
+    )
+
+
+def counters(*, foreign_share: float = 0.0, wall_ms: float = 1000, major_faults: int = 0) -> Counters:
+    """One core busy for us, and `foreign_share` of all four for others."""
+    wall_ns = round(wall_ms * MS)
+    return Counters(
+        wall_ns=wall_ns,
+        own_cpu_ns=wall_ns,
+        busy_ns=wall_ns + round(foreign_share * CORES * wall_ns),
+        major_faults=major_faults,
+    )
+
+
+def text_pass(
+    number: int = 1,
+    *,
+    ttft_ms: float = 100,
+    gap_ms: float = 10,
+    tokens: int = 5,
+    prefill_ms: float | None = None,
+    **recorded: Any,
+) -> Pass:
+    """Evaluated just before the first token (or after `prefill_ms`), then a token each `gap_ms`."""
+    evaluated_ms = ttft_ms if prefill_ms is None else prefill_ms
+    return Pass(
+        number=number,
+        start_ns=0,
+        evaluated_ns=round(evaluated_ms * MS),
+        token_ns=[round((ttft_ms + k * gap_ms) * MS) for k in range(tokens)],
+        **{"counters": counters(), "output_sha256": "5a5a"} | recorded,
+    )
+
+
+def raw_pass(number: int = 1, *, evaluated_ms: float, token_ms: Sequence[float] = ()) -> Pass:
+    return Pass(
+        number=number,
+        start_ns=0,
+        evaluated_ns=round(evaluated_ms * MS),
+        token_ns=[round(ms * MS) for ms in token_ms],
+        counters=counters(),
+    )
+
+
+def unfinished(number: int, tokens: int) -> Pass:
+    """What is left of a pass in which the worker died."""
+    return msgspec.structs.replace(text_pass(number, tokens=tokens), counters=None)
+
+
+def warm_up(ttft_ms: float = 400) -> Pass:
+    return text_pass(0, ttft_ms=ttft_ms, tokens=1)
+
+
+def memory(peak_mib: float) -> list[Phase]:
+    """The peak stands at the last phase; PSS is three quarters of it, the process before the model 20 MiB."""
+    loaded = Memory(pss_bytes=round(0.75 * peak_mib * MIB), peak_rss_bytes=round(peak_mib * MIB))
+    before = Memory(pss_bytes=20 * MIB, peak_rss_bytes=30 * MIB)
+    return [Phase(name="before_load", memory=before), Phase(name="after_decode", memory=loaded)]
+
+
+def worker(case: str, round: int, *passes: Pass, attempt: int = 0, **seen: Any) -> Worker:
+    began = round * 2000 * MS
+    return Worker(
+        case=case,
+        round=round,
+        attempt=attempt,
+        position=0,
+        started=Anchor(wall_ns=START.wall_ns + began, mono_ns=began),
+        ended=Anchor(wall_ns=START.wall_ns + began + 1000 * MS, mono_ns=began + 1000 * MS),
+        passes=list(passes),
+        **seen,
+    )
+
+
+def failed(case: str, round: int, kind: str, message: str, *passes: Pass, attempt: int = 0) -> Worker:
+    return worker(case, round, *passes, attempt=attempt, failure=Failure(kind=kind, message=message))
+
+
+def rounds(case: str, gaps_ms: Iterable[float], *, passes: int = 3, **same: Any) -> list[Worker]:
+    """One worker for each gap between tokens, each with as many passes, all of them alike."""
+    seen = {name: same.pop(name) for name in ("load_ms", "import_ms", "facts", "phases") if name in same}
+    return [
+        worker(
+            case, n, warm_up(), *(text_pass(k, gap_ms=gap, **same) for k in range(1, passes + 1)), **seen
+        )
+        for n, gap in enumerate(gaps_ms)
+    ]
+
+
+def run(
+    cases: Sequence[Case],
+    *workers: Sequence[Worker],
+    builds: Sequence[Build] = (),
+    planned: int | None = 8,
+    ended: str | None = "rounds",
+    **facts: Any,
+) -> Run:
+    """A run of these cases. `planned` None leaves the end to the checkpoints; `ended` None means cut short."""
+    known = {case.build: build(case.build) for case in cases} | {b.id: b for b in builds}
+    plan = Plan(
+        builds=list(known.values()),
+        cases=list(cases),
+        seed=1,
+        passes=3,
+        rounds=planned,
+        within=0.02,
+        max_time_s=300,
+        stall_s=300,
+        checkpoints=[8, 12, 20, 30],
+    )
+    header = Header(
+        type="header",
+        schema=SCHEMA,
+        run_id="0123456789abcdef",
+        edgeprof="0.1.0",
+        started=START,
+        plan=plan,
+        device=facts.pop("device", BOARD),
+        environment=facts.pop("environment", QUIET_PLACE),
+        worker_environment={"LC_ALL": "C"},
+    )
+    events = [Event(name="end", at=START, reason=ended)] if ended else []
+    seen = [one for several in workers for one in several]
+    return Run(header=header, workers=seen, events=events, **{"sha256": {}} | facts)
