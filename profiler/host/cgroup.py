@@ -1,4 +1,4 @@
-"""What the control groups of this process (v1 or v2) still leave it of memory."""
+"""The control groups of this process (v1 or v2), and what they still leave it of memory."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from profiler.host.kernel_files import UnreadableError, number, read_text
 _FILES = (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes"))
 """Limit and usage, in v2 and in v1."""
 
+MOST_GROUPS = 64
+
 
 def memory_rooms(root: Path) -> Iterator[tuple[int, int]]:
     """Limit and what is left of it, in bytes, for each control group that limits this process's memory.
 
     Left is the limit less usage; cached file pages that are not in active use count as free.
     """
-    for folder in _folders(root):
+    for folder in cgroup_folders(root, "memory"):
         for limit_file, usage_file in _FILES:
             try:
                 limit, usage = number(root, f"{folder}/{limit_file}"), number(root, f"{folder}/{usage_file}")
@@ -37,24 +39,24 @@ def _inactive_file(root: Path, folder: str) -> int:
     return max(map(int, found), default=0)
 
 
-def _folders(root: Path) -> Iterator[str]:
-    """The control groups of this process that can limit memory, and all above them.
+def cgroup_folders(root: Path, controller: str) -> Iterator[str]:
+    """The control groups of this process that `controller` can limit, and all above them.
 
     Inside a container the path may be the host's and missing here: then the mount itself is the group.
     """
     try:
-        lines = read_text(root, "proc/self/cgroup").splitlines()
+        lines = read_text(root, "proc/self/cgroup").splitlines()[:MOST_GROUPS]
     except UnreadableError:
         return
     for _, controllers, path in (line.split(":", 2) for line in lines if line.count(":") > 1):
-        parts = [part for part in path.split("/") if part not in ("", ".", "..")]
-        for mount in _mounts(controllers):
+        parts = [part for part in path.split("/") if part not in ("", ".", "..")][:MOST_GROUPS]
+        for mount in _mounts(controllers, controller):
             for depth in range(len(parts), -1, -1):
                 yield "/".join([mount, *parts[:depth]])
 
 
-def _mounts(controllers: str) -> list[str]:
+def _mounts(controllers: str, wanted: str) -> list[str]:
     """Where the groups of a line are mounted: v2 names no controllers, v1 has a folder of their names."""
     if not controllers:
         return ["sys/fs/cgroup", "sys/fs/cgroup/unified"]
-    return [f"sys/fs/cgroup/{controllers}"] if "memory" in controllers.split(",") else []
+    return [f"sys/fs/cgroup/{controllers}"] if wanted in controllers.split(",") else []

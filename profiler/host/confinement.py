@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from profiler.host.cgroup import memory_rooms
+from profiler.host.cgroup import cgroup_folders, memory_rooms
 from profiler.host.kernel_files import UnreadableError, field, read_text, word
 
 UNLIMITED_BYTES = 2**60
 """A cgroup v1 memory limit from here on means that none is set."""
 
-MOST_CGROUPS = 64
 CLOCKSOURCE = "sys/devices/system/clocksource/clocksource0"
 
 HYPERVISOR_SIGNS = (
@@ -36,7 +34,7 @@ CONTAINER_SIGNS = ("docker", "kubepods", "libpod", "containerd", "lxc")
 
 def cgroup_cpus(root: Path) -> float:
     """The CPU quota in cores: the smallest of this process's cgroup and those above it."""
-    quotas = [cores for folder in _cpu_cgroups(root) if (cores := _quota(root, folder)) is not None]
+    quotas = [cores for folder in cgroup_folders(root, "cpu") if (cores := _quota(root, folder)) is not None]
     if not quotas:
         raise UnreadableError("no limit is set")
     return min(quotas)
@@ -48,15 +46,6 @@ def cgroup_memory(root: Path) -> int:
     if not limits:
         raise UnreadableError("no limit is set")
     return min(limits)
-
-
-def _cpu_cgroups(root: Path) -> Iterator[str]:
-    for line in read_text(root, "proc/self/cgroup").splitlines()[:MOST_CGROUPS]:
-        _, controllers, path = [*line.split(":", 2), "", ""][:3]
-        if not controllers or "cpu" in controllers.split(","):
-            parts = [part for part in path.split("/") if part not in ("", ".", "..")][:MOST_CGROUPS]
-            for depth in range(len(parts), -1, -1):
-                yield "/".join(["sys/fs/cgroup", *([controllers] if controllers else []), *parts[:depth]])
 
 
 def _quota(root: Path, folder: str) -> float | None:
