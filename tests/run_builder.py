@@ -5,7 +5,7 @@ Every default is quiet and round: a first token after 100 ms, then one each 10 m
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -50,8 +50,8 @@ def tg(tokens: int) -> Workload:
 
 
 def build(id: str, quantization: str | None = None, **facts: Any) -> Build:
-    return Build(id=id, name=facts.pop("name", id), format="gguf", quantization=quantization,
-                 **{"size_bytes": 100 * MIB} | facts)  # fmt: skip
+    known: dict[str, Any] = {"name": id, "size_bytes": 100 * MIB} | facts
+    return Build(id=id, format="gguf", quantization=quantization, **known)
 
 
 def case(
@@ -95,12 +95,13 @@ def text_pass(
 ) -> Pass:
     """Evaluated just before the first token (or after `prefill_ms`), then a token each `gap_ms`."""
     evaluated_ms = ttft_ms if prefill_ms is None else prefill_ms
+    beside: dict[str, Any] = {"counters": counters(), "output_sha256": "5a5a"} | recorded
     return Pass(
         number=number,
         start_ns=0,
         evaluated_ns=round(evaluated_ms * MS),
         token_ns=[round((ttft_ms + k * gap_ms) * MS) for k in range(tokens)],
-        **{"counters": counters(), "output_sha256": "5a5a"} | recorded,
+        **beside,
     )
 
 
@@ -148,14 +149,26 @@ def failed(case: str, round: int, kind: str, message: str, *passes: Pass, attemp
     return worker(case, round, *passes, attempt=attempt, failure=Failure(kind=kind, message=message))
 
 
-def rounds(case: str, gaps_ms: Iterable[float], *, passes: int = 3, **same: Any) -> list[Worker]:
+def rounds(
+    case: str,
+    gaps_ms: Sequence[float],
+    *,
+    ttft_ms: float | Sequence[float] = 100,
+    passes: int = 3,
+    **same: Any,
+) -> list[Worker]:
     """One worker for each gap between tokens, each with as many passes, all of them alike."""
     seen = {name: same.pop(name) for name in ("load_ms", "import_ms", "facts", "phases") if name in same}
+    first_ms = ttft_ms if isinstance(ttft_ms, Sequence) else [ttft_ms] * len(gaps_ms)
     return [
         worker(
-            case, n, warm_up(), *(text_pass(k, gap_ms=gap, **same) for k in range(1, passes + 1)), **seen
+            case,
+            n,
+            warm_up(),
+            *(text_pass(k, ttft_ms=first, gap_ms=gap, **same) for k in range(1, passes + 1)),
+            **seen,
         )
-        for n, gap in enumerate(gaps_ms)
+        for n, (first, gap) in enumerate(zip(first_ms, gaps_ms, strict=True))
     ]
 
 

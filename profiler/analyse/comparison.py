@@ -10,15 +10,18 @@ import msgspec
 from profiler.analyse.metrics import Metric
 from profiler.analyse.statistics import Interval, interval
 from profiler.analyse.verdict import Verdict, judge
-from profiler.runfile import Build, Case
+from profiler.runfile import Build, Case, Workload
 
 Logs = Mapping[int, float]
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """Candidate over base on one metric. `low` and `high` hold at 95% over all comparisons and looks."""
+    """Candidate over base on one metric. `low` and `high` hold at 95% over all comparisons and looks.
 
-    metric: str
+    `metric` is None where the two are not comparable at all.
+    """
+
+    metric: str | None
     base: str
     candidate: str
     ratio: float | None
@@ -37,28 +40,39 @@ def comparable(base: Case, candidate: Case) -> bool:
 
 def differs(base: Case, candidate: Case, builds: Mapping[str, Build]) -> list[str]:
     """What is not the same between two comparable cases, in words."""
-    found = []
-    if base.build != candidate.build:
-        found.append(f"build: {base.build} -> {candidate.build}")
-        found += _build_differences(builds[base.build], builds[candidate.build])
-    for field in ("engine", "target"):
-        before, after = getattr(base, field), getattr(candidate, field)
-        if before != after:
-            found.append(f"{field}: {before} -> {after}")
-    for name in dict.fromkeys([*base.settings, *candidate.settings]):
-        before, after = base.settings.get(name), candidate.settings.get(name)
-        if before != after:
-            found.append(f"{name}: {before} -> {after}")
-    return found
+    return [
+        *_changes(_made_of(base, builds), _made_of(candidate, builds), absent="not known"),
+        *_changes(base.settings, candidate.settings, absent="auto"),
+    ]
 
 
-def _build_differences(base: Build, candidate: Build) -> list[str]:
-    found = []
-    if base.quantization != candidate.quantization:
-        found.append(f"quantization: {base.quantization} -> {candidate.quantization}")
-    if base.parameters != candidate.parameters:
-        found.append(f"parameters: {base.parameters} -> {candidate.parameters}")
-    return found
+def _made_of(case: Case, builds: Mapping[str, Build]) -> dict[str, int | str | None]:
+    build = builds[case.build]
+    return {
+        "build": build.id,
+        "quantization": build.quantization,
+        "parameters": build.parameters,
+        "engine": case.engine,
+        "target": case.target,
+    }
+
+
+def _changes(
+    base: Mapping[str, int | str | None], candidate: Mapping[str, int | str | None], absent: str = "none"
+) -> list[str]:
+    """What stands under each name before and after, where it is not the same."""
+    named = {name: (base.get(name), candidate.get(name)) for name in [*base, *candidate]}
+    return [
+        f"{name}: {_said(before, absent)} -> {_said(after, absent)}"
+        for name, (before, after) in named.items()
+        if before != after
+    ]
+
+
+def _said(value: int | str | None, absent: str) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return absent if value is None else str(value)
 
 
 def log_ratios(base: Logs, candidate: Logs) -> list[float]:
@@ -96,7 +110,7 @@ def compare(
 def not_comparable(base: Case, candidate: Case, builds: Mapping[str, Build]) -> Comparison:
     """What stands in the place of a ratio between cases that were asked different things."""
     return Comparison(
-        metric="",
+        metric=None,
         base=base.id,
         candidate=candidate.id,
         ratio=None,
@@ -106,15 +120,21 @@ def not_comparable(base: Case, candidate: Case, builds: Mapping[str, Build]) -> 
         provisional=True,
         verdict=Verdict.NOT_COMPARABLE,
         differs=[
-            f"workload: {_asked(base)} -> {_asked(candidate)}",
+            *_changes(_asked(base.workload), _asked(candidate.workload)),
             *differs(base, candidate, builds),
         ],
     )
 
 
-def _asked(case: Case) -> str:
-    workload = case.workload
-    return f"{workload.id} ({workload.prompt_tokens} in, {workload.output_tokens} out)"
+def _asked(workload: Workload) -> dict[str, int | str | None]:
+    return {
+        "workload": workload.id,
+        "method": workload.method,
+        "prompt tokens": workload.prompt_tokens,
+        "output tokens": workload.output_tokens,
+        "depth": workload.depth,
+        "text": workload.text_sha256,
+    }
 
 
 def best(metric: Metric, logs: Mapping[str, Logs], level: float) -> str | None:
@@ -127,8 +147,8 @@ def best(metric: Metric, logs: Mapping[str, Logs], level: float) -> str | None:
     if len(centres) < 2:
         return None
     leader = max(centres, key=lambda case: centres[case])
-    others = [_lead(logs[leader], logs[case], sign, level) for case in centres if case != leader]
-    return leader if all(others) else None
+    others = (case for case in centres if case != leader)
+    return leader if all(_lead(logs[leader], logs[case], sign, level) for case in others) else None
 
 
 def _lead(leader: Logs, other: Logs, sign: int, level: float) -> bool:
@@ -141,6 +161,20 @@ def widest(intervals: Sequence[Interval | None]) -> float | None:
     if not intervals or any(bounds is None for bounds in intervals):
         return None
     return math.expm1(min(700, max((b.high - b.low) / 2 for b in intervals if b is not None)))
+
+
+def resolution(comparisons: Sequence[Comparison]) -> dict[str, float]:
+    """For each metric the widest half-width of the ratios as a share: smaller differences cannot be told.
+
+    Only of metrics whose ratios all have an interval that carries a verdict.
+    """
+    found: dict[str, float] = {}
+    blind = {c.metric for c in comparisons if c.provisional or not c.low or c.high is None}
+    for item in comparisons:
+        if item.metric is not None and item.metric not in blind and item.low and item.high:
+            width = math.sqrt(item.high / item.low) - 1
+            found[item.metric] = max(width, found.get(item.metric, 0.0))
+    return found
 
 
 def _ratio(log: float) -> float | None:

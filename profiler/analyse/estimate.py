@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from statistics import median
 
 import msgspec
+from msgspec.structs import replace
 
 from profiler.analyse.metrics import (
     ITL_PERCENTILES,
     MEMORY_METRICS,
+    NS_PER_MS,
     PASS_METRICS,
     WORKER_METRICS,
     Metric,
-    gaps_ms,
+    gaps_ns,
 )
 from profiler.analyse.samples import Samples, log_values
 from profiler.analyse.statistics import interval, order_statistic_bound, percentile_allowed
@@ -24,7 +27,10 @@ PROMISED_LEVEL = 0.95
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
-    """One cell of a report. `level` is what the interval promises, looks included."""
+    """One cell of a report. `level` is what the interval promises, looks included.
+
+    `processes` and `passes` are what the value rests on, `excluded` the finished passes left out of it.
+    """
 
     value: float | None
     low: float | None = None
@@ -40,38 +46,41 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
 
 def estimates(case: Case, found: Samples, level: float) -> dict[str, Estimate]:
     """Every metric of a case by name."""
-    figures: dict[str, Estimate] = {}
-    for metric, formula in PASS_METRICS.items():
-        if case.workload.method in metric.methods:
-            figures[metric.name] = _of_logs(metric, log_values(formula, case, found), found, level)
+    method, workers = case.workload.method, list(found.workers.values())
+    figures = {
+        metric.name: _of_passes(metric, log_values(formula, case, found), found, level)
+        for metric, formula in PASS_METRICS.items()
+        if method in metric.methods
+    }
     for metric, of_worker in WORKER_METRICS.items():
-        if case.workload.method in metric.methods:
-            values = {number: of_worker(worker) for number, worker in found.workers.items()}
-            logs = {number: math.log(value) for number, value in values.items() if value}
-            figures[metric.name] = _of_logs(metric, logs, found, level)
+        if method in metric.methods:
+            figures[metric.name] = _of_logs(metric, _logs([of_worker(w) for w in workers]), level)
     for metric, of_worker in MEMORY_METRICS.items():
-        figures[metric.name] = _largest(metric, [of_worker(w) for w in found.workers.values()])
-    if case.workload.method == "text":
-        figures |= gap_percentiles(found)
-    return figures
+        figures[metric.name] = _largest(metric, [of_worker(w) for w in workers])
+    return figures | gap_percentiles(found) if method == "text" else figures
 
 
-def _of_logs(metric: Metric, logs: Mapping[int, float], found: Samples, level: float) -> Estimate:
+def _of_passes(metric: Metric, logs: Mapping[int, float], found: Samples, level: float) -> Estimate:
+    figure = _of_logs(metric, list(logs.values()), level)
+    if not logs:
+        return figure
+    passes = sum(len(found.passes[number]) for number in logs)
+    return replace(figure, passes=passes, excluded=found.excluded)
+
+
+def _logs(values: Iterable[float | None]) -> list[float]:
+    return [math.log(value) for value in values if value is not None and value > 0]
+
+
+def _of_logs(metric: Metric, values: Sequence[float], level: float) -> Estimate:
     """Centre and interval on the log scale, shown on the metric's own."""
-    values = list(logs.values())
     if not values:
-        return Estimate(value=None, unit=metric.unit, reason="no pass gives this figure")
-    bare = Estimate(
-        value=math.exp(values[0]),
-        unit=metric.unit,
-        processes=len(values),
-        passes=sum(len(found.passes.get(number, [])) for number in logs),
-        excluded=found.excluded,
-    )
+        return Estimate(value=None, unit=metric.unit, reason=metric.absent)
+    bare = Estimate(value=math.exp(values[0]), unit=metric.unit, processes=len(values))
     bounds = interval(values, level)
     if bounds is None:
-        return msgspec.structs.replace(bare, reason="one process has no spread")
-    return msgspec.structs.replace(
+        return replace(bare, reason="one process has no spread")
+    return replace(
         bare,
         value=math.exp(bounds.centre),
         low=_exp(bounds.low),
@@ -89,7 +98,7 @@ def _exp(bound: float) -> float | None:
 def _largest(metric: Metric, values: Sequence[float | None]) -> Estimate:
     known = [value for value in values if value is not None]
     if not known:
-        return Estimate(value=None, unit=metric.unit, reason="not readable on this system")
+        return Estimate(value=None, unit=metric.unit, reason=metric.absent)
     return Estimate(value=max(known), unit=metric.unit, processes=len(known))
 
 
@@ -97,21 +106,22 @@ def gap_percentiles(found: Samples) -> dict[str, Estimate]:
     """Percentiles of the gaps between tokens, pooled over all counted passes.
 
     Gaps grow with depth, so these describe the whole answer. A percentile that the samples do not carry is
-    absent; `high` is a 95% bound from order statistics, None while it is open above.
+    absent; a percentile is the smallest gap that at least p in 100 do not exceed, the median that of the
+    middle two. `high` is a 95% bound from order statistics, None while it is open above.
     """
-    gaps = sorted(gap for passes in found.passes.values() for done in passes for gap in gaps_ms(done))
+    gaps = sorted(chain.from_iterable(gaps_ns(done) for passes in found.passes.values() for done in passes))
     return {f"itl_ms.p{p}": _gap_percentile(gaps, p, found) for p in ITL_PERCENTILES}
 
 
-def _gap_percentile(gaps: list[float], p: int, found: Samples) -> Estimate:
+def _gap_percentile(gaps: list[int], p: int, found: Samples) -> Estimate:
     if not gaps or not percentile_allowed(len(gaps), p):
         return Estimate(value=None, unit="ms", reason=f"{len(gaps)} gaps do not carry a p{p}")
-    value = median(gaps) if p == 50 else gaps[math.ceil(p / 100 * len(gaps)) - 1]
-    high = order_statistic_bound(gaps, p)
+    value = median(gaps) if p == 50 else gaps[-(-p * len(gaps) // 100) - 1]
+    bound = order_statistic_bound(gaps, p)
     return Estimate(
-        value=value,
-        high=high,
-        level=PROMISED_LEVEL if high is not None else None,
+        value=value / NS_PER_MS,
+        high=None if bound is None else bound / NS_PER_MS,
+        level=None if bound is None else PROMISED_LEVEL,
         unit="ms",
         processes=len(found.passes),
         passes=sum(map(len, found.passes.values())),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 
 import msgspec
 
+from profiler.analyse import said
 from profiler.runfile import Memory, Pass, Worker, Workload
 
 NS_PER_S = 1e9
@@ -13,13 +15,14 @@ NS_PER_MS = 1e6
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True):
-    """What a figure is called, its unit, which way is better, and whether comparisons are judged on it."""
+    """What a figure is called, its unit, which way is better, why it may be missing, and whether it is judged."""
 
     name: str
     label: str
     unit: str
     higher_is_better: bool
     methods: frozenset[str]
+    absent: str
     judged: bool = False
 
 
@@ -91,22 +94,29 @@ BOTH = TEXT | RAW
 
 
 def _metric(
-    name: str, label: str, unit: str, up: bool, methods: frozenset[str], judged: bool = False
+    name: str, label: str, unit: str, up: bool, methods: frozenset[str], absent: str, judged: bool = False
 ) -> Metric:
-    return Metric(name=name, label=label, unit=unit, higher_is_better=up, methods=methods, judged=judged)
+    return Metric(
+        name=name, label=label, unit=unit, higher_is_better=up, methods=methods, absent=absent, judged=judged
+    )
 
+
+_NO_GAP = "fewer than two tokens were generated"
+_UNTIMED = "tokenization was not timed"
+_NO_TEXT = "the size of the text was not recorded"
+_NO_PROMPT, _NO_OUTPUT = "this workload has no prompt", "this workload generates no tokens"
 
 PASS_METRICS: dict[Metric, PassFormula] = {
-    _metric("ttft_ms", "TTFT", "ms", False, TEXT, judged=True): _ttft,
-    _metric("decode_tps", "decode", "tok/s", True, TEXT, judged=True): _decode,
-    _metric("prefill_tps", "prefill", "tok/s", True, TEXT): _prefill,
-    _metric("tpot_ms", "time per output token", "ms", False, TEXT): _tpot,
-    _metric("tokenize_ms", "tokenize", "ms", False, TEXT): _tokenize,
-    _metric("ttft_e2e_ms", "TTFT with tokenization", "ms", False, TEXT): _ttft_e2e,
-    _metric("text_bps", "output text", "B/s", True, TEXT): _output_bytes,
-    _metric("prompt_bps", "prompt text", "B/s", True, TEXT): _prompt_bytes,
-    _metric("pp_tps", "pp", "tok/s", True, RAW, judged=True): _pp,
-    _metric("tg_tps", "tg", "tok/s", True, RAW, judged=True): _tg,
+    _metric("ttft_ms", "TTFT", "ms", False, TEXT, "no token was generated", judged=True): _ttft,
+    _metric("decode_tps", "decode", "tok/s", True, TEXT, _NO_GAP, judged=True): _decode,
+    _metric("prefill_tps", "prefill", "tok/s", True, TEXT, "the end of the prompt was not stamped"): _prefill,
+    _metric("tpot_ms", "time per output token", "ms", False, TEXT, _NO_GAP): _tpot,
+    _metric("tokenize_ms", "tokenize", "ms", False, TEXT, _UNTIMED): _tokenize,
+    _metric("ttft_e2e_ms", "TTFT with tokenization", "ms", False, TEXT, _UNTIMED): _ttft_e2e,
+    _metric("text_bps", "output text", "B/s", True, TEXT, f"{_NO_GAP}, or {_NO_TEXT}"): _output_bytes,
+    _metric("prompt_bps", "prompt text", "B/s", True, TEXT, _NO_TEXT): _prompt_bytes,
+    _metric("pp_tps", "pp", "tok/s", True, RAW, _NO_PROMPT, judged=True): _pp,
+    _metric("tg_tps", "tg", "tok/s", True, RAW, _NO_OUTPUT, judged=True): _tg,
 }
 """Figures of one pass. A worker's value is the median of its counted passes."""
 
@@ -118,9 +128,11 @@ def _first_ttft(worker: Worker) -> float | None:
 
 
 WORKER_METRICS: dict[Metric, WorkerFormula] = {
-    _metric("load_ms", "load", "ms", False, BOTH): lambda worker: worker.load_ms,
-    _metric("import_ms", "import of the library", "ms", False, BOTH): lambda worker: worker.import_ms,
-    _metric("first_ttft_ms", "first TTFT of the process", "ms", False, TEXT): _first_ttft,
+    _metric("load_ms", "load", "ms", False, BOTH, "loading was not timed"): lambda w: w.load_ms,
+    _metric("import_ms", "import of the library", "ms", False, BOTH, "it was not timed"): lambda w: (
+        w.import_ms
+    ),
+    _metric("first_ttft_ms", "first TTFT", "ms", False, TEXT, "the warm-up has no token"): _first_ttft,
 }
 """Figures of one worker."""
 
@@ -134,7 +146,7 @@ def _largest(field: Callable[[Memory], int | None]) -> WorkerFormula:
 
 
 def _engine_says(name: str) -> WorkerFormula:
-    return lambda worker: (worker.facts or {}).get(name)
+    return lambda worker: said.number(worker.facts or {}, name)
 
 
 def _runtime(worker: Worker) -> float | None:
@@ -145,34 +157,39 @@ def _runtime(worker: Worker) -> float | None:
 
 def _unexplained(worker: Worker) -> float | None:
     """Largest PSS less weights, KV, compute buffers and runtime; negative where they are not all touched."""
-    parts = [MEMORY_METRICS[metric](worker) for metric in MEMORY_METRICS if metric.name in _EXPLAINED]
+    parts = [formula(worker) for metric, formula in MEMORY_METRICS.items() if metric.name in _EXPLAINED]
     total = _largest(lambda memory: memory.pss_bytes)(worker)
     known = [part for part in parts if part is not None]
     return total - sum(known) if total is not None and len(known) == len(parts) else None
 
 
+def _bytes(name: str, label: str, absent: str) -> Metric:
+    return _metric(name, label, "B", False, BOTH, absent)
+
+
+_UNREADABLE, _UNTOLD = "not readable on this system", "the engine does not say"
 _EXPLAINED = ("weights_bytes", "kv_bytes", "compute_bytes", "runtime_bytes")
 
 MEMORY_METRICS: dict[Metric, WorkerFormula] = {
-    _metric("peak_rss_bytes", "peak memory", "B", False, BOTH): _largest(lambda m: m.peak_rss_bytes),
-    _metric("pss_bytes", "PSS", "B", False, BOTH): _largest(lambda m: m.pss_bytes),
-    _metric("anon_bytes", "anonymous PSS", "B", False, BOTH): _largest(lambda m: m.anon_bytes),
-    _metric("file_bytes", "file-backed PSS", "B", False, BOTH): _largest(lambda m: m.file_bytes),
-    _metric("shmem_bytes", "shared memory PSS", "B", False, BOTH): _largest(lambda m: m.shmem_bytes),
-    _metric("weights_bytes", "weights", "B", False, BOTH): _engine_says("weights_bytes"),
-    _metric("kv_bytes", "KV cache", "B", False, BOTH): _engine_says("kv_bytes"),
-    _metric("compute_bytes", "compute buffers", "B", False, BOTH): _engine_says("compute_bytes"),
-    _metric("runtime_bytes", "process before the model", "B", False, BOTH): _runtime,
-    _metric("unexplained_bytes", "unexplained", "B", False, BOTH): _unexplained,
+    _bytes("peak_rss_bytes", "peak memory", _UNREADABLE): _largest(lambda m: m.peak_rss_bytes),
+    _bytes("pss_bytes", "PSS", _UNREADABLE): _largest(lambda m: m.pss_bytes),
+    _bytes("anon_bytes", "anonymous PSS", _UNREADABLE): _largest(lambda m: m.anon_bytes),
+    _bytes("file_bytes", "file-backed PSS", _UNREADABLE): _largest(lambda m: m.file_bytes),
+    _bytes("shmem_bytes", "shared memory PSS", _UNREADABLE): _largest(lambda m: m.shmem_bytes),
+    _bytes("weights_bytes", "weights", _UNTOLD): _engine_says("weights_bytes"),
+    _bytes("kv_bytes", "KV cache", _UNTOLD): _engine_says("kv_bytes"),
+    _bytes("compute_bytes", "compute buffers", _UNTOLD): _engine_says("compute_bytes"),
+    _bytes("runtime_bytes", "process before the model", _UNREADABLE): _runtime,
+    _bytes("unexplained_bytes", "unexplained", "one of its parts is not known"): _unexplained,
 }
 """Memory of one worker in bytes. A report shows the largest of all workers."""
 
 ITL_PERCENTILES = (50, 90, 95, 99)
 
 
-def gaps_ms(done: Pass) -> list[float]:
-    """The gaps between successive tokens of one pass, in ms."""
-    return [(b - a) / NS_PER_MS for a, b in zip(done.token_ns, done.token_ns[1:], strict=False)]
+def gaps_ns(done: Pass) -> list[int]:
+    """The gaps between successive tokens of one pass."""
+    return list(map(operator.sub, done.token_ns[1:], done.token_ns))
 
 
 def judged_metrics(method: str) -> list[Metric]:

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 import msgspec
 
+from profiler.analyse.comparison import Comparison
+from profiler.analyse.plural import plural
 from profiler.analyse.samples import Samples
-from profiler.analyse.statistics import FEWEST_FOR_SIGNED_RANK
-from profiler.runfile import Build, Case, Failure, Run, Worker
+from profiler.analyse.statistics import corrected_level, fewest_for_verdict
+from profiler.runfile import Build, Case, Run, Worker
 
 MANY_MAJOR_FAULTS = 100
 
@@ -22,13 +24,13 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def row_notices(
-    case: Case, build: Build, found: Samples, failures: Sequence[Failure], workers: Sequence[Worker]
+    case: Case, build: Build, found: Samples, workers: Sequence[Worker], level: float
 ) -> list[Notice]:
-    """The notices of one measured case."""
+    """The notices of one measured case. `workers` are all of this case, `level` that of its intervals."""
     candidates = [
-        _few_rounds(found),
+        _few_rounds(found, level),
         _disturbed(found),
-        _failed(failures, sum(worker.case == case.id for worker in workers)),
+        _failed(workers),
         _unsteady_output(found),
         _paging(found),
         _beyond_context(case, build),
@@ -36,14 +38,14 @@ def row_notices(
     return [notice for notice in candidates if notice is not None]
 
 
-def _few_rounds(found: Samples) -> Notice | None:
-    rounds = len(found.passes)
-    if rounds >= FEWEST_FOR_SIGNED_RANK:
+def _few_rounds(found: Samples, level: float) -> Notice | None:
+    rounds, needed = len(found.passes), fewest_for_verdict(level)
+    if rounds >= needed:
         return None
     return Notice(
         code="provisional",
-        seen=f"{rounds} rounds: the interval is provisional and carries no verdict",
-        advice="give it more time with --max-time, or --processes 8",
+        seen=f"{plural(rounds, 'round')}: the intervals are provisional",
+        advice=f"they hold from {needed} rounds on: give --max-time more, or --processes {needed}",
     )
 
 
@@ -58,17 +60,19 @@ def _disturbed(found: Samples) -> Notice | None:
         return None
     return Notice(
         code="passes_excluded",
-        seen=f"{found.excluded} passes were disturbed by other processes and are left out",
-        advice="they are kept in the run file",
+        seen=f"left out: {plural(found.excluded, 'pass')} that others disturbed, "
+        "or of a round measured again, or of a worker that failed",
+        advice="the run file keeps them",
     )
 
 
-def _failed(failures: Sequence[Failure], workers: int) -> Notice | None:
+def _failed(workers: Sequence[Worker]) -> Notice | None:
+    failures = [worker.failure for worker in workers if worker.failure is not None]
     if not failures:
         return None
     return Notice(
         code="some_failed",
-        seen=f"{len(failures)} of {workers} workers failed: {failures[-1].message}",
+        seen=f"{len(failures)} of {len(workers)} workers failed: {failures[-1].message}",
         advice="the figures are those of the workers that finished",
     )
 
@@ -107,35 +111,53 @@ def _beyond_context(case: Case, build: Build) -> Notice | None:
     )
 
 
-def run_notices(run: Run) -> list[Notice]:
-    """The notices of the run as a whole."""
-    found = []
-    if run.torn:
-        found.append(
-            Notice(
-                code="torn",
-                seen="the last line of the run file is cut short and was left out",
-                advice="go on with --resume",
-            )
-        )
-    if run.ended is None:
-        found.append(
-            Notice(
-                code="unfinished",
-                seen="the run did not reach its planned stop, so nothing is judged",
-                advice="go on with --resume",
-            )
-        )
-    elif run.ended.reason in ("max_time", "rounds") and run.header.plan.rounds is None:
-        found.append(_not_within(run))
-    return found
+def run_notices(run: Run, comparisons: Sequence[Comparison], level: float) -> list[Notice]:
+    """The notices of the run as a whole. `level` is that of one interval, before it is corrected."""
+    candidates = [_torn(run), _unfinished(run), _not_within(run), _too_few_to_judge(run, comparisons, level)]
+    return [notice for notice in candidates if notice is not None]
 
 
-def _not_within(run: Run) -> Notice:
-    plan = run.header.plan
-    why = "the time was up" if run.ended and run.ended.reason == "max_time" else "all rounds were used"
+def _torn(run: Run) -> Notice | None:
+    if not run.torn:
+        return None
+    return Notice(
+        code="torn",
+        seen="the last line of the run file is cut short and was left out",
+        advice="the figures are those of the lines before it",
+    )
+
+
+def _unfinished(run: Run) -> Notice | None:
+    if run.ended is not None:
+        return None
+    return Notice(
+        code="unfinished",
+        seen="the run did not reach its planned stop, so nothing is judged",
+        advice="go on with --resume",
+    )
+
+
+def _too_few_to_judge(run: Run, comparisons: Sequence[Comparison], level: float) -> Notice | None:
+    """Many comparisons at once need more rounds than few."""
+    judged = [item for item in comparisons if item.metric is not None]
+    if run.ended is None or not any(item.provisional for item in judged):
+        return None
+    needed = fewest_for_verdict(corrected_level(level, len(judged)))
+    rounds = min(item.pairs for item in judged)
+    return Notice(
+        code="too_few_rounds",
+        seen=f"{plural(len(judged), 'comparison')} at once take {needed} rounds for a verdict, not {rounds}",
+        advice=f"compare fewer cases, or give --processes {needed}",
+    )
+
+
+def _not_within(run: Run) -> Notice | None:
+    plan, ended = run.header.plan, run.ended
+    if plan.rounds is not None or ended is None or ended.reason not in ("max_time", "rounds"):
+        return None
+    why = "the time was up" if ended.reason == "max_time" else "all rounds were used"
     return Notice(
         code="target_not_reached",
-        seen=f"{why} before every headline interval was within {plan.within:.3g} of its value",
-        advice="--max-time gives it longer; a quieter machine does more",
+        seen=f"{why} before every headline interval was within {100 * plan.within:.3g}% of its value",
+        advice="give it longer with --max-time, or a quieter machine",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
 import msgspec
@@ -25,35 +25,39 @@ class Samples(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def standing_attempts(workers: Iterable[Worker]) -> dict[int, int]:
-    """The attempt that stands for each round: the last one in which every case was visited, else the last."""
-    visited: dict[int, dict[int, set[str]]] = {}
+    """The attempt that stands for each round: of those in which the most cases were measured, the last."""
+    measured: dict[int, dict[int, set[str]]] = {}
     for worker in workers:
-        visited.setdefault(worker.round, {}).setdefault(worker.attempt, set()).add(worker.case)
-    most = {number: max(len(ids) for ids in attempts.values()) for number, attempts in visited.items()}
+        cases = measured.setdefault(worker.round, {}).setdefault(worker.attempt, set())
+        if worker.failure is None:
+            cases.add(worker.case)
     return {
-        number: max(a for a, ids in attempts.items() if len(ids) == most[number])
-        for number, attempts in visited.items()
+        number: max(attempts, key=lambda attempt: (len(attempts[attempt]), attempt))
+        for number, attempts in measured.items()
     }
 
 
-def samples(case: Case, workers: Sequence[Worker], standing: dict[int, int], cores: int) -> Samples:
-    """The passes of a case that count. Passes that others disturbed are left out, unless almost all were."""
+def samples(workers: Sequence[Worker], standing: Mapping[int, int], cores: int) -> Samples:
+    """Of one case's workers the passes that count. Disturbed ones are left out, unless almost all were.
+
+    `excluded` are finished passes that count for nothing: disturbed, measured again, of a failed worker.
+    """
     mine = {
-        w.round: w
-        for w in workers
-        if w.case == case.id and w.attempt == standing[w.round] and w.failure is None and counted(w.passes)
+        worker.round: worker
+        for worker in workers
+        if worker.attempt == standing[worker.round] and worker.failure is None and counted(worker.passes)
     }
     every = {number: counted(worker.passes) for number, worker in mine.items()}
     quiet = {number: [p for p in passes if not intruded(p, cores)] for number, passes in every.items()}
     quiet = {number: passes for number, passes in quiet.items() if passes}
     keep_all = len(quiet) < min(FEWEST_QUIET_ROUNDS, len(every))
     kept = every if keep_all else quiet
-    total = sum(len(counted(w.passes)) for w in workers if w.case == case.id)
+    total = sum(len(counted(worker.passes)) for worker in workers)
     return Samples(
         passes=kept,
         workers=mine,
         excluded=total - sum(map(len, kept.values())),
-        kept_although_disturbed=keep_all and len(quiet) < len(every),
+        kept_although_disturbed=keep_all,
     )
 
 

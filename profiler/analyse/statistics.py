@@ -13,8 +13,8 @@ import sys
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from functools import cache
-from itertools import accumulate, combinations_with_replacement
-from statistics import NormalDist, fmean, median, stdev
+from itertools import accumulate, combinations_with_replacement, count
+from statistics import NormalDist, fmean, median
 from typing import Literal
 
 import msgspec
@@ -26,6 +26,8 @@ FEWEST_FOR_SIGNED_RANK = 6
 LARGEST_EXACT = 60
 
 _LOOK_LEVELS = {1: 0.95, 2: 0.971, 3: 0.978, 4: 0.982}
+LOOKS = tuple(_LOOK_LEVELS)
+"""How many looks at a run a level is known for."""
 
 
 class Interval(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -79,15 +81,14 @@ def t_interval(values: Sequence[float], level: float) -> Interval | None:
 
     On differences formed inside rounds this is the paired t interval.
     """
-    from scipy.special import stdtrit
-
     _check_finite(values)
     _check_level(level)
     n = len(values)
     if n < 2:
         return None
     centre = fmean(values)
-    half_width = -float(stdtrit(n - 1, (1 - level) / 2)) * stdev(values) / math.sqrt(n)
+    variance = math.fsum((value - centre) ** 2 for value in values) / (n - 1)
+    half_width = _t_quantile(n - 1, level) * math.sqrt(variance / n)
     return Interval(
         centre=centre,
         low=centre - half_width,
@@ -96,6 +97,14 @@ def t_interval(values: Sequence[float], level: float) -> Interval | None:
         method="paired-t",
         provisional=True,
     )
+
+
+@cache
+def _t_quantile(degrees: int, level: float) -> float:
+    """What Student's t exceeds in size with probability 1 - level."""
+    from scipy.special import stdtrit
+
+    return -float(stdtrit(degrees, (1 - level) / 2))
 
 
 def interval(values: Sequence[float], level: float) -> Interval | None:
@@ -140,6 +149,11 @@ def corrected_level(level: float, comparisons: int) -> float:
     return 1 - (1 - level) / comparisons
 
 
+def fewest_for_verdict(level: float) -> int:
+    """How many values the signed-rank interval needs to reach `level`: 6 at 0.95, 7 at 0.982."""
+    return next(n for n in count(FEWEST_FOR_SIGNED_RANK) if signed_rank_k(n, level) >= 1)
+
+
 def percentile_allowed(n: int, p: int) -> bool:
     """Whether n values carry the p-th percentile, p in 1..99: at least one value is expected beyond it.
 
@@ -155,13 +169,17 @@ def order_statistic_bound(values: Sequence[float], p: int, level: float = 0.95) 
     the binomial distribution. None means open above: no value is high enough. At 95%, p90 is closed from 36
     values on, p95 from 72, p99 from 368. Values must be independent.
     """
-    from scipy.special import bdtr
-
     _check_finite(values)
     _check_level(level)
-    n = len(values)
-    index = bisect_left(range(n), (1 + level) / 2, key=lambda below: float(bdtr(below, n, p / 100)))
-    return sorted(values)[index] if index < n else None
+    index = _bound_index(len(values), p, level)
+    return sorted(values)[index] if index < len(values) else None
+
+
+@cache
+def _bound_index(n: int, p: int, level: float) -> int:
+    from scipy.special import bdtr
+
+    return bisect_left(range(n), (1 + level) / 2, key=lambda below: float(bdtr(below, n, p / 100)))
 
 
 def signed_rank_k(n: int, level: float) -> int:

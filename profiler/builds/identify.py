@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,7 +31,7 @@ class _Script(msgspec.Struct):
 
 def identify(words: Sequence[str]) -> list[Found]:
     """The builds of these paths, each with an id of its own. Raises `UserError` for what is no model."""
-    found = [_identify(Path(word).expanduser()) for word in words]
+    found = [_identify(Path(word)) for word in words]
     times = Counter(item.build.id for item in found)
     seen: Counter[str] = Counter()
     named = []
@@ -43,7 +44,7 @@ def identify(words: Sequence[str]) -> list[Found]:
 
 
 def _identify(path: Path) -> Found:
-    if path.is_dir():
+    if _is_folder(path):
         raise UserError(
             f"{path.name or path} is a folder; this version profiles GGUF files: name the file in it"
         )
@@ -54,13 +55,20 @@ def _identify(path: Path) -> Found:
     return Found(build=_gguf(path), path=path)
 
 
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def _gguf(path: Path) -> Build:
     header = read_header(path)
     refuse_non_models(header)
     model = describe(header)
     return Build(
         id=_id(path),
-        name=path.name,
+        name=_readable(path.name),
         format="gguf",
         size_bytes=header.byte_size,
         quantization=model.quantization,
@@ -80,14 +88,14 @@ def _script(path: Path) -> _Script | None:
         if path.stat().st_size > LARGEST_SCRIPT or not path.is_file():
             return None
         return msgspec.json.decode(path.read_bytes(), type=_Script)
-    except (OSError, msgspec.MsgspecError, RecursionError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 
 
 def _scripted(path: Path, script: _Script) -> Build:
     return Build(
         id=_id(path),
-        name=path.name,
+        name=_readable(path.name),
         format="scripted",
         size_bytes=path.stat().st_size,
         quantization=script.quantization,
@@ -96,4 +104,9 @@ def _scripted(path: Path, script: _Script) -> Build:
 
 def _id(path: Path) -> str:
     """The file's name without a model suffix: what a table shows."""
-    return path.stem if path.suffix.lower() in (".gguf", ".json") else path.name
+    return _readable(path.stem if path.suffix.lower() in (".gguf", ".json") else path.name)
+
+
+def _readable(name: str) -> str:
+    """A file name that is no valid Unicode, as text that can be written."""
+    return os.fsencode(name).decode("utf-8", "replace")

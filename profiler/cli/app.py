@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import cast
 
 import typer
 
@@ -14,11 +15,13 @@ from profiler.cli.report import report
 from profiler.cli.run import run
 from profiler.errors import ExitCode, UserError
 
+_UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
+"""What typer raises for a wrong command line; it comes from click in older versions of typer."""
+
 app = typer.Typer(
     name="edgeprof",
     help="How fast a language model runs on this device, and how sure that is. Nothing is sent anywhere.",
     epilog="Example: edgeprof run model.gguf",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -31,13 +34,14 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _options(
-    version: bool = typer.Option(
-        False, "--version", callback=_version, is_eager=True, help="Show the version."
-    ),
+    context: typer.Context,
+    _: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
 ) -> None:
-    pass
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(ExitCode.BAD_INPUT)
 
 
 app.command()(run)
@@ -50,16 +54,38 @@ def main() -> int:
     """Run the command of `sys.argv`. Every user error ends as one sentence and its exit code."""
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     try:
-        app()
+        code = app(prog_name="edgeprof", standalone_mode=False)
+        sys.stdout.flush()
+        return code or ExitCode.DONE
     except UserError as error:
-        sys.stderr.write(f"edgeprof: {printable(str(error))}\n")
-        return error.exit_code
-    except BrokenPipeError:
-        sys.stderr.close()
+        return _refuse(str(error), error.exit_code)
+    except _UsageError as error:
+        return _refuse(_usage(error), ExitCode.BAD_INPUT)
+    except (BrokenPipeError, SystemExit):  # typer exits when the reader of a pipe has gone
+        _drop_output()
         return ExitCode.DONE
-    except KeyboardInterrupt:
+    except OSError as error:
+        _drop_output()
+        where = error.filename or "the output"
+        return _refuse(f"{where} could not be read or written: {error.strerror}", ExitCode.BAD_INPUT)
+    except (KeyboardInterrupt, typer.Abort):
         return ExitCode.INTERRUPTED
-    return ExitCode.DONE
+
+
+def _refuse(sentence: str, code: ExitCode) -> ExitCode:
+    sys.stderr.write(f"edgeprof: {printable(sentence)}\n")
+    return code
+
+
+def _drop_output() -> None:
+    """What is still buffered goes nowhere, so that Python does not fail on it once more while it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _usage(error: typer.BadParameter) -> str:
+    said = error.format_message().rstrip(".")
+    command = error.ctx.command_path if error.ctx else "edgeprof"
+    return f"{said}; see {command} --help"
 
 
 def printable(text: str) -> str:

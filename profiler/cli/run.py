@@ -52,6 +52,9 @@ def run(
     passes: Annotated[int, typer.Option(help="Counted passes of each worker.")] = 3,
     seed: Annotated[int, typer.Option(help="Seed of the order of rounds and of random token ids.")] = 1,
     stall: Annotated[str, typer.Option(help="Stop a worker that makes no progress for this long.")] = "5m",
+    settle: Annotated[
+        str, typer.Option(help="Wait at most this long before each worker for other programs to go quiet.")
+    ] = "10s",
     force: Annotated[bool, typer.Option("--force", help="Run what does not fit into memory.")] = False,
     resume: Annotated[
         Path | None, typer.Option(help="Go on with this run file: same builds, its own plan.")
@@ -87,6 +90,7 @@ def run(
         passes=passes,
         seed=seed,
         stall_s=seconds("--stall", stall),
+        settle_s=seconds("--settle", settle),
         force=force,
     )
     from profiler.cli.running import dry, fresh, resumed

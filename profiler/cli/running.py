@@ -6,8 +6,9 @@ import os
 import signal
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import NoReturn
 
 import platformdirs
 import typer
@@ -23,7 +24,7 @@ from profiler.cli.show import show
 from profiler.errors import ExitCode, UserError
 from profiler.measure.expectation import run_seconds
 from profiler.measure.launch import now
-from profiler.measure.session import Judges, Session
+from profiler.measure.session import FINAL, Judges, Session
 from profiler.measure.start import Prepared, Request, matched, prepare, with_needs
 from profiler.render import formats, plan
 from profiler.render.live import LiveView, PlainView
@@ -67,10 +68,10 @@ def default_path(header: Header) -> Path:
     return platformdirs.user_data_path("edgeprof") / "runs" / f"{stamp}-{name}.jsonl"
 
 
-def _created(path: Path) -> IO[bytes]:
+def _created(path: Path) -> FileIO:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open("xb")
+        return path.open("xb", buffering=0)
     except FileExistsError:
         raise UserError(f"{path} exists: choose another name, or go on with it by --resume {path}") from None
     except OSError as error:
@@ -79,10 +80,10 @@ def _created(path: Path) -> IO[bytes]:
         ) from None
 
 
-def _reopened(path: Path) -> IO[bytes]:
+def _reopened(path: Path) -> FileIO:
     """The run file, ready for appending, without a torn last line."""
     try:
-        file = path.open("r+b")
+        file = path.open("r+b", buffering=0)
         content = file.read()
         file.truncate(content.rfind(b"\n") + 1)
         file.seek(0, os.SEEK_END)
@@ -92,7 +93,7 @@ def _reopened(path: Path) -> IO[bytes]:
 
 
 def _run(
-    prepared: Prepared, file: IO[bytes], path: Path, output_format: str | None, earlier: Sequence[Worker]
+    prepared: Prepared, file: FileIO, path: Path, output_format: str | None, earlier: Sequence[Worker]
 ) -> NoReturn:
     signal.signal(signal.SIGTERM, _as_interrupt)
     console = Console(stderr=True, highlight=False)
@@ -115,7 +116,7 @@ def _as_interrupt(_signal: int, _frame: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _measure(prepared: Prepared, file: IO[bytes], earlier: Sequence[Worker], console: Console) -> None:
+def _measure(prepared: Prepared, file: FileIO, earlier: Sequence[Worker], console: Console) -> None:
     header = prepared.header
 
     def so_far(workers: Sequence[Worker]) -> Run:
@@ -128,9 +129,9 @@ def _measure(prepared: Prepared, file: IO[bytes], earlier: Sequence[Worker], con
     )
     with _view(header, lambda workers: analyse(so_far(workers)), earlier, console) as view:
         session = Session(header.plan, prepared.paths, file, judges, view, earlier)
-        refused = {worker.case for worker in earlier if worker.failure is not None}
+        dropped = {w.case for w in earlier if w.failure is not None and w.failure.kind in FINAL}
         for case in header.plan.cases:
-            if case.id in prepared.refusals and case.id not in refused:
+            if case.id in prepared.refusals and case.id not in dropped:
                 session.refuse(case, prepared.refusals[case.id])
         session.go()
 

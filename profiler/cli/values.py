@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from profiler.errors import UserError
+from profiler.runfile import MOST_SECONDS
 
 _TIME = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h)?")
 _SECONDS = {None: 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
@@ -15,9 +16,12 @@ _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 def seconds(flag: str, text: str) -> float:
     """A duration: `90`, `90s`, `5m`, `1.5h`."""
     found = _TIME.fullmatch(text.strip())
-    if found is None:
-        raise UserError(f"{flag} {text!r}: a duration such as 90s, 5m or 1h is accepted")
-    return float(found[1]) * _SECONDS[found[2]]
+    duration = float(found[1]) * _SECONDS[found[2]] if found else None
+    if duration is None or duration > MOST_SECONDS:
+        raise UserError(
+            f"{flag} {text[:20]!r}: a duration such as 90s, 5m or 1h is accepted, up to {MOST_SECONDS // 86400} days"
+        )
+    return duration
 
 
 def share(flag: str, text: str) -> float:

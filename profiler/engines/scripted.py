@@ -3,10 +3,11 @@
 A script is a JSON object: `edgeprof_script` 1, and any of `vocabulary`, `load_ms`, `prefill_ms_per_token`,
 `token_ms` (a number, or one per round), `growth_ms` (added per position), `memory` (weights_bytes,
 kv_bytes, compute_bytes), `virtual_clock` (time passes by the script alone, so figures are exact), and
-`fail`: {"at": "import" | "load" | "prefill" | "token", "how": see `_FAILURES`, "rounds": [...],
+`fail`: {"at": "load" | "prefill" | "token", "how": see `_FAILURES`, "rounds": [...],
 "kind": ..., "message": ..., "after": tokens}.
 """
 
+import atexit
 import json
 import os
 import random
@@ -146,6 +147,8 @@ _FAILURES: Dict[str, Any] = {
     "raise": _raise,
     "noise": _print_noise,
     "hang": lambda fail: time.sleep(3600),
+    "hang_at_exit": lambda fail: atexit.register(time.sleep, 3600),
+    "crash_at_exit": lambda fail: atexit.register(os.abort),
     "exit": lambda fail: os._exit(fail.get("status", 7)),
     "system_exit": lambda fail: sys.exit(0),
     "abort": _signal(signal.SIGABRT),

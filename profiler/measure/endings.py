@@ -20,6 +20,8 @@ _SIGNALS = {
     "SIGKILL": "something killed the worker, and the kernel's out-of-memory counters did not move",
 }
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
+_FOLDERS = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?[/\\](?=\S)(?:[^'\":]*[/\\])?")
+"""From the root to the last separator before a quote or a colon: names of folders may hold blanks."""
 
 
 def failure_of(
@@ -30,7 +32,9 @@ def failure_of(
     `stalled_s` is set when the watchdog killed the worker; `oom_kills` is how far the kernel's counters moved.
     """
     if stalled_s is not None:
-        return Failure(kind="timeout", message=f"no progress for {stalled_s:g} s: the worker was stopped")
+        return Failure(
+            kind="timeout", message=f"no progress for {stalled_s:g} s (see --stall): the worker was stopped"
+        )
     if status == 0:
         return None
     name = _signal_name(status)
@@ -55,9 +59,8 @@ def _with_last_words(what: str, last_words: str) -> str:
 
 
 def printable(text: str, longest: int = 300) -> str:
-    """A line from an engine, safe to keep and to show: without absolute paths and control characters."""
-    without_paths = re.sub(r"(?<![\w.])(?:/[^\s/:'\"]+)+/", "", text.strip())
-    return _UNPRINTABLE.sub("?", without_paths)[:longest]
+    """A line from an engine, safe to keep and to show: without folders and control characters."""
+    return _UNPRINTABLE.sub("?", _FOLDERS.sub("", text.strip()))[:longest]
 
 
 def oom_kill_count(root: Path = Path("/")) -> int:

@@ -79,5 +79,5 @@ _decoder: msgspec.json.Decoder[WorkerEvent] = msgspec.json.Decoder(WorkerEvent)
 
 
 def decode(line: bytes) -> WorkerEvent:
-    """One event. Raises `msgspec.MsgspecError` for anything else."""
+    """One event. Raises `msgspec.MsgspecError`, `UnicodeDecodeError` or `RecursionError` else."""
     return _decoder.decode(line)

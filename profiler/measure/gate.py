@@ -60,8 +60,8 @@ def _ask(case: Case, path: Path) -> Need:
 
 
 def _total(facts: Mapping[str, Any]) -> int:
-    parts = (facts.get(name) or 0 for name in ("weights_bytes", "kv_bytes", "compute_bytes"))
-    return RUNTIME_BYTES + sum(parts)
+    parts = (facts.get(name) for name in ("weights_bytes", "kv_bytes", "compute_bytes"))
+    return RUNTIME_BYTES + sum(part for part in parts if isinstance(part, int))
 
 
 def _refuse_hopeless(cases: Sequence[Case], found: Mapping[str, Need]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import queue
 import subprocess
@@ -36,6 +37,9 @@ from profiler.measure.worker_environment import worker_environment
 from profiler.runfile import Anchor, Case, Failure, Pass, Phase, Workload
 
 LOOK_EVERY_S = 0.25
+GRACE_S = 10.0
+"""For a worker that is done to end: a library may hang or crash while it is unloaded."""
+
 LONGEST_LINE = 16 * 1024 * 1024
 
 Progress = Callable[[int, int], None]
@@ -114,7 +118,7 @@ def _start(order: dict[str, Any], errors: IO[bytes]) -> subprocess.Popen[bytes]:
     )
     assert process.stdin is not None
     try:
-        process.stdin.write(msgspec.json.encode(order))
+        process.stdin.write(json.dumps(order).encode("ascii"))
         process.stdin.close()
     except BrokenPipeError:
         pass
@@ -145,10 +149,17 @@ def _watch(
                 return True
             continue
         if line is None:
-            process.wait()
-            return False
+            return not _ends(process, GRACE_S if seen.in_good_order else stall_s)
         last_change = time.monotonic()
         _take(line, seen)
+
+
+def _ends(process: subprocess.Popen[bytes], within_s: float) -> bool:
+    try:
+        process.wait(within_s)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def _lines(process: subprocess.Popen[bytes]) -> queue.Queue[bytes | None]:
@@ -172,7 +183,7 @@ def _limited(pipe: IO[bytes]) -> Iterator[bytes]:
 def _take(line: bytes, seen: Seen) -> None:
     try:
         event = decode(line)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         words_said = printable(line.decode("utf-8", "replace"), 80)
         seen.failure = Failure(
             kind="crashed", message=f"the worker's pipe carried something else: {words_said}"
@@ -210,13 +221,13 @@ def _salvage(seen: Seen, stamps: Path) -> None:
 def _conclude(
     seen: Seen, status: int | None, stalled_s: float | None, oom_before: int, errors: IO[bytes]
 ) -> None:
-    if seen.failure is not None:
+    if seen.failure is not None or seen.in_good_order:
         return
     errors.seek(max(0, errors.seek(0, os.SEEK_END) - 4096))
     said = errors.read().decode("utf-8", "replace")
     oom_kills = oom_kill_count() - oom_before
     seen.failure = failure_of(status, stalled_s=stalled_s, oom_kills=oom_kills, last_words=said)
-    if seen.failure is None and not seen.in_good_order:
+    if seen.failure is None:
         seen.failure = Failure(
             kind="crashed", message="the worker ended before it was done, with exit status 0"
         )

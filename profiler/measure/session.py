@@ -6,8 +6,9 @@ import itertools
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from io import FileIO
 from pathlib import Path
-from typing import IO, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -53,7 +54,7 @@ class Session:
         self,
         plan: Plan,
         paths: dict[str, Path],
-        file: IO[bytes],
+        file: FileIO,
         judges: Judges,
         listener: Listener,
         workers: Sequence[Worker] = (),
@@ -125,7 +126,8 @@ class Session:
 
     def _visit(self, case: Case, round_number: int, attempt: int, position: int) -> Worker:
         self._listener.visiting(case, round_number, attempt)
-        quiet = wait_until_quiet()
+        settle_s = self._plan.settle_s
+        quiet = wait_until_quiet(give_up_s=settle_s) if settle_s else None
         worker_job = job(
             case,
             self._paths[case.build],
@@ -137,7 +139,7 @@ class Session:
         seen = run_worker(worker_job, case.workload, self._plan.stall_s, self._listener.progress)
         worker = _worker(case, (round_number, attempt, position), seen, quiet)
         if seen.interrupted:
-            if any(done.counters for done in seen.passes):
+            if any(done.number > 0 and done.counters for done in seen.passes):
                 self._keep(worker)
             raise KeyboardInterrupt
         return self._keep(worker)
@@ -149,7 +151,7 @@ class Session:
         return worker
 
 
-def _worker(case: Case, place: tuple[int, int, int], seen: Seen, quiet: QuietStart) -> Worker:
+def _worker(case: Case, place: tuple[int, int, int], seen: Seen, quiet: QuietStart | None) -> Worker:
     round_number, attempt, position = place
     moment = now()
     return Worker(
@@ -159,8 +161,8 @@ def _worker(case: Case, place: tuple[int, int, int], seen: Seen, quiet: QuietSta
         position=position,
         started=seen.started or moment,
         ended=seen.ended or moment,
-        quiet_wait_s=quiet.waited_s,
-        foreign_share_before=quiet.foreign_share,
+        quiet_wait_s=quiet.waited_s if quiet else None,
+        foreign_share_before=quiet.foreign_share if quiet else None,
         import_ms=seen.import_ms,
         load_ms=seen.load_ms,
         facts=seen.facts,

@@ -14,6 +14,7 @@ from profiler import __version__
 from profiler.builds.identify import Found, identify
 from profiler.catalogue import workloads
 from profiler.catalogue.devices import THIS, DeviceProfile, load_device
+from profiler.engines.table import ENGINES
 from profiler.errors import UserError, nearest
 from profiler.host.environment import environment
 from profiler.host.machine import available_memory, physical_cores, this_machine
@@ -21,13 +22,15 @@ from profiler.measure.gate import Need, needs, refusal
 from profiler.measure.launch import now
 from profiler.measure.variants import cases
 from profiler.measure.worker_environment import recorded
-from profiler.runfile import SCHEMA, Case, Device, Failure, Header, Plan
+from profiler.runfile import MOST_PASSES, MOST_ROUNDS, SCHEMA, Case, Device, Failure, Header, Plan, Workload
 
 TARGETS = ("cpu",)
 CHECKPOINTS = [8, 12, 20, 30]
 """Rounds at which a run may stop for precision (facts: statistics, sections 4 and 9)."""
 
-MOST_ROUNDS, MOST_PASSES = 200, 50
+MOST_SEED = 2**63 - 1
+MOST_STAMPS = 4_000_000
+"""Of one worker: its line in the run file then stays within what is read back."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +50,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     passes: int
     seed: int
     stall_s: float
+    settle_s: float
     force: bool
 
 
@@ -100,17 +104,19 @@ def _check(request: Request) -> None:
         )
     _between("--processes", request.rounds, MOST_ROUNDS)
     _between("--passes", request.passes, MOST_PASSES)
+    _between("--seed", request.seed, MOST_SEED, least=0)
     if request.max_time_s <= 0 or request.stall_s <= 0:
         raise UserError("--max-time and --stall must be longer than 0 s")
 
 
-def _between(flag: str, value: int | None, most: int) -> None:
-    if value is not None and not 1 <= value <= most:
-        raise UserError(f"{flag} {value}: numbers from 1 to {most} are accepted")
+def _between(flag: str, value: int | None, most: int, least: int = 1) -> None:
+    if value is not None and not least <= value <= most:
+        raise UserError(f"{flag} {value}: numbers from {least} to {most} are accepted")
 
 
 def _plan(request: Request, found: Sequence[Found]) -> Plan:
     asked = [workloads.parse(word, request.prompt, request.output_tokens) for word in request.workloads]
+    _check_stamps(asked, request.passes)
     builds = [item.build for item in found]
     return Plan(
         builds=builds,
@@ -121,8 +127,18 @@ def _plan(request: Request, found: Sequence[Found]) -> Plan:
         within=request.within,
         max_time_s=request.max_time_s,
         stall_s=request.stall_s,
+        settle_s=request.settle_s,
         checkpoints=CHECKPOINTS,
     )
+
+
+def _check_stamps(asked: Sequence[Workload], passes: int) -> None:
+    for workload in asked:
+        if workload.output_tokens * passes > MOST_STAMPS:
+            raise UserError(
+                f"{passes} passes of {workload.output_tokens} tokens are too much for one worker: "
+                f"passes x tokens up to {MOST_STAMPS} are accepted"
+            )
 
 
 def _default_threads() -> int:
@@ -173,7 +189,20 @@ def matched(header: Header, found: Sequence[Found]) -> dict[str, Path]:
                 "builds given: name the same files again"
             )
         paths[build.id] = path
+    for case in header.plan.cases:
+        if case.build not in paths or case.engine not in ENGINES or not _as_it_was(case.workload):
+            raise UserError(
+                f"case {case.id} of the run to resume cannot be measured as it was by this version of edgeprof: "
+                "start a new run"
+            )
     return paths
+
+
+def _as_it_was(workload: Workload) -> bool:
+    """Whether this version asks the same of a model under the same name."""
+    if workload.method == "raw":
+        return workloads.parse(workload.id) == workload
+    return workloads.parse(workload.id, workload.prompt_tokens, workload.output_tokens) == workload
 
 
 def case_name(case: Case) -> str:

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from profiler.engines.table import ENGINES, EngineEntry, Setting, Value, default_engine
 from profiler.errors import UserError, nearest
-from profiler.runfile import Build, Case, Settings, Workload
+from profiler.runfile import MOST_CASES, Build, Case, Settings, Workload
 
-MOST_CASES = 1000
 _FLAGS = {
     "on": True,
     "true": True,
@@ -36,12 +35,23 @@ def cases(
     found = []
     for build, workload in itertools.product(builds, workloads):
         for engine in engines_for(build, engines):
-            found += [(build, workload, engine, s) for s in combinations(engine, wanted, threads)]
+            for settings in combinations(engine, wanted, threads):
+                _refuse_short_context(workload, settings)
+                found.append((build, workload, engine, settings))
     if len(found) > MOST_CASES:
         raise UserError(
             f"this makes {len(found)} cases; at most {MOST_CASES} fit in one run: list fewer values"
         )
     return [_case(number, *parts) for number, parts in enumerate(found, start=1)]
+
+
+def _refuse_short_context(workload: Workload, settings: Settings) -> None:
+    context = settings.get("context")
+    needed = workload.prompt_tokens + workload.output_tokens + workload.depth
+    if isinstance(context, int) and context < needed:
+        raise UserError(
+            f"context {context} is too short for {workload.id}, which takes {needed} tokens: use more"
+        )
 
 
 def _case(number: int, build: Build, workload: Workload, engine: str, settings: Settings) -> Case:

@@ -138,13 +138,13 @@ class Measurement:
         tokens = self._workload["output_tokens"]
         self._run(0, min(tokens, 1))
         self._emit("phase", name="after_prefill", memory=worker_memory.memory())
-        rest = min(tokens, WARM_UP_TOKENS) - 1
-        if rest > 0 and self._is_raw():
-            for token in self._engine.random_ids(rest, self._seed):
-                self._engine.feed(token)
-        else:
-            for _ in range(rest):
+        fed = self._engine.random_ids(tokens, self._seed) if self._is_raw() else []
+        for k in range(1, min(tokens, WARM_UP_TOKENS)):
+            if fed:
+                self._engine.feed(fed[k])
+            else:
                 self._engine.next_token()
+            self._stamps[FIRST + k] = self._engine.clock()  # read by the watchdog alone
 
     def passes(self, count: int) -> None:
         """The passes that count."""

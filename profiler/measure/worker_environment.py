@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 SET = {
@@ -29,6 +30,9 @@ SYSTEM = (
 ENGINE_PREFIXES = ("GGML_", "LLAMA_", "CUDA_", "NVIDIA_", "VK_", "HIP_", "ROCR_", "ORT_", "OPENVINO_", "QNN_")
 """What a user sets on purpose to steer an engine. Passed on and recorded."""
 
+_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL")
+_SERIAL = re.compile(r"\b(GPU|MIG)-[0-9a-f][0-9a-f-]+")
+
 
 def worker_environment(own: Mapping[str, str]) -> dict[str, str]:
     """The worker's environment, from the parent's `own`: nothing else gets through, no stray OMP_* either."""
@@ -37,13 +41,18 @@ def worker_environment(own: Mapping[str, str]) -> dict[str, str]:
 
 
 def recorded(own: Mapping[str, str]) -> dict[str, str]:
-    """What the run file says of that environment: a value that holds a path is shortened to its last part."""
-    shown = {name: _without_path(value) for name, value in _steering(own).items()}
+    """What the run file says of that environment: of a path its last part, of a card not its serial number."""
+    shown = {name: _SERIAL.sub(r"\1-...", _without_path(value)) for name, value in _steering(own).items()}
     return dict(sorted((shown | SET).items()))
 
 
 def _steering(own: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in own.items() if name.startswith(ENGINE_PREFIXES)}
+    """The user's settings for engines. A service's key with such a name is none, and is not passed on."""
+    return {
+        name: value
+        for name, value in own.items()
+        if name.startswith(ENGINE_PREFIXES) and not _SECRET.search(name)
+    }
 
 
 def _without_path(value: str) -> str:

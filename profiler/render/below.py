@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import textwrap
+from collections.abc import Sequence
 
 import msgspec
 
+from profiler.analyse import said
 from profiler.analyse.comparison import Comparison
 from profiler.analyse.metrics import PASS_METRICS
-from profiler.analyse.report import Report, Row
-from profiler.analyse.verdict import Verdict
+from profiler.analyse.notices import Notice
+from profiler.analyse.plural import plural
+from profiler.analyse.report import Report
 from profiler.render import format as fmt
+from profiler.render import rows
+
+MOST_NAMED = 8
+"""A notice of more rows than this counts them instead of naming them."""
 
 _LABELS = {metric.name: metric.label for metric in PASS_METRICS}
 _STOPPED = {
@@ -29,50 +36,59 @@ def facts(report: Report) -> list[tuple[str, str]]:
         ("Engine", _engine(report)),
         ("Settings", _settings(report)),
         ("Run", _run(report)),
-        ("Intervals", "95%, of this machine in these minutes; ~ marks a provisional one"),
-        ("Resolution", resolution(report)),
+        ("Intervals", _intervals(report)),
+        ("Resolution", _resolution(report)),
     ]
-    return [(label, text) for label, text in found if text]
+    return [(label, fmt.plain(text)) for label, text in found if text]
 
 
 def _device(report: Report) -> str:
     device, environment = report.device, report.environment
-    memory = fmt.size(device.memory_bytes) if device.memory_bytes else None
-    cores = f"{device.cores} cores" if device.cores else None
-    inside = [environment.get(name) for name in ("hypervisor", "container")]
-    virtual = [f"inside {name}" for name in inside if name not in (None, "none")]
-    governors = environment.get("governors")
-    governor = f"governor {'/'.join(governors)}" if governors else None
-    parts = [device.cpu or device.name, cores, memory, *virtual, governor]
-    return fmt.plain(", ".join(str(part) for part in parts if part))
+    inside = [said.text(environment, name) for name in ("hypervisor", "container")]
+    governors = said.texts(environment, "governors")
+    parts = [
+        device.cpu or device.name,
+        plural(device.cores, "core") if device.cores else "",
+        fmt.size(device.memory_bytes) if device.memory_bytes else "",
+        *(f"inside {name}" for name in inside if name not in (None, "none")),
+        f"governor {'/'.join(governors)}" if governors else "",
+    ]
+    return ", ".join(part for part in parts if part)
 
 
 def _engine(report: Report) -> str:
     shown = []
-    for name, said in report.engines.items():
-        versions = [f"{part} {version}" for part, version in said.items() if part != "system" and version]
+    for name, told in report.engines.items():
+        versions = [f"{part} {version}" for part, version in told.items() if part != "system" and version]
         shown.append(f"{name} ({', '.join(versions)})" if versions else name)
-    return fmt.plain("; ".join(shown))
+    return "; ".join(shown)
 
 
 def _settings(report: Report) -> str:
-    """The settings that all rows share."""
-    common = {k: v for row in report.rows for k, v in row.settings.items() if k not in report.varying}
-    return ", ".join(f"{name} {fmt.setting(value)}" for name, value in common.items())
+    """Target and settings that all rows share."""
+    common = {name: value for row in report.rows for name, value in row.settings.items()}
+    shared = [f"{k} {fmt.setting(value)}" for k, value in common.items() if k not in report.varying]
+    targets = {row.target for row in report.rows}
+    return ", ".join([*(f"target {target}" for target in targets if len(targets) == 1), *shared])
 
 
 def _run(report: Report) -> str:
-    rounds = f"{report.rounds} rounds of {len(report.rows)} cases, {report.passes} passes each"
-    took = fmt.duration(report.elapsed_s)
-    return f"{rounds}, interleaved, {took}; {_STOPPED.get(report.stopped, 'stopped')}"
+    cases = plural(len(report.rows), "case") + (", interleaved" if len(report.rows) > 1 else "")
+    size = f"{plural(report.rounds, 'round')} of {cases}, {plural(report.passes, 'pass')} each"
+    stopped = _STOPPED.get(report.stopped, "stopped")
+    return f"{size}; {fmt.duration(report.elapsed_s)}; {stopped}"
 
 
-def resolution(report: Report) -> str:
+def _intervals(report: Report) -> str:
+    provisional = any(figure.provisional for row in report.rows for figure in row.metrics.values())
+    mark = "; ~ marks a provisional one" if provisional else ""
+    return f"95%, of this machine in these minutes{mark}"
+
+
+def _resolution(report: Report) -> str:
     """The smallest difference that this run can show."""
-    if not report.resolution:
-        return ""
-    widths = ", ".join(f"{_LABELS[name]} {fmt.percent(w)}" for name, w in report.resolution.items())
-    return f"smaller differences cannot be seen here: {widths}"
+    widths = ", ".join(f"{_LABELS[name]} {fmt.percent(width)}" for name, width in report.resolution.items())
+    return f"smaller differences cannot be seen here: {widths}" if widths else ""
 
 
 class Ratio(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,53 +103,49 @@ class Ratio(msgspec.Struct, frozen=True, kw_only=True):
 
 def comparisons(report: Report) -> list[tuple[str, list[Ratio]]]:
     """For each base a heading, and the ratios of the other rows to it."""
-    names = {row.id: row_name(report, row) for row in report.rows}
-    bases = dict.fromkeys(item.base for item in report.comparisons)
-    return [
-        (
-            f"Compared with {base} ({names[base]})",
-            [_ratio(item, names) for item in report.comparisons if item.base == base],
-        )
-        for base in bases
-    ]
+    names = rows.names(report)
+    found: dict[str, list[Ratio]] = {}
+    for item in report.comparisons:
+        found.setdefault(item.base, []).append(_ratio(item, names[item.candidate]))
+    return [(f"Compared with {fmt.plain(base)} ({names[base]})", ratios) for base, ratios in found.items()]
 
 
-def _ratio(item: Comparison, names: dict[str, str]) -> Ratio:
-    row = f"{item.candidate} {names[item.candidate]}"
-    if item.verdict is Verdict.NOT_COMPARABLE:
-        return Ratio(row=row, metric="", ratio="", interval=item.differs[0], verdict="not comparable")
-    bounded = item.ratio is not None and item.low is not None and item.high is not None
-    provisional = "~" if item.provisional else ""
+def _ratio(item: Comparison, name: str) -> Ratio:
     return Ratio(
-        row=row,
-        metric=_LABELS[item.metric],
-        ratio="-" if item.ratio is None else f"x{item.ratio:.3f}",
-        interval=f"{provisional}{item.low:.3f} to {item.high:.3f}" if bounded else "too few rounds",
-        verdict=item.verdict.value,
+        row=f"{fmt.plain(item.candidate)} {name}",
+        metric=_LABELS[item.metric] if item.metric else "",
+        ratio=fmt.ratio(item.ratio) if item.metric else "",
+        interval=fmt.plain(_bounds(item)),
+        verdict=item.verdict.value.replace("_", " "),
     )
 
 
-def row_name(report: Report, row: Row) -> str:
-    """What tells this row from the others: quantization or build, varying settings, workload."""
-    builds = {other.build for other in report.rows}
-    quantizations = {other.quantization for other in report.rows}
-    by_quantization = len(quantizations) == len(builds) and row.quantization
-    varying = [f"{name} {fmt.setting(row.settings.get(name))}" for name in report.varying]
-    parts = [fmt.plain(str(row.quantization if by_quantization else row.build)), *varying]
-    return ", ".join([*parts, row.workload] if len(report.workloads) > 1 else parts)
+def _bounds(item: Comparison) -> str:
+    if item.metric is None:
+        return textwrap.shorten(item.differs[0], 60, placeholder=" ...")
+    if item.low is None or item.high is None:
+        return "too few rounds"
+    provisional = "~" if item.provisional else ""
+    return f"{provisional}{fmt.ratio(item.low)[1:]} to {fmt.ratio(item.high)[1:]}"
 
 
 def notices(report: Report) -> list[str]:
     """Notices of the run and of its rows; one that several rows share is told once."""
-    lines = [f"{notice.seen}; {notice.advice}" for notice in report.notices]
     shared: dict[str, list[str]] = {}
     for row in report.rows:
         for notice in row.notices:
-            text = f"{notice.seen}; {notice.advice}"
-            shared.setdefault(text, []).append(row_name(report, row))
-    return lines + [_told(text, rows, len(report.rows)) for text, rows in shared.items()]
+            shared.setdefault(_sentence(notice), []).append(row.id)
+    told = [_of_rows(text, ids, len(report.rows)) for text, ids in shared.items()]
+    return [fmt.plain(text) for text in [*map(_sentence, report.notices), *told]]
 
 
-def _told(text: str, rows: Iterable[str], total: int) -> str:
-    named = list(rows)
-    return fmt.plain(text if len(named) == total else f"{', '.join(named)}: {text}")
+def _sentence(notice: Notice) -> str:
+    return f"{notice.seen}; {notice.advice}"
+
+
+def _of_rows(text: str, ids: Sequence[str], total: int) -> str:
+    if len(ids) == total:
+        return text
+    if len(ids) > MOST_NAMED:
+        return f"{len(ids)} of {total} rows: {text}"
+    return f"{', '.join(ids)}: {text}"

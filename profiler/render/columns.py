@@ -1,4 +1,7 @@
-"""The first table: which columns it has and what stands in them. Terminal and Markdown share it."""
+"""The first table: which columns it has and what stands in them. Terminal and Markdown share it.
+
+Every text in it is plain: nothing from a run file can move the cursor.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import msgspec
 
 from profiler.analyse.report import Report, Row
 from profiler.render import format as fmt
+from profiler.render import rows
 from profiler.runfile import Workload
 
 HEADLINES = {
@@ -22,6 +26,9 @@ HEADLINES = {
 }
 """Metric, title and unit of each figure column, by kind of workload."""
 
+SPARE = "prefill"
+"""The column that goes first where there is little room: TTFT says nearly the same."""
+
 
 class Cell(msgspec.Struct, frozen=True):
     """A value, its interval, and whether it is the best beyond doubt."""
@@ -32,11 +39,12 @@ class Cell(msgspec.Struct, frozen=True):
 
 
 class Line(msgspec.Struct, frozen=True):
-    """One row: names and settings, then figures; or names and a failure."""
+    """One row: names and settings, then figures; or in their place a word for what happened, and the story."""
 
     names: list[str]
     cells: list[Cell]
-    failure: str | None = None
+    instead: str | None = None
+    story: str | None = None
 
 
 class Table(msgspec.Struct, frozen=True):
@@ -54,16 +62,26 @@ def tables(report: Report) -> list[Table]:
 
 
 def _table(report: Report, workload: Workload) -> Table:
-    rows = [row for row in report.rows if row.workload == workload.id]
     columns = HEADLINES[kind(workload)]
-    engines = len({row.engine for row in report.rows}) > 1
-    names = ["", "build", "quant", *(["engine"] if engines else []), *report.varying]
+    fields = [
+        "id",
+        "build",
+        *(["quantization"] if _quantization_tells(report) else []),
+        *rows.telling(report),
+    ]
+    titles = [{"id": "", "quantization": "quant"}.get(field, field) for field in fields]
+    shown = [row for row in report.rows if row.workload == workload.id]
     return Table(
         title=describe(workload),
-        names=names,
+        names=[fmt.plain(name) for name in [*titles, *report.varying]],
         figures=[(title, unit) for _, title, unit in columns],
-        lines=[_line(report, row, [name for name, _, _ in columns], engines) for row in rows],
+        lines=[_line(report, row, fields, [name for name, _, _ in columns]) for row in shown],
     )
+
+
+def _quantization_tells(report: Report) -> bool:
+    """Whether some build's name does not say its quantization already."""
+    return any((row.quantization or "").lower() not in row.build.lower() for row in report.rows)
 
 
 def kind(workload: Workload) -> str:
@@ -75,22 +93,22 @@ def kind(workload: Workload) -> str:
 
 def describe(workload: Workload) -> str:
     """chat@1: 128 tokens in, 128 out."""
-    depth = f" at depth {workload.depth}" if workload.depth else ""
+    name = fmt.plain(workload.id)
     if workload.method == "raw":
-        return f"{workload.id}: the llama-bench method{depth}, no sampler"
-    return f"{workload.id}: {workload.prompt_tokens} tokens in, {workload.output_tokens} out"
+        depth = f" at depth {workload.depth}" if workload.depth else ""
+        return f"{name}: the llama-bench method{depth}, no sampler"
+    return f"{name}: {workload.prompt_tokens} tokens in, {workload.output_tokens} out"
 
 
-def _line(report: Report, row: Row, metrics: Sequence[str], engines: bool) -> Line:
-    names = [row.id, fmt.plain(row.build), fmt.plain(row.quantization or "-")]
-    names += [row.engine] if engines else []
-    names += [fmt.setting(row.settings.get(name)) for name in report.varying]
+def _line(report: Report, row: Row, fields: Sequence[str], metrics: Sequence[str]) -> Line:
+    names = [fmt.plain(getattr(row, field) or "-") for field in fields] + rows.settings(report, row)
     if row.failure is not None:
-        return Line(names, [], f"{row.failure.kind}: {fmt.plain(row.failure.message)}")
+        return Line(names, [], fmt.plain(row.failure.kind.replace("_", " ")), fmt.plain(row.failure.message))
     if not row.metrics:
         return Line(names, [], "not measured yet")
-    cells = [
-        Cell(fmt.figure(row.metrics.get(m)), fmt.spread(row.metrics.get(m)), (m, row.id) in report.best)
-        for m in metrics
-    ]
-    return Line(names, cells)
+    return Line(names, [_cell(report, row, metric) for metric in metrics])
+
+
+def _cell(report: Report, row: Row, metric: str) -> Cell:
+    estimate = row.metrics.get(metric)
+    return Cell(fmt.figure(estimate), fmt.spread(estimate), (metric, row.id) in report.best)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
+from profiler.analyse.estimate import Estimate
 from profiler.analyse.report import Report, Row
 from profiler.render import format as fmt
 
@@ -12,6 +13,9 @@ COLUMNS = (
     "row", "device", "target", "engine", "build", "quantization", "workload", "settings", "basis",
     "metric", "unit", "value", "low", "high", "level", "processes", "passes", "excluded", "reason", "failure",
 )  # fmt: skip
+
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What a spreadsheet takes for the start of a formula; the last four are their full-width forms."""
 
 
 def render(report: Report) -> str:
@@ -28,19 +32,18 @@ def _lines(row: Row) -> list[list[object]]:
     settings = ";".join(f"{name}={fmt.setting(value)}" for name, value in row.settings.items())
     names = [row.id, row.device, row.target, row.engine, row.build, row.quantization, row.workload, settings]
     start: list[object] = [*(inert(name or "") for name in names), row.basis]
-    if row.failure is not None:
-        blank: list[object] = [""] * 10
-        return [start + blank + [inert(f"{row.failure.kind}: {row.failure.message}")]]
-    return [
-        [
-            *start, name, e.unit, e.value, e.low, e.high, e.level, e.processes, e.passes, e.excluded,
-            inert(e.reason or ""), "",
-        ]
-        for name, e in row.metrics.items()
-    ]  # fmt: skip
+    if row.metrics:
+        return [[*start, name, *_figure(estimate), ""] for name, estimate in row.metrics.items()]
+    failure = f"{row.failure.kind}: {row.failure.message}" if row.failure else "not measured yet"
+    return [[*start, *[""] * (len(COLUMNS) - len(start) - 1), inert(failure)]]
+
+
+def _figure(e: Estimate) -> list[object]:
+    reason = inert(e.reason or "")
+    return [e.unit, e.value, e.low, e.high, e.level, e.processes, e.passes, e.excluded, reason]
 
 
 def inert(text: str) -> str:
     """Text that no spreadsheet takes for a formula."""
     shown = fmt.plain(text)
-    return "'" + shown if shown.startswith(("=", "+", "-", "@")) else shown
+    return "'" + shown if shown.lstrip().startswith(_FORMULA) else shown

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import re
-
 from profiler.analyse.estimate import Estimate
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 _BINARY = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 def plain(text: str) -> str:
-    """A name from elsewhere without control and direction characters, so that it cannot move the cursor."""
-    return _CONTROL.sub("?", text)
+    """A name from elsewhere without what cannot be seen: control, direction and zero-width characters."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
 
 
 def number(value: float) -> str:
-    """Three significant digits, more for whole numbers: 0.0123, 4.56, 78.9, 1234."""
+    """Three significant digits, more for whole numbers: 0.0123, 4.56, 78.9, 1234, 1.2e+15."""
     if value == 0:
         return "0"
-    for limit, digits in ((100, 0), (10, 1), (1, 2), (0.1, 3)):
-        if abs(value) >= limit:
+    for limit, digits in ((99.95, 0), (9.995, 1), (0.9995, 2), (0.09995, 3)):
+        if limit <= abs(value) < 1e9:
             return f"{value:.{digits}f}"
     return f"{value:.3g}"
 
@@ -29,8 +26,9 @@ def size(count: float) -> str:
     """Bytes in binary units: 162 MiB."""
     sign, rest = ("-" if count < 0 else ""), abs(float(count))
     for unit in _BINARY:
-        if rest < 1024 or unit == _BINARY[-1]:
-            return f"{sign}{rest:.0f} {unit}" if rest >= 100 or unit == "B" else f"{sign}{rest:.1f} {unit}"
+        if round(rest) < 1024 or unit == _BINARY[-1]:
+            shown = f"{rest:.0f}" if unit == "B" else f"{rest:.1f}" if rest < 99.95 else number(rest)
+            return f"{sign}{shown} {unit}"
         rest /= 1024
     raise AssertionError("the last unit takes everything")
 
@@ -48,9 +46,21 @@ def duration(seconds: float) -> str:
 
 
 def percent(share: float) -> str:
-    """A share as per cent with two digits: 0.038 is 3.8%."""
+    """A share as per cent with two digits: 0.038 is 3.8%, 0.0042 is 0.42%, and less than 0.01% is said so."""
     value = 100 * share
-    return f"{value:.0f}%" if value >= 10 else f"{value:.1f}%"
+    if value > 999:
+        return ">999%"
+    if value < 0.005:
+        return "<0.01%" if value else "0%"
+    digits = 2 if value < 0.995 else 1 if value < 9.95 else 0
+    return f"{value:.{digits}f}%"
+
+
+def ratio(value: float | None) -> str:
+    """x1.043; a dash where there is none."""
+    if value is None:
+        return "-"
+    return f"x{value:.3f}" if 0.1 <= value < 100 else f"x{value:.3g}"
 
 
 def half_width(estimate: Estimate) -> float | None:
@@ -68,13 +78,11 @@ def figure(estimate: Estimate | None) -> str:
 
 
 def spread(estimate: Estimate | None) -> str:
-    """The interval as +-x%; with a tilde while it is provisional; empty without one."""
+    """The interval as ±x%; with a tilde while it is provisional; empty without one."""
     width = half_width(estimate) if estimate else None
     if width is None or estimate is None:
         return ""
-    if width > 9.99:
-        return "±>999%"
-    return ("~" if estimate.provisional else "") + f"±{percent(width)}"
+    return ("~" if estimate.provisional else "") + "±" + percent(width)
 
 
 def setting(value: int | str | bool | None) -> str:

@@ -8,5 +8,14 @@ from profiler.analyse.report import Report
 
 
 def render(report: Report) -> str:
-    """Every figure with its interval, in the order of the rows."""
-    return msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n"
+    """Every figure with its interval, in the order of the rows. Characters that cannot be seen are escaped."""
+    text = msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n"
+    for character in sorted(set(text) - {"\n"}):
+        if not character.isprintable():
+            text = text.replace(character, _escape(character))
+    return text
+
+
+def _escape(character: str) -> str:
+    units = character.encode("utf-16-be").hex()
+    return "".join(f"\\u{units[n : n + 4]}" for n in range(0, len(units), 4))

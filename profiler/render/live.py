@@ -13,6 +13,7 @@ from rich.text import Text
 from profiler.analyse.report import Report
 from profiler.measure.stop import planned_rounds
 from profiler.render import format as fmt
+from profiler.render import rows
 from profiler.render.columns import HEADLINES, kind
 from profiler.runfile import Case, Plan, Worker, Workload
 
@@ -29,7 +30,7 @@ class LiveView:
 
     def __init__(self, plan: Plan, analyse: Analyse, workers: Sequence[Worker], console: Console) -> None:
         self._plan, self._analyse, self._console = plan, analyse, console
-        self._workers = list(workers)
+        self._workers, self._earlier = list(workers), len(workers)
         self._report: Report | None = None
         self._began, self._drawn = time.monotonic(), 0.0
         self._now = "starting"
@@ -47,7 +48,7 @@ class LiveView:
     def visiting(self, case: Case, round_number: int, attempt: int) -> None:
         again = f", measured again ({attempt}) because others disturbed it" if attempt else ""
         self._case, self._round = case, round_number
-        self._now = f"{fmt.plain(case.build)}: waiting for a quiet moment{again}"
+        self._now = f"{_name(case)}: waiting for a quiet moment{again}"
         self._draw()
 
     def progress(self, pass_number: int, tokens: int) -> None:
@@ -55,9 +56,7 @@ class LiveView:
             return
         where = f"pass {pass_number} of {self._plan.passes}" if pass_number else "warm-up"
         total = self._case.workload.output_tokens
-        self._now = f"{fmt.plain(self._case.build)}: {where}" + (
-            f", token {tokens} of {total}" if total else ""
-        )
+        self._now = f"{_name(self._case)}: {where}" + (f", token {tokens} of {total}" if total else "")
         self._draw()
 
     def visited(self, worker: Worker) -> None:
@@ -85,9 +84,10 @@ class LiveView:
 
     def _left(self, elapsed: float) -> str:
         """How long still, from how long each worker took: at most to the last round or the time limit."""
-        if not self._workers:
+        visited = len(self._workers) - self._earlier
+        if not visited:
             return ""
-        per_round = elapsed / len(self._workers) * len(self._plan.cases)
+        per_round = elapsed / visited * len(self._plan.cases)
         left = (planned_rounds(self._plan) - self._round) * per_round
         if self._plan.rounds is None:
             left = min(left, max(self._plan.max_time_s - elapsed, 0) + per_round)
@@ -124,18 +124,23 @@ def _table(report: Report) -> Table:
     for title in ("case", "workload", "figure", "", "processes"):
         grid.add_column(title, no_wrap=True)
     workloads = {workload.id: workload for workload in report.workloads}
+    names = rows.names(report)
     for row in report.rows[:MOST_ROWS]:
-        settings = [f"{name} {fmt.setting(row.settings.get(name))}" for name in report.varying]
-        name = ", ".join([fmt.plain(row.build), *settings])
+        name, asked = Text(names[row.id]), Text(fmt.plain(row.workload))
         if row.failure is not None:
-            grid.add_row(Text(name), row.workload, Text(row.failure.kind, style="red"), "", "")
+            kind_of_failure = fmt.plain(row.failure.kind.replace("_", " "))
+            grid.add_row(name, asked, Text(kind_of_failure, style="red"), "", "")
             continue
         name_of_metric, _, unit = _live_metric(workloads[row.workload])
         estimate = row.metrics.get(name_of_metric)
         value = f"{fmt.figure(estimate)} {unit}" if estimate else "-"
         count = str(estimate.processes) if estimate else "0"
-        grid.add_row(Text(name), row.workload, value, fmt.spread(estimate), count)
+        grid.add_row(name, asked, value, fmt.spread(estimate), count)
     return grid
+
+
+def _name(case: Case) -> str:
+    return fmt.plain(f"{case.id} {case.build}")
 
 
 def _live_metric(workload: Workload) -> tuple[str, str, str]:

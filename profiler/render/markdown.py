@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from profiler.analyse.report import Report
 from profiler.render import below
 from profiler.render import format as fmt
 from profiler.render.columns import Cell, Line, Table, tables
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~!&])")
+_SPECIAL = re.compile(
+    r"[\\`*{}\[\]<>|#~!&$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|:(?=//)|(?<=www)\.", re.IGNORECASE
+)
+_LIST_MARK = re.compile(r"^\s*(\d*)([-+.)])(?=\s|$)")
 
 
 def render(report: Report) -> str:
     """Table, facts, comparisons, notices, hashes."""
-    parts = [f"## {escape(_title(report))}", *map(_table, tables(report))]
-    parts.append("\n".join(f"- **{label}**: {escape(text)}" for label, text in below.facts(report)))
+    facts = [f"- **{label}**: {escape(text)}" for label, text in below.facts(report)]
+    parts = [f"## {escape(_title(report))}", *map(_table, tables(report)), "\n".join(facts)]
     parts += [_ratios(heading, ratios) for heading, ratios in below.comparisons(report)]
     parts += _section("Notices", below.notices(report))
     parts += _section("Builds", _builds(report))
@@ -23,8 +27,8 @@ def render(report: Report) -> str:
 
 
 def escape(text: str) -> str:
-    """Text from elsewhere, inert in Markdown and in the HTML that it becomes."""
-    return _SPECIAL.sub(r"\\\1", fmt.plain(text))
+    """Text from elsewhere, inert in Markdown and in the HTML that it becomes; addresses do not become links."""
+    return _LIST_MARK.sub(r"\1\\\2", _SPECIAL.sub(r"\\\g<0>", fmt.plain(text)))
 
 
 def _title(report: Report) -> str:
@@ -32,25 +36,21 @@ def _title(report: Report) -> str:
 
 
 def _table(table: Table) -> str:
-    header = [*table.names, *map(_heading, table.figures)]
+    header = [*map(escape, table.names), *(f"{title}, {unit}".strip(", ") for title, unit in table.figures)]
     rule = ["---"] * len(table.names) + ["---:"] * len(table.figures)
-    rows = [_row(header), _row(rule), *(_row(_line(line, len(table.figures))) for line in table.lines)]
-    return f"### {escape(table.title)}\n\n" + "\n".join(rows)
+    rows = [header, rule, *(_line(line, len(table.figures)) for line in table.lines)]
+    stories = [escape(f"{line.names[0]}: {line.story}") for line in table.lines if line.story]
+    return "\n\n".join([f"### {escape(table.title)}", _grid(rows), *stories])
 
 
-def _heading(figure: tuple[str, str]) -> str:
-    title, unit = figure
-    return f"{title}, {unit}" if unit else title
-
-
-def _row(cells: list[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
+def _grid(rows: Iterable[list[str]]) -> str:
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in rows)
 
 
 def _line(line: Line, figures: int) -> list[str]:
     names = [escape(name) for name in line.names]
-    if line.failure:
-        return names + ["failed: " + escape(line.failure)] + [""] * (figures - 1)
+    if line.instead:
+        return names + [escape(line.instead)] + [""] * (figures - 1)
     return names + [_cell(cell) for cell in line.cells]
 
 
@@ -61,14 +61,12 @@ def _cell(cell: Cell) -> str:
 
 def _ratios(heading: str, ratios: list[below.Ratio]) -> str:
     rows = [["row", "metric", "ratio", "interval", "verdict"], ["---", "---", "---:", "---", "---"]]
-    rows += [[escape(r.row), r.metric, r.ratio, r.interval, r.verdict] for r in ratios]
-    return f"### {escape(heading)}\n\n" + "\n".join(map(_row, rows))
+    rows += [[escape(r.row), r.metric, r.ratio, escape(r.interval), r.verdict] for r in ratios]
+    return f"### {escape(heading)}\n\n{_grid(rows)}"
 
 
 def _section(title: str, lines: list[str]) -> list[str]:
-    if not lines:
-        return []
-    return [f"### {title}\n\n" + "\n".join(f"- {escape(line)}" for line in lines)]
+    return [f"### {title}", "\n".join(f"- {escape(line)}" for line in lines)] if lines else []
 
 
 def _builds(report: Report) -> list[str]:

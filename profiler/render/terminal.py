@@ -12,88 +12,101 @@ from rich.text import Text
 
 from profiler.analyse.report import Report
 from profiler.render import below
-from profiler.render.columns import Cell, Line, Table, tables
+from profiler.render.aligned import aligned, widest
+from profiler.render.columns import SPARE, Cell, Line, Table, tables
 
 WIDTH_WITHOUT_TERMINAL = 110
-WIDE = 80
 _VERDICT_STYLE = {"better": "green", "worse": "red", "same": "cyan"}
+_BLANK = Text("")
 
 
-def render(report: Report) -> str:
+def render(report: Report, width: int = WIDTH_WITHOUT_TERMINAL) -> str:
     """The report as plain text without colour, for files and pipes."""
-    console = Console(
-        file=io.StringIO(), width=WIDTH_WITHOUT_TERMINAL, color_system=None, legacy_windows=False
-    )
-    console.print(renderable(report, WIDTH_WITHOUT_TERMINAL))
-    output = console.file
-    assert isinstance(output, io.StringIO)
-    return "".join(line.rstrip() + "\n" for line in output.getvalue().splitlines())
+    output = io.StringIO()
+    console = Console(file=output, width=width, color_system=None, legacy_windows=False)
+    console.print(renderable(report, width))
+    lines = output.getvalue().strip("\n").splitlines()
+    return "".join(line.rstrip() + "\n" for line in lines)
 
 
 def renderable(report: Report, width: int) -> RenderableType:
     """The report for a console of this width."""
     parts: list[RenderableType] = []
     for table in tables(report):
-        grid = _grid(table)
-        fits = Console(width=10_000).measure(grid).maximum <= width
-        parts += [Text(""), Text(table.title, style="bold"), grid if fits else _cards(table)]
-    parts += [Text(""), _facts(below.facts(report))]
+        parts += [_BLANK, Text(table.title, style="bold"), _BLANK, *_rows(table, width), *_stories(table)]
+    parts += [_BLANK, _facts(below.facts(report))]
     for heading, ratios in below.comparisons(report):
-        parts += [Text(""), Text(heading, style="dim"), _ratios(ratios, width)]
+        parts += [_BLANK, Text(heading, style="dim"), *_ratios(ratios, width)]
     parts += _section("Notices", below.notices(report))
     return Group(*parts)
 
 
-def _grid(table: Table) -> RenderableType:
-    grid = RichTable(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
-    for name in table.names:
-        grid.add_column(name, no_wrap=True)
-    for title, unit in table.figures:
-        grid.add_column(f" {title}\n {unit}" if unit else f" {title}", justify="right", no_wrap=True)
-        grid.add_column("", justify="left", no_wrap=True)
-    for line in table.lines:
-        grid.add_row(*_grid_row(line, len(table.figures)))
-    failures = [line for line in table.lines if line.failure]
-    if not failures:
-        return grid
-    return Group(grid, *(Padding(_failure(line), (0, 0, 0, 2)) for line in failures))
+def _rows(table: Table, width: int) -> list[Text]:
+    """All columns, or all but the spare one, or cards: whatever fits first."""
+    every = range(len(table.figures))
+    for shown in (every, [n for n in every if table.figures[n][0] != SPARE]):
+        lines = _grid(table, shown)
+        if widest(lines) <= width:
+            return lines
+    return _cards(table)
 
 
-def _grid_row(line: Line, figures: int) -> list[Text]:
-    names = [Text(name) for name in line.names]
-    if line.failure:
-        return names + [Text("failed", style="red"), Text("")] + [Text("")] * (2 * figures - 2)
-    return names + [part for cell in line.cells for part in _parts(cell)]
+def _grid(table: Table, shown: Sequence[int]) -> list[Text]:
+    names = [
+        [Text(title, style="dim"), _BLANK, *(Text(line.names[n]) for line in table.lines)]
+        for n, title in enumerate(table.names)
+    ]
+    figures = [
+        [*(Text(part, style="dim") for part in table.figures[n]), *_figures(table.lines, n)] for n in shown
+    ]
+    return aligned([*names, *figures])
 
 
-def _parts(cell: Cell) -> list[Text]:
-    beside = Text(cell.spread, style="dim")
+def _figures(lines: Sequence[Line], n: int) -> list[Text]:
+    """One column of figures, the values flush right; what happened instead of them stands in the first."""
+    width = max((len(line.cells[n].value) for line in lines if line.cells), default=0)
+    return [_figure(line.cells[n], width) if line.cells else _instead(line, n) for line in lines]
+
+
+def _figure(cell: Cell, width: int) -> Text:
+    text = Text(cell.value.rjust(width), style="bold green" if cell.best else "bold")
+    shown = Text().append_text(text)
+    if cell.spread:
+        shown.append(f" {cell.spread}", style="dim")
     if cell.best:
-        beside.append(" best" if cell.spread else "best", style="bold green")
-    return [Text(cell.value, style="bold green" if cell.best else "bold"), beside]
+        shown.append(" best", style="bold green")
+    return shown
 
 
-def _failure(line: Line) -> Text:
-    return Text(f"{', '.join(line.names)}: {line.failure}", style="red")
+def _instead(line: Line, n: int) -> Text:
+    return Text(line.instead or "", style="red") if n == 0 else _BLANK
 
 
-def _cards(table: Table) -> RenderableType:
+def _stories(table: Table) -> list[RenderableType]:
+    """What went wrong in the rows without figures."""
+    told = [(line, line.story) for line in table.lines if line.story]
+    shown = [Text(f"{line.names[0]}: {story}", style="red", overflow="fold") for line, story in told]
+    return [_BLANK, *shown] if shown else []
+
+
+def _cards(table: Table) -> list[Text]:
     """One short block for each row: names on one line, each figure on its own."""
-    blocks: list[RenderableType] = []
+    labels = [f"{title}, {unit}" if unit else title for title, unit in table.figures]
+    lines: list[Text] = []
     for line in table.lines:
-        named = zip(table.names[3:], line.names[3:], strict=True)
-        title = [" ".join(line.names[:2]), line.names[2], *(f"{name} {value}" for name, value in named)]
-        blocks.append(Text(", ".join(title), style="underline", overflow="fold"))
-        blocks.append(_failure(line) if line.failure else _card(table.figures, line.cells))
-    return Group(*blocks)
+        named = zip(table.names[2:], line.names[2:], strict=True)
+        title = [" ".join(line.names[:2]), *(f"{name} {value}" for name, value in named)]
+        lines.append(Text(", ".join(title), style="underline", overflow="fold"))
+        lines += _card(labels, line)
+    return lines
 
 
-def _card(figures: Sequence[tuple[str, str]], cells: Sequence[Cell]) -> RenderableType:
-    card = RichTable.grid(padding=(0, 2, 0, 0))
-    for (title, unit), cell in zip(figures, cells, strict=True):
-        label = f"  {title}, {unit}" if unit else f"  {title}"
-        card.add_row(Text(label, style="dim"), *_parts(cell))
-    return card
+def _card(labels: Sequence[str], line: Line) -> list[Text]:
+    if not line.cells:
+        return [Text(f"  {line.instead}", style="red")]
+    width = max(len(cell.value) for cell in line.cells)
+    figures = [_figure(cell, width) for cell in line.cells]
+    return aligned([[Text(label, style="dim") for label in labels], figures], indent=2)
 
 
 def _facts(facts: Sequence[tuple[str, str]]) -> RenderableType:
@@ -103,25 +116,25 @@ def _facts(facts: Sequence[tuple[str, str]]) -> RenderableType:
     return grid
 
 
-def _ratios(ratios: Sequence[below.Ratio], width: int) -> RenderableType:
-    """A line for each comparison, or two where there is little room."""
-    grid = RichTable.grid(padding=(0, 2, 0, 0))
-    for ratio in ratios:
-        style = _VERDICT_STYLE.get(ratio.verdict, "")
-        interval = Text(ratio.interval, style="dim")
-        verdict = Text(ratio.verdict, style=style)
-        names = [Text("  " + ratio.row), Text(ratio.metric)]
-        figures = [Text(ratio.ratio, style="bold"), interval, verdict]
-        if width >= WIDE:
-            grid.add_row(*names, *figures)
-        else:
-            grid.add_row(*names, figures[0], verdict)
-            grid.add_row("", "", interval, "")
-    return grid
+def _ratios(ratios: Sequence[below.Ratio], width: int) -> list[Text]:
+    """A line for each ratio; where there is little room, the row it is of stands above."""
+    firsts = [n == 0 or ratio.row != ratios[n - 1].row for n, ratio in enumerate(ratios)]
+    names = [Text(ratio.row if first else "") for ratio, first in zip(ratios, firsts, strict=True)]
+    figures = [
+        [Text(ratio.metric) for ratio in ratios],
+        [Text(ratio.ratio, style="bold") for ratio in ratios],
+        [Text(ratio.interval, style="dim") for ratio in ratios],
+        [Text(ratio.verdict, style=_VERDICT_STYLE.get(ratio.verdict, "")) for ratio in ratios],
+    ]
+    lines = aligned([names, *figures], indent=2)
+    if widest(lines) <= width:
+        return lines
+    below_name = zip(names, aligned(figures, indent=4), strict=True)
+    return [part for name, line in below_name for part in ([Text("  ") + name, line] if name else [line])]
 
 
 def _section(title: str, lines: Sequence[str]) -> list[RenderableType]:
     if not lines:
         return []
     bullets = [Padding(Text(line, overflow="fold"), (0, 0, 0, 2)) for line in lines]
-    return [Text(""), Text(title, style="dim"), *bullets]
+    return [_BLANK, Text(title, style="dim"), *bullets]

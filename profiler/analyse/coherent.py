@@ -1,0 +1,46 @@
+"""Whether the parts of a run file speak of each other: what the types of its lines cannot say."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from profiler.analyse.statistics import LOOKS
+from profiler.errors import UserError
+from profiler.runfile import MOST_ROUNDS, Plan, Run
+
+
+def check(run: Run) -> None:
+    """Raises `UserError` for a run whose lines contradict its plan: nothing can be computed from it."""
+    plan = run.header.plan
+    _refuse_twice("build", [build.id for build in plan.builds])
+    _refuse_twice("case", [case.id for case in plan.cases])
+    _refuse_unknown("build", {case.build for case in plan.cases}, {build.id for build in plan.builds})
+    _refuse_unknown("case", {worker.case for worker in run.workers}, {case.id for case in plan.cases})
+    _refuse_looks(plan)
+    if len({case.workload for case in plan.cases}) > len({case.workload.id for case in plan.cases}):
+        raise UserError("the run file's plan means two different workloads by one name: it was altered")
+    rounds = len({worker.round for worker in run.workers})
+    if rounds > MOST_ROUNDS:
+        raise UserError(f"the run file holds {rounds} rounds: at most {MOST_ROUNDS} are accepted")
+
+
+def _refuse_twice(what: str, ids: list[str]) -> None:
+    twice = next((found for found, times in Counter(ids).items() if times > 1), None)
+    if twice is not None:
+        raise UserError(f"the run file's plan has two {what}s {twice!r}: it was altered")
+
+
+def _refuse_unknown(what: str, named: set[str], known: Iterable[str]) -> None:
+    unknown = min(named.difference(known), default=None)
+    if unknown is not None:
+        raise UserError(
+            f"the run file speaks of a {what} {unknown!r} that its plan does not have: it was altered"
+        )
+
+
+def _refuse_looks(plan: Plan) -> None:
+    if plan.rounds is None and len(plan.checkpoints) not in LOOKS:
+        raise UserError(
+            f"the run file's plan has {len(plan.checkpoints)} checkpoints: {min(LOOKS)} to {max(LOOKS)} are accepted"
+        )

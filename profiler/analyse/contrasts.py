@@ -1,0 +1,75 @@
+"""How the rows of a run stand to each other: every comparison, and the best of each column."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+
+from profiler.analyse.comparison import Comparison, best, comparable, compare, not_comparable
+from profiler.analyse.metrics import PASS_METRICS, judged_metrics
+from profiler.analyse.statistics import corrected_level
+from profiler.analyse.study import Study
+from profiler.errors import UserError
+from profiler.runfile import Case
+
+MARKED = ("ttft_ms", "decode_tps", "prefill_tps", "pp_tps", "tg_tps")
+"""The columns in which the best row is marked."""
+
+
+def comparisons(study: Study, base_id: str | None) -> list[Comparison]:
+    """Every measured row against the base, or against the first row that was asked the same.
+
+    Intervals are widened for the number of comparisons. Raises `UserError` for a base without figures.
+    """
+    pairs = _pairs(study, base_id)
+    like = [(base, case) for base, case in pairs if comparable(base, case)]
+    judged = [(b, c, metric) for b, c in like for metric in judged_metrics(b.workload.method)]
+    judged = [(b, c, metric) for b, c, metric in judged if study.logs(metric, b) and study.logs(metric, c)]
+    level = corrected_level(study.level, max(1, len(judged)))
+    return [
+        compare(
+            metric,
+            (base, study.logs(metric, base)),
+            (candidate, study.logs(metric, candidate)),
+            study.builds,
+            level=level,
+            at_planned_stop=study.run.ended is not None,
+        )
+        for base, candidate, metric in judged
+    ] + [not_comparable(b, c, study.builds) for b, c in pairs if not comparable(b, c)]
+
+
+def _pairs(study: Study, base_id: str | None) -> list[tuple[Case, Case]]:
+    if base_id is None:
+        return [(group[0], case) for group in study.groups() for case in group[1:]]
+    base = _base(study, base_id)
+    return [(base, case) for case in study.measured() if case is not base]
+
+
+def _base(study: Study, base_id: str) -> Case:
+    known = {case.id: case for case in study.plan.cases}
+    if base_id not in known:
+        raise UserError(f"there is no row {base_id!r} in this run: its rows are {_some(known)}")
+    measured = {case.id: case for case in study.measured()}
+    if base_id not in measured:
+        raise UserError(f"row {base_id} has no figures to compare with: rows that have are {_some(measured)}")
+    return measured[base_id]
+
+
+def _some(ids: Iterable[str]) -> str:
+    first = list(itertools.islice(ids, 9))
+    return ", ".join([*first[:8], "..."] if len(first) > 8 else first) or "none"
+
+
+def best_rows(study: Study) -> list[tuple[str, str]]:
+    """Metric and row wherever one row is better than all others of its workload; none before the planned stop."""
+    if study.run.ended is None:
+        return []
+    found = []
+    for group in study.groups():
+        level = corrected_level(study.level, max(1, len(group) - 1))
+        for metric in PASS_METRICS:
+            if metric.name in MARKED and group[0].workload.method in metric.methods:
+                leader = best(metric, {case.id: study.logs(metric, case) for case in group}, level)
+                found += [(metric.name, leader)] if leader is not None else []
+    return found

@@ -1,0 +1,32 @@
+"""What the rows of a report are called, so that a reader can tell them apart."""
+
+from __future__ import annotations
+
+from profiler.analyse.report import Report, Row
+from profiler.render import format as fmt
+
+
+def telling(report: Report) -> list[str]:
+    """Which of engine and target are not the same in all rows."""
+    return [name for name in ("engine", "target") if len({getattr(row, name) for row in report.rows}) > 1]
+
+
+def settings(report: Report, row: Row) -> list[str]:
+    """The values of this row for the settings that vary in its run."""
+    return [fmt.setting(row.settings.get(name)) for name in report.varying]
+
+
+def names(report: Report) -> dict[str, str]:
+    """For each row's id its build (or quantization, where that says it), and what else varies."""
+    builds = {row.build for row in report.rows}
+    quantizations = {row.quantization for row in report.rows}
+    by_quantization = len(quantizations) == len(builds) and None not in quantizations
+    fields = ["quantization" if by_quantization else "build", *telling(report)]
+    fields += ["workload"] if len(report.workloads) > 1 else []
+    return {row.id: _name(report, row, fields) for row in report.rows}
+
+
+def _name(report: Report, row: Row, fields: list[str]) -> str:
+    varying = zip(report.varying, settings(report, row), strict=True)
+    parts = [getattr(row, field) for field in fields] + [f"{name} {value}" for name, value in varying]
+    return fmt.plain(", ".join(parts))

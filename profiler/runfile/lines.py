@@ -1,0 +1,109 @@
+"""The lines of a run file: appended one by one, read strictly, whoever wrote them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from io import FileIO
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from profiler.errors import UserError
+from profiler.runfile.records import SCHEMA, Event, Hashes, Header, Record, Run, Worker
+
+LONGEST_LINE = 64 * 1024 * 1024
+
+T = TypeVar("T")
+
+
+def append(file: FileIO, record: Record) -> None:
+    """Write one record as one line and wait until it is on the disk.
+
+    Raises `UserError` when it cannot be written; what was written before stays readable.
+    """
+    rest = msgspec.json.encode(record) + b"\n"
+    try:
+        while rest:
+            rest = rest[file.write(rest) :]
+        os.fsync(file.fileno())
+    except OSError as error:
+        raise UserError(
+            f"the run file could not be written ({error.strerror}): make room, then go on with "
+            f"--resume {os.fspath(file.name)}"
+        ) from None
+
+
+def read(path: Path) -> Run:
+    """A run file, strictly decoded. A torn last line is dropped and noted."""
+    lines = enumerate(_lines(path), start=1)
+    _, first = next(lines, (1, b""))
+    if not first.endswith(b"\n"):
+        raise UserError(f"{_name(path)} holds no run: not even the header line was written")
+    header = _header(path, first)
+    workers: list[Worker] = []
+    events: list[Event] = []
+    sha256: dict[str, str] = {}
+    for number, line in lines:
+        if not line.endswith(b"\n"):
+            return Run(header=header, workers=workers, events=events, sha256=sha256, torn=True)
+        match _kind(path, number, line).type:
+            case "worker":
+                workers.append(_decode(path, number, line, Worker))
+            case "event":
+                events.append(_decode(path, number, line, Event))
+            case "hashes":
+                sha256.update(_decode(path, number, line, Hashes).sha256)
+            case other:
+                raise _refusal(path, number, f"{other!r} is no record that this version knows")
+    return Run(header=header, workers=workers, events=events, sha256=sha256)
+
+
+def _name(path: Path) -> str:
+    return path.name or str(path)
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    """The lines with their ends; a torn last line has none."""
+    try:
+        if path.exists() and not path.is_file():
+            raise UserError(f"{_name(path)} is a folder or a device, not a run file")
+        with path.open("rb") as file:
+            while line := file.readline(LONGEST_LINE + 1):
+                if len(line) > LONGEST_LINE:
+                    raise UserError(
+                        f"{_name(path)} is no run file: it has a line of more than {LONGEST_LINE} bytes"
+                    )
+                yield line
+    except OSError as error:
+        raise UserError(f"{_name(path)} cannot be read: {error.strerror}") from None
+
+
+class _Kind(msgspec.Struct):
+    type: str
+    schema: str | None = None
+
+
+def _kind(path: Path, number: int, line: bytes) -> _Kind:
+    return _decode(path, number, line, _Kind)
+
+
+def _header(path: Path, line: bytes) -> Header:
+    kind = _kind(path, 1, line)
+    if kind.type != "header":
+        raise _refusal(path, 1, f"{kind.type!r} is not the header of a run file")
+    if kind.schema != SCHEMA:
+        raise UserError(f"{_name(path)} has schema {kind.schema!r}; this version reads {SCHEMA!r}")
+    return _decode(path, 1, line, Header)
+
+
+def _decode(path: Path, number: int, line: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(line, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise _refusal(path, number, str(error)) from None
+
+
+def _refusal(path: Path, number: int, found: str) -> UserError:
+    return UserError(f"{_name(path)} line {number} is not part of a run file: {found}")

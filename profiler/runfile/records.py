@@ -1,0 +1,243 @@
+"""What a run file is made of: its records, each field typed and bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import msgspec
+
+SCHEMA = "edgeprof.run/1"
+
+MOST_CASES, MOST_ROUNDS, MOST_PASSES, MOST_TOKENS = 1000, 200, 50, 1_048_576
+"""Limits of a plan: cases, rounds, passes of one worker, tokens of a prompt, an answer or a depth."""
+
+MOST_SECONDS = 30 * 24 * 3600
+"""The longest time that a plan may set for anything."""
+
+FAILURE_KINDS = (
+    "missing_library",
+    "bad_file",
+    "load_failed",
+    "out_of_memory",
+    "timeout",
+    "crashed",
+    "fell_back",
+)
+
+Settings = dict[str, int | str | bool | None]
+Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+Natural = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Tokens = Annotated[int, msgspec.Meta(ge=0, le=MOST_TOKENS)]
+Passes = Annotated[int, msgspec.Meta(ge=1, le=MOST_PASSES)]
+Rounds = Annotated[int, msgspec.Meta(ge=1, le=MOST_ROUNDS)]
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=MOST_SECONDS)]
+Method = Annotated[str, msgspec.Meta(pattern=r"^(text|raw)\Z")]
+FailureKind = Annotated[str, msgspec.Meta(pattern=rf"^({'|'.join(FAILURE_KINDS)})\Z")]
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every part of the run file is: frozen, named, and refused when a field is not known."""
+
+
+class Anchor(Record, frozen=True, kw_only=True):
+    """One moment on the wall clock and on the clock of the stamps."""
+
+    wall_ns: Whole
+    mono_ns: Whole
+
+
+class Build(Record, frozen=True, kw_only=True):
+    """One model file, as read from its own header. `sha256` is filled in by a later `Hashes` line."""
+
+    id: str
+    name: str
+    format: str
+    size_bytes: Natural
+    quantization: str | None = None
+    architecture: str | None = None
+    parameters: Natural | None = None
+    weights_bytes: Natural | None = None
+    bits_per_weight: float | None = None
+    read_bytes_per_token: Natural | None = None
+    kv_elements_per_token: Natural | None = None
+    context_length: Natural | None = None
+
+
+class Workload(Record, frozen=True, kw_only=True):
+    """What is asked of the model. `method` is "text" or "raw" (the llama-bench method)."""
+
+    id: str
+    method: Method
+    prompt_tokens: Tokens
+    output_tokens: Tokens
+    depth: Tokens = 0
+    text_sha256: str | None = None
+
+
+class Case(Record, frozen=True, kw_only=True):
+    """Build x settings x workload: one row of a report."""
+
+    id: str
+    build: str
+    engine: str
+    target: str
+    settings: Settings
+    workload: Workload
+
+
+def varying(cases: Sequence[Case]) -> list[str]:
+    """The settings that are not the same in all cases, in the engines' own order."""
+    names = dict.fromkeys(name for case in cases for name in case.settings)
+    return [name for name in names if len({case.settings.get(name) for case in cases}) > 1]
+
+
+class Plan(Record, frozen=True, kw_only=True):
+    """What a run sets out to do. `rounds` is fixed by `--processes`; None means the checkpoints decide.
+
+    `settle_s` is how long each worker's start may wait for other programs to go quiet.
+    """
+
+    builds: Annotated[list[Build], msgspec.Meta(min_length=1, max_length=MOST_CASES)]
+    cases: Annotated[list[Case], msgspec.Meta(min_length=1, max_length=MOST_CASES)]
+    seed: Natural
+    passes: Passes
+    rounds: Rounds | None
+    within: Positive
+    max_time_s: Seconds
+    stall_s: Seconds
+    checkpoints: Annotated[list[Rounds], msgspec.Meta(min_length=1, max_length=MOST_ROUNDS)]
+    settle_s: Seconds = 10.0
+
+
+class Device(Record, frozen=True, kw_only=True):
+    """The machine the run was made on: a profile's id and name and the facts that reports print."""
+
+    id: str
+    name: str
+    cpu: str | None = None
+    cores: Natural | None = None
+    memory_bytes: Natural | None = None
+    memory_bandwidth_bytes_per_s: Positive | None = None
+    bandwidth_source: str | None = None
+
+
+class Header(Record, frozen=True, kw_only=True):
+    """First line: what was planned, where, with what."""
+
+    type: str
+    schema: str
+    run_id: str
+    edgeprof: str
+    started: Anchor
+    plan: Plan
+    device: Device
+    environment: dict[str, Any]
+    worker_environment: dict[str, str]
+
+
+class Memory(Record, frozen=True, kw_only=True):
+    """The worker's memory by the kernel's account, in bytes."""
+
+    pss_bytes: Natural | None = None
+    anon_bytes: Natural | None = None
+    file_bytes: Natural | None = None
+    shmem_bytes: Natural | None = None
+    rss_bytes: Natural | None = None
+    peak_rss_bytes: Natural | None = None
+
+
+class Phase(Record, frozen=True, kw_only=True):
+    """Memory at the end of a phase: before_load, loaded, after_prefill, after_decode."""
+
+    name: str
+    memory: Memory
+
+
+class Counters(Record, frozen=True, kw_only=True):
+    """How far kernel counters moved during a pass. `busy_ns` is that of all CPUs and all processes."""
+
+    wall_ns: Natural
+    own_cpu_ns: Whole | None = None
+    busy_ns: Whole | None = None
+    steal_ns: Whole | None = None
+    major_faults: Whole | None = None
+    minor_faults: Whole | None = None
+    involuntary_switches: Whole | None = None
+
+
+class Pass(Record, frozen=True, kw_only=True):
+    """Stamps of one pass: `start_ns` on the clock of the stamps, the others counted from it.
+
+    Number 0 is the warm-up: its first token is the first of the process, and no headline contains it.
+    A pass that the worker did not finish has no counters.
+    """
+
+    number: Natural
+    start_ns: Whole
+    evaluated_ns: Natural | None
+    token_ns: list[Natural]
+    tokenized_ns: Natural | None = None
+    prompt_bytes: Natural | None = None
+    output_bytes: Natural | None = None
+    output_sha256: str | None = None
+    counters: Counters | None = None
+
+
+class Failure(Record, frozen=True, kw_only=True):
+    """Why a worker did not finish: one of `FAILURE_KINDS`, and one sentence."""
+
+    kind: FailureKind
+    message: str
+
+
+class Worker(Record, frozen=True, kw_only=True):
+    """Everything one worker saw. Round and attempt say where it stands in the plan."""
+
+    type: str = "worker"
+    case: str
+    round: Natural
+    attempt: Natural
+    position: Natural
+    started: Anchor
+    ended: Anchor
+    quiet_wait_s: float | None = None
+    foreign_share_before: float | None = None
+    import_ms: float | None = None
+    load_ms: float | None = None
+    facts: dict[str, Any] | None = None
+    phases: list[Phase] = []
+    passes: list[Pass] = []
+    failure: Failure | None = None
+
+
+class Hashes(Record, frozen=True, kw_only=True):
+    """Content of the builds, hashed after measuring: hashing before would warm the page cache."""
+
+    type: str = "hashes"
+    sha256: dict[str, str]
+
+
+class Event(Record, frozen=True, kw_only=True):
+    """A moment of the run: "resumed", "interrupted" or "end" (with the reason for stopping)."""
+
+    type: str = "event"
+    name: str
+    at: Anchor
+    reason: str | None = None
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """A run file, read."""
+
+    header: Header
+    workers: list[Worker]
+    events: list[Event]
+    sha256: dict[str, str]
+    torn: bool = False
+
+    @property
+    def ended(self) -> Event | None:
+        """The event that ended the run as planned, or None if it may still be resumed."""
+        return next((event for event in self.events if event.name == "end"), None)

@@ -1,0 +1,133 @@
+"""Whatever a run file can hold is rendered, and a thousand cases too."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from profiler.analyse.report import Report, report
+from profiler.render import below, formats, terminal
+from profiler.runfile import Case, Counters, Pass, Run, Worker
+from tests.rendering import EVERY_FORMAT, rendered
+from tests.run_builder import (
+    build,
+    case,
+    counters,
+    failed,
+    memory,
+    pp,
+    rounds,
+    run,
+    text,
+    text_pass,
+    tg,
+    worker,
+)
+
+NUMBERS = st.integers(0, 2**63 - 1)
+WHOLE = st.integers(-(2**63), 2**63 - 1)
+SMALL = st.integers(0, 10**10)
+MAYBE = st.none() | NUMBERS
+JSON = st.recursive(st.none() | st.booleans() | WHOLE | st.floats(allow_nan=False) | st.text(max_size=8),
+                    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
+                    max_leaves=4)  # fmt: skip
+FACTS = st.dictionaries(st.sampled_from(["versions", "system", "weights_bytes", "kv_bytes", "x"]), JSON)
+PLACE = st.dictionaries(st.sampled_from(["cpus_total", "governors", "hypervisor", "container"]), JSON)
+WORKLOADS = st.sampled_from(
+    [text(), text("code@1", output=1), text("rag@1", prompt=0, output=0), pp(512), tg(4)]
+)
+COUNTERS = st.builds(Counters, wall_ns=NUMBERS, own_cpu_ns=st.none() | WHOLE, busy_ns=st.none() | WHOLE,
+                     major_faults=st.none() | WHOLE)  # fmt: skip
+PASSES = st.builds(
+    Pass, number=st.integers(0, 3), start_ns=WHOLE, evaluated_ns=MAYBE | SMALL, tokenized_ns=MAYBE,
+    token_ns=st.lists(NUMBERS | SMALL, max_size=5), prompt_bytes=MAYBE, output_bytes=MAYBE,
+    output_sha256=st.none() | st.text(max_size=4), counters=st.none() | COUNTERS | st.just(counters()),
+)  # fmt: skip
+SETTINGS = st.dictionaries(st.text(max_size=4), st.none() | st.booleans() | WHOLE | st.text(max_size=4))
+MS_FLOATS = st.none() | st.floats(allow_nan=False, allow_infinity=False)
+
+
+@st.composite
+def any_run(draw: st.DrawFn) -> Run:
+    """Up to four cases and up to ten rounds of anything that a run file can hold."""
+    names = draw(st.lists(st.text(max_size=8), min_size=1, max_size=3, unique=True))
+    ids = draw(st.lists(st.text(max_size=8), min_size=1, max_size=4, unique=True))
+    cases = [
+        Case(id=name, build=draw(st.sampled_from(names)), engine=draw(st.text(max_size=4)), target="cpu",
+             settings=draw(SETTINGS),
+             workload=draw(WORKLOADS))
+        for name in ids
+    ]  # fmt: skip
+    workers = [
+        one for n in range(draw(st.integers(0, 10))) for name in ids for one in draw(any_workers(name, n))
+    ]
+    return run(
+        cases,
+        workers,
+        builds=[build(name, draw(st.none() | st.text(max_size=4)), read_bytes_per_token=draw(MAYBE),
+                      kv_elements_per_token=draw(MAYBE), context_length=draw(MAYBE)) for name in names],
+        planned=draw(st.sampled_from([None, 1, 8])),
+        ended=draw(st.sampled_from([None, "within", "rounds", "max_time", "all_failed"])),
+        environment=draw(PLACE),
+        torn=draw(st.booleans()),
+    )  # fmt: skip
+
+
+@st.composite
+def any_workers(draw: st.DrawFn, case_id: str, round_number: int) -> list[Worker]:
+    if draw(st.integers(0, 9)) == 0:
+        return [
+            failed(
+                case_id, round_number, "crashed", draw(st.text(max_size=8)), attempt=draw(st.integers(0, 1))
+            )
+        ]
+    seen: dict[str, Any] = {
+        "load_ms": draw(MS_FLOATS), "import_ms": draw(MS_FLOATS), "facts": draw(st.none() | FACTS),
+        "phases": draw(st.just([]) | st.integers(0, 10**9).map(memory)),
+    }  # fmt: skip
+    passes = draw(st.lists(PASSES | st.just(text_pass()), max_size=3))
+    return [worker(case_id, round_number, *passes, attempt=draw(st.integers(0, 1)), **seen)]
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+@given(any_run())
+def test_any_run_renders_in_every_format(seen: Run) -> None:
+    found = report(seen)
+    assert all(rendered(found, name) for name in EVERY_FORMAT)
+    for row in json.loads(formats.render(found, "json"))["rows"]:
+        assert all(
+            (cell["value"] is None) <= (cell["reason"] is not None) for cell in row["metrics"].values()
+        )
+
+
+@pytest.fixture(scope="module")
+def thousand() -> Report:
+    cases = [case(f"r{n}", f"model-{n % 10}", threads=n // 10 % 10, batch=n // 100) for n in range(1000)]
+    return report(run(cases, *(rounds(c.id, [10, 11, 12], tokens=16) for c in cases), planned=3))
+
+
+class TestThousandCases:
+    def test_terminal(self, thousand: Report) -> None:
+        assert len(re.findall(r"^r\d+ ", terminal.render(thousand), re.MULTILINE)) == 1000
+
+    def test_cards(self, thousand: Report) -> None:
+        assert len(re.findall(r"^r\d+ ", terminal.render(thousand, 60), re.MULTILINE)) == 1000
+
+    def test_markdown(self, thousand: Report) -> None:
+        assert len(re.findall(r"^\| r\d+ \|", formats.render(thousand, "markdown"), re.MULTILINE)) == 1000
+
+    def test_csv(self, thousand: Report) -> None:
+        assert formats.render(thousand, "csv").count("decode_tps") == 1000
+
+    def test_json(self, thousand: Report) -> None:
+        assert len(json.loads(formats.render(thousand, "json"))["rows"]) == 1000
+
+    def test_notices_do_not_name_a_thousand_rows(self, thousand: Report) -> None:
+        assert len(below.notices(thousand)) <= 3

@@ -1,0 +1,56 @@
+"""What a person sees while a run is on."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+
+import msgspec
+from rich.console import Console
+
+from profiler.analyse.report import Report, report
+from profiler.render.live import LiveView
+from profiler.runfile import Run, Worker
+from tests.hand_made import hand_made
+from tests.run_builder import build, case, rounds, run
+
+
+def drawn(seen: Run, earlier: int = 0) -> str:
+    """Everything that a terminal was sent while the workers after the first few ended one by one."""
+    screen = Console(file=io.StringIO(), force_terminal=True, color_system=None, width=100)
+    cases = {c.id: c for c in seen.header.plan.cases}
+
+    def so_far(workers: Sequence[Worker]) -> Report:
+        return report(msgspec.structs.replace(seen, workers=list(workers), events=[]))
+
+    with LiveView(seen.header.plan, so_far, seen.workers[:earlier], screen) as view:
+        for one in seen.workers[earlier:]:
+            view.visiting(cases[one.case], one.round, one.attempt)
+            view.visited(one)
+    output = screen.file
+    assert isinstance(output, io.StringIO)
+    return output.getvalue()
+
+
+def test_it_shows_each_case_with_its_figure_or_its_failure() -> None:
+    shown = drawn(hand_made())
+    assert "round 8 of 8" in shown
+    assert "r3 SmolLM2-135M-Q4_0: waiting for a quiet moment" in shown
+    assert re.search(r"Q4_0, threads 4 +chat@1 +55\.7 tok/s +±1\.1% +8", shown)
+    assert re.search(r"Q8_0, threads 4 +chat@1 +out of memory", shown)
+
+
+def test_the_pace_of_a_resumed_run_is_that_of_its_own_workers() -> None:
+    first, *_, last = re.findall(r"round \d.*", drawn(hand_made(), earlier=20))
+    assert "still" not in first
+    assert "still" in last
+
+
+def test_names_cannot_move_its_cursor() -> None:
+    nasty = "\x1b[31m[red]\u202e"
+    seen = run([case("r1", nasty, engine=nasty)], rounds("r1", [10, 11]), builds=[build(nasty, nasty)])
+    shown = drawn(seen)
+    assert "\x1b[31m" not in shown
+    assert "\u202e" not in shown
+    assert "?[31m[red]?" in shown

@@ -1,0 +1,220 @@
+"""The report as a value and as the JSON that scripts rely on (DESIGN section 6)."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+import pytest
+
+from profiler.analyse.report import report
+from profiler.errors import UserError
+from profiler.render import json
+from profiler.runfile import Run
+from tests.run_builder import MIB, QUIET_PLACE, build, case, failed, memory, rounds, run
+
+EIGHT = [10.0] * 8
+
+
+class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Every field is there, none is new: a change here is a new schema version and a line in CHANGELOG.md."""
+
+
+class JsonEstimate(Contract, frozen=True):
+    value: float | None
+    low: float | None
+    high: float | None
+    level: float | None
+    unit: Literal["ms", "tok/s", "B/s", "B", ""]
+    processes: int
+    passes: int
+    excluded: int
+    provisional: bool
+    reason: str | None
+
+
+class JsonNotice(Contract, frozen=True):
+    code: str
+    seen: str
+    advice: str
+
+
+class JsonFailure(Contract, frozen=True):
+    kind: Literal[
+        "missing_library", "bad_file", "load_failed", "out_of_memory", "timeout", "crashed", "fell_back"
+    ]
+    message: str
+
+
+class JsonRow(Contract, frozen=True):
+    id: str
+    device: str
+    target: str
+    engine: str
+    build: str
+    quantization: str | None
+    workload: str
+    settings: dict[str, int | str | bool | None]
+    basis: Literal["measured"]
+    conditions: dict[str, Any]
+    metrics: dict[str, JsonEstimate]
+    notices: list[JsonNotice]
+    failure: JsonFailure | None
+
+
+class JsonComparison(Contract, frozen=True):
+    metric: str | None
+    base: str
+    candidate: str
+    ratio: float | None
+    low: float | None
+    high: float | None
+    pairs: int
+    provisional: bool
+    verdict: Literal["better", "worse", "same", "undecided", "not_comparable"]
+    differs: list[str]
+
+
+class JsonReport(Contract, frozen=True):
+    schema: Literal["edgeprof.report/1"]
+    edgeprof: str
+    run_id: str
+    device: dict[str, Any]
+    builds: list[dict[str, Any]]
+    sha256: dict[str, str]
+    environment: dict[str, Any]
+    engines: dict[str, dict[str, str | None]]
+    workloads: list[dict[str, Any]]
+    varying: list[str]
+    rounds: int
+    passes: int
+    stopped: str | None
+    elapsed_s: float
+    resolution: dict[str, float]
+    rows: list[JsonRow]
+    best: list[tuple[str, str]]
+    comparisons: list[JsonComparison]
+    notices: list[JsonNotice]
+
+
+def decoded(seen: Run, base: str | None = None) -> JsonReport:
+    return msgspec.json.decode(json.render(report(seen, base)), type=JsonReport)
+
+
+def two_and_a_failure() -> Run:
+    cases = [case("r1", "a", threads=2), case("r2", "b", threads=2), case("r3", "a", threads=4)]
+    facts = {"versions": {"bindings": "1.0", "library": None}, "system": "NEON", "weights_bytes": 90 * MIB}
+    return run(
+        cases,
+        rounds("r1", EIGHT, phases=memory(200), facts=facts),
+        rounds("r2", [8.0] * 8, phases=memory(120)),
+        [failed("r3", 0, "out_of_memory", "killed by the kernel at 7.9 GiB")],
+        builds=[build("a", "Q8_0"), build("b", "Q4_0")],
+        sha256={"a": "0f", "b": "1e"},
+    )
+
+
+class TestJson:
+    def test_it_keeps_the_contract(self) -> None:
+        found = decoded(two_and_a_failure())
+        assert [row.id for row in found.rows] == ["r1", "r2", "r3"]
+        assert (found.run_id, found.rounds, found.passes, found.stopped) == (
+            "0123456789abcdef",
+            8,
+            3,
+            "rounds",
+        )
+
+    def test_a_row(self) -> None:
+        row = decoded(two_and_a_failure()).rows[1]
+        assert (row.id, row.device, row.target, row.engine) == ("r2", "board", "cpu", "llama-cpp")
+        assert (row.build, row.quantization, row.workload) == ("b", "Q4_0", "chat@1")
+        assert (row.settings, row.basis, row.failure) == ({"threads": 2}, "measured", None)
+        assert row.conditions == {"governor": ["performance"]}
+
+    def test_a_cell(self) -> None:
+        cell = decoded(two_and_a_failure()).rows[1].metrics["decode_tps"]
+        assert (cell.value, cell.low, cell.high) == pytest.approx((125, 125, 125))
+        assert (cell.level, cell.unit, cell.reason, cell.provisional) == (0.95, "tok/s", None, False)
+        assert (cell.processes, cell.passes, cell.excluded) == (8, 24, 0)
+
+    def test_an_absent_cell_is_null_with_a_reason(self) -> None:
+        cells = decoded(two_and_a_failure()).rows[0].metrics.values()
+        assert all((cell.value is None) == (cell.reason is not None) for cell in cells)
+
+    def test_the_metrics_of_text_in_their_order(self) -> None:
+        assert list(decoded(two_and_a_failure()).rows[0].metrics) == [
+            *("ttft_ms", "decode_tps", "prefill_tps", "tpot_ms", "tokenize_ms", "ttft_e2e_ms", "text_bps"),
+            *("prompt_bps", "load_ms", "import_ms", "first_ttft_ms", "peak_rss_bytes", "pss_bytes"),
+            *("anon_bytes", "file_bytes", "shmem_bytes", "weights_bytes", "kv_bytes", "compute_bytes"),
+            *("runtime_bytes", "unexplained_bytes", "itl_ms.p50", "itl_ms.p90", "itl_ms.p95", "itl_ms.p99"),
+            *("read_bytes_per_token", "bandwidth_share"),
+        ]
+
+    def test_a_failed_row_has_its_failure_and_no_metrics(self) -> None:
+        row = decoded(two_and_a_failure()).rows[2]
+        assert row.failure == JsonFailure("out_of_memory", "killed by the kernel at 7.9 GiB")
+        assert row.metrics == {}
+
+    def test_a_row_that_was_not_visited_yet_has_neither(self) -> None:
+        row = decoded(run([case("r1")], ended=None)).rows[0]
+        assert (row.metrics, row.failure) == ({}, None)
+
+    def test_a_comparison(self) -> None:
+        found = next(c for c in decoded(two_and_a_failure()).comparisons if c.metric == "decode_tps")
+        assert (found.base, found.candidate, found.verdict, found.pairs) == ("r1", "r2", "better", 8)
+        assert (found.ratio, found.low, found.high) == pytest.approx((1.25, 1.25, 1.25))
+        assert found.differs == ["build: a -> b", "quantization: Q8_0 -> Q4_0"]
+
+    def test_a_failed_row_is_not_compared(self) -> None:
+        assert {c.candidate for c in decoded(two_and_a_failure()).comparisons} == {"r2"}
+
+    def test_what_varies_and_what_is_best(self) -> None:
+        found = decoded(two_and_a_failure())
+        assert found.varying == ["threads"]
+        assert found.best == [("decode_tps", "r2")]
+
+    def test_builds_hashes_engines_and_surroundings(self) -> None:
+        found = decoded(two_and_a_failure())
+        assert [b["id"] for b in found.builds] == ["a", "b"]
+        assert found.sha256 == {"a": "0f", "b": "1e"}
+        assert found.engines == {"llama-cpp": {"bindings": "1.0", "library": None, "system": "NEON"}}
+        assert found.environment == QUIET_PLACE | {"worker": {"LC_ALL": "C"}}
+
+    def test_time_is_that_of_the_workers(self) -> None:
+        """17 workers of one second each."""
+        assert decoded(two_and_a_failure()).elapsed_s == 17
+
+
+class TestBase:
+    def test_another_row(self) -> None:
+        found = decoded(two_and_a_failure(), base="r2")
+        assert {(c.base, c.candidate) for c in found.comparisons} == {("r2", "r1")}
+
+    @pytest.mark.parametrize("base", ["r4", "b", ""])
+    def test_unknown(self, base: str) -> None:
+        with pytest.raises(UserError, match=f"no row '{base}' in this run: its rows are r1, r2, r3$"):
+            report(two_and_a_failure(), base)
+
+    def test_not_all_of_a_thousand_rows_are_named(self) -> None:
+        cases = [case(f"r{n}", threads=n) for n in range(1000)]
+        with pytest.raises(UserError, match=r"its rows are r0, r1, r2, r3, r4, r5, r6, r7, \.\.\.$"):
+            report(run(cases), "x")
+
+
+class TestHostile:
+    """What the types of a run file cannot refuse."""
+
+    @pytest.mark.parametrize("nonsense", ["four", None, 0, -3, [], 2.5, True])
+    def test_cores_that_are_none(self, nonsense: object) -> None:
+        seen = run([case("r1")], rounds("r1", EIGHT), environment={"cpus_total": nonsense, "governors": 3})
+        assert report(seen).rows[0].metrics["decode_tps"].value == pytest.approx(100)
+
+    @pytest.mark.parametrize("facts", [{}, {"versions": []}, {"versions": {"a": [1]}, "system": {}}])
+    def test_facts_of_an_engine_that_are_none(self, facts: dict[str, Any]) -> None:
+        found = report(run([case("r1")], rounds("r1", EIGHT, facts=facts)))
+        assert set(found.engines["llama-cpp"].values()) == {None}
+
+    def test_a_run_of_nothing(self) -> None:
+        found = decoded(run([], ended="all_failed"))
+        assert (found.rows, found.comparisons, found.workloads) == ([], [], [])
