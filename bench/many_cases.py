@@ -44,7 +44,7 @@ def write_run(path: Path, count: int) -> None:
         environment={"cpus_total": 2},
         worker_environment={},
     )
-    with path.open("wb") as file:
+    with path.open("wb", buffering=0) as file:
         append(file, header)
         for number in range(ROUNDS):
             for place, case in enumerate(plan.cases):

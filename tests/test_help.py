@@ -20,7 +20,9 @@ print("LOADED", *sorted(sys.modules))
 
 def loaded_by(*words: str) -> tuple[str, set[str]]:
     """What a command printed, and the modules it had imported by then."""
-    result = subprocess.run([sys.executable, "-c", LOADED, *words], capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        [sys.executable, "-c", LOADED, *words], capture_output=True, text=True, check=True
+    )
     printed, _, modules = result.stdout.partition("LOADED")
     return printed, set(modules.split())
 

@@ -47,11 +47,11 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert found is not None
     assert found.submodule_search_locations
     site = next((folder / "lib").glob("python*/site-packages"))
-    os.symlink(found.submodule_search_locations[0], site / "llama_cpp")
+    (site / "llama_cpp").symlink_to(found.submodule_search_locations[0])
     for name in ("diskcache", "jinja2", "markupsafe"):
         spec = importlib.util.find_spec(name)
         if spec is not None and spec.submodule_search_locations:
-            os.symlink(spec.submodule_search_locations[0], site / name)
+            (site / name).symlink_to(spec.submodule_search_locations[0])
     return folder / "bin" / "edgeprof"
 
 
@@ -116,5 +116,3 @@ def _requirements(extra: str) -> list[str]:
         else:
             found.append(requirement)
     return found
-
-

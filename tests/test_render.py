@@ -62,7 +62,7 @@ class TestTerminal:
     def test_at_80_columns_it_is_still_a_table_without_the_spare_column(self) -> None:
         lines = terminal.render(report(hand_made()), 80).splitlines()
         assert "prefill" not in "".join(lines)
-        assert any(line.startswith("r1   SmolLM2-135M-Q8_0") for line in lines)
+        assert any(line.startswith("r1   SmolLM2-135M   Q8_0") for line in lines)
 
     def test_a_long_failure_does_not_turn_the_table_into_cards(self) -> None:
         seen = run(
@@ -114,9 +114,10 @@ class TestRows:
         assert table.names == ["", "build", "quant", "engine", "target"]
         assert table.lines[1].names == ["r2", "a", "Q8_0", "onnx", "gpu"]
 
-    def test_the_quantization_is_no_column_where_every_name_says_it(self) -> None:
+    def test_the_quantization_has_a_column_and_leaves_the_name(self) -> None:
         [table] = columns.tables(report(hand_made()))
-        assert table.names == ["", "build", "threads"]
+        assert table.names == ["", "build", "quant", "threads"]
+        assert table.lines[0].names == ["r1", "SmolLM2-135M", "Q8_0", "2"]
 
     def test_each_workload_has_its_table_and_its_columns(self) -> None:
         cases = [case("r1"), case("r2", workload=pp(512)), case("r3", workload=tg(4))]

@@ -15,9 +15,11 @@ import typer
 from rich.console import Console
 
 from profiler import runfile
+from profiler.analyse import coherent
 from profiler.analyse.intrusion import spoiled
 from profiler.analyse.report import Report, half_width
 from profiler.analyse.report import report as analyse
+from profiler.analyse.study import cores
 from profiler.builds.hashes import sha256
 from profiler.builds.identify import identify
 from profiler.cli.show import show
@@ -50,6 +52,7 @@ def resumed(request: Request, path: Path, output_format: str | None) -> None:
     """Go on with a run that was cut short, by the plan in its file."""
     formats.chosen(output_format, None)
     earlier = runfile.read(path)
+    coherent.check(earlier)
     if earlier.ended is not None:
         raise UserError(
             f"{path.name} reached its planned stop: going on until the figures please would bend them; start a new run"
@@ -122,10 +125,9 @@ def _measure(prepared: Prepared, file: FileIO, earlier: Sequence[Worker], consol
     def so_far(workers: Sequence[Worker]) -> Run:
         return Run(header=header, workers=list(workers), events=[], sha256={})
 
-    cores = int(header.environment.get("cpus_total") or header.device.cores or 1)
     judges = Judges(
         half_width=lambda workers: half_width(so_far(workers)),
-        spoiled=lambda worker: spoiled(worker, cores),
+        spoiled=lambda worker: spoiled(worker, cores(header)),
     )
     with _view(header, lambda workers: analyse(so_far(workers)), earlier, console) as view:
         session = Session(header.plan, prepared.paths, file, judges, view, earlier)

@@ -66,7 +66,7 @@ def _table(report: Report, workload: Workload) -> Table:
     fields = [
         "id",
         "build",
-        *(["quantization"] if _quantization_tells(report) else []),
+        *(["quantization"] if any(row.quantization for row in report.rows) else []),
         *rows.telling(report),
     ]
     titles = [{"id": "", "quantization": "quant"}.get(field, field) for field in fields]
@@ -77,11 +77,6 @@ def _table(report: Report, workload: Workload) -> Table:
         figures=[(title, unit) for _, title, unit in columns],
         lines=[_line(report, row, fields, [name for name, _, _ in columns]) for row in shown],
     )
-
-
-def _quantization_tells(report: Report) -> bool:
-    """Whether some build's name does not say its quantization already."""
-    return any((row.quantization or "").lower() not in row.build.lower() for row in report.rows)
 
 
 def kind(workload: Workload) -> str:
@@ -101,12 +96,22 @@ def describe(workload: Workload) -> str:
 
 
 def _line(report: Report, row: Row, fields: Sequence[str], metrics: Sequence[str]) -> Line:
-    names = [fmt.plain(getattr(row, field) or "-") for field in fields] + rows.settings(report, row)
+    said = {"build": _short(row)}
+    names = [fmt.plain(said.get(field) or getattr(row, field) or "-") for field in fields]
+    names += rows.settings(report, row)
     if row.failure is not None:
         return Line(names, [], fmt.plain(row.failure.kind.replace("_", " ")), fmt.plain(row.failure.message))
     if not row.metrics:
         return Line(names, [], "not measured yet")
     return Line(names, [_cell(report, row, metric) for metric in metrics])
+
+
+def _short(row: Row) -> str:
+    """The build without its quantization, which has a column of its own."""
+    suffix = row.quantization or ""
+    if suffix and row.build.lower().endswith(suffix.lower()):
+        return row.build[: -len(suffix)].rstrip(".-_") or row.build
+    return row.build
 
 
 def _cell(report: Report, row: Row, metric: str) -> Cell:
