@@ -15,9 +15,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
+from profiler.cli.running import default_path
 from profiler.runfile import read
 from tests.conftest import LIMIT_S, Command, Outcome, Script, only_refusal, refusal
+from tests.run_builder import case, run
 
 QUICK = ("-p", "4", "-n", "2", "--processes", "1", "--passes", "1")
 
@@ -29,8 +32,11 @@ def smaller_files(most_bytes: int) -> Callable[[], None]:
 
 def test_full_disk_ends_the_run_and_resume_goes_on(edgeprof: Command, script: Script, tmp_path: Path) -> None:
     file = tmp_path / "run.jsonl"
+    edgeprof("run", script(), *QUICK, "-o", tmp_path / "small.jsonl")
+    header, worker, *_ = (tmp_path / "small.jsonl").read_bytes().splitlines()
+    room = smaller_files(len(header) + 3 * len(worker))
     words = ("-p", "4", "-n", "2", "--processes", "6", "--passes", "1")
-    full = edgeprof("run", script(), *words, "-o", file, before=smaller_files(8 * 1024))
+    full = edgeprof("run", script(), *words, "-o", file, before=room)
     sentence = refusal(full)
     assert sentence.endswith(f"(File too large): make room, then go on with --resume {file}")
     kept = read(file)
@@ -41,6 +47,13 @@ def test_full_disk_ends_the_run_and_resume_goes_on(edgeprof: Command, script: Sc
     assert done.code == 0
     assert [worker.round for worker in read(file).workers] == list(range(6))
     assert read(file).workers[: len(kept.workers)] == kept.workers
+
+
+def test_two_runs_in_one_second_have_two_files() -> None:
+    header = run([case("r1", "a/b c")]).header
+    first, second = (default_path(structs.replace(header, run_id=name * 16)) for name in "ab")
+    assert first != second
+    assert first.name.endswith("-a_b_c-aaaa.jsonl")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")

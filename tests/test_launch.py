@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -81,8 +81,8 @@ def test_worker_that_hangs_is_stopped(script: Script, moment: str) -> None:
 
 
 def test_slow_worker_that_goes_on_is_not_stopped(script: Script) -> None:
-    """Eight tokens take longer than the watchdog waits, no single one does."""
-    seen = launch(script(token_ms=250), scripted(text(prompt=1, output=8)), stall_s=1)
+    """The warm-up's seven tokens take longer than the watchdog waits, no single one does."""
+    seen = launch(script(token_ms=400), scripted(text(prompt=1, output=7)), stall_s=2, passes=0)
     assert seen.failure is None
 
 
@@ -121,7 +121,7 @@ def test_stamps_of_an_unfinished_pass_are_kept(script: Script) -> None:
 
 def test_finished_passes_of_a_worker_that_hangs_are_kept(script: Script) -> None:
     fail = {"at": "token", "how": "hang", "after": 8}
-    seen = launch(script(fail=fail), passes=3, stall_s=0.5)
+    seen = launch(script(fail=fail), passes=3, stall_s=3)
     assert [(done.number, done.counters is not None) for done in seen.passes] == [
         (0, True),
         (1, True),
@@ -165,7 +165,7 @@ def is_worker(process: psutil.Process) -> bool:
 
 
 @pytest.fixture
-def hanging(script: Script) -> tuple[subprocess.Popen[bytes], psutil.Process]:
+def hanging(script: Script) -> Iterator[tuple[subprocess.Popen[bytes], psutil.Process]]:
     """A parent and its worker, which has had its order and hangs while loading."""
     path = script(fail={"at": "load", "how": "hang"})
     folder = Path(__file__).parents[1]
@@ -175,7 +175,9 @@ def hanging(script: Script) -> tuple[subprocess.Popen[bytes], psutil.Process]:
     until(lambda: any(map(is_worker, own.children())))
     worker = next(filter(is_worker, own.children()))
     until(lambda: "1000" in Path(f"/proc/{worker.pid}/oom_score_adj").read_text())
-    return parent, worker
+    yield parent, worker
+    parent.kill()
+    parent.wait()
 
 
 @LINUX
@@ -188,10 +190,8 @@ def test_no_worker_outlives_its_parent(hanging: tuple[subprocess.Popen[bytes], p
 
 @LINUX
 def test_worker_has_the_known_environment(hanging: tuple[subprocess.Popen[bytes], psutil.Process]) -> None:
-    parent, worker = hanging
+    _, worker = hanging
     seen = worker.environ()
-    parent.kill()
-    parent.wait()
     assert seen["ORT_DISABLE_TELEMETRY"] == "1"
     assert seen["GGML_NO_BACKTRACE"] == "1"
     assert seen["GGML_CUDA_P2P"] == "1"

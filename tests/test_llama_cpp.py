@@ -23,7 +23,7 @@ from tests.conftest import Command, only_refusal
 from tests.launching import launch
 from tests.run_builder import MIB, case
 
-ASKED = parse("chat", prompt=32, output=8)
+ASKED = parse("chat", prompt=8, output=8)
 LAYERS, KV_ELEMENTS = 30, 2 * 3 * 64
 """Of SmolLM2-135M: layers; K and V of 3 heads of 64 for each token and layer (its config.json)."""
 CELLS = 256

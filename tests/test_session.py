@@ -226,11 +226,14 @@ def interrupted(script: Script, own_folders: dict[str, str], tmp_path: Path) -> 
     return measure
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_run_keeps_and_shows_its_workers_and_resume_ends_the_plan(
-    interrupted: Callable[[int], Path], edgeprof: Command, tmp_path: Path, number: int
+def test_terminated_run_keeps_and_shows_its_workers(interrupted: Callable[[int], Path]) -> None:
+    assert read(interrupted(signal.SIGTERM)).events[-1].name == "interrupted"
+
+
+def test_run_ended_by_ctrl_c_keeps_and_shows_its_workers_and_resume_ends_the_plan(
+    interrupted: Callable[[int], Path], edgeprof: Command, tmp_path: Path
 ) -> None:
-    file = interrupted(number)
+    file = interrupted(signal.SIGINT)
     cut = read(file)
     assert cut.events[-1].name == "interrupted"
     assert cut.ended is None

@@ -118,7 +118,7 @@ def _row(study: Study, case: Case) -> Row:
         workload=case.workload.id,
         settings=case.settings,
         basis="measured",
-        conditions={"governor": study.run.header.environment.get("governors")},
+        conditions={"governor": ", ".join(said.texts(study.run.header.environment, "governors")) or None},
         metrics=_metrics(study, case) if measured else {},
         notices=row_notices(case, build, found, workers, study.level) if measured else [],
         failure=None if measured else _last_failure(workers),

@@ -65,10 +65,10 @@ def resumed(request: Request, path: Path, output_format: str | None) -> None:
 
 
 def default_path(header: Header) -> Path:
-    """A new file in this platform's data folder, named by time and first build."""
+    """A new file in this platform's data folder, named by time, first build and run."""
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     name = "".join(c if c.isalnum() or c in "._-" else "_" for c in header.plan.builds[0].id)[:80]
-    return platformdirs.user_data_path("edgeprof") / "runs" / f"{stamp}-{name}.jsonl"
+    return platformdirs.user_data_path("edgeprof") / "runs" / f"{stamp}-{name}-{header.run_id[:4]}.jsonl"
 
 
 def _created(path: Path) -> FileIO:

@@ -190,7 +190,7 @@ def matched(header: Header, found: Sequence[Found]) -> dict[str, Path]:
             )
         paths[build.id] = path
     for case in header.plan.cases:
-        if case.build not in paths or case.engine not in ENGINES or not _as_it_was(case.workload):
+        if case.engine not in ENGINES or not _as_it_was(case.workload):
             raise UserError(
                 f"case {case.id} of the run to resume cannot be measured as it was by this version of edgeprof: "
                 "start a new run"
