@@ -52,8 +52,8 @@ def undisturbed_round(
     for _ in range(MOST_REPEATS):
         draw.shuffle(names)
         found: dict[str, float] = {}
+        wait_until_quiet()
         for name in names:
-            wait_until_quiet()
             value, share = watched(contestants[name])
             if share is not None and share > MOST_FOREIGN:
                 break

@@ -36,7 +36,7 @@ def _identity(path: Path) -> str:
 def _remembered(cache: Path) -> dict[str, str]:
     try:
         return msgspec.json.decode(cache.read_bytes(), type=dict[str, str])
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, UnicodeDecodeError, msgspec.MsgspecError):
         return {}
 
 

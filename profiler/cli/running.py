@@ -22,6 +22,7 @@ from profiler.analyse.report import report as analyse
 from profiler.analyse.study import cores
 from profiler.builds.hashes import sha256
 from profiler.builds.identify import identify
+from profiler.cli.asked import Asked
 from profiler.cli.show import show
 from profiler.errors import ExitCode, UserError
 from profiler.measure.expectation import run_seconds
@@ -31,6 +32,17 @@ from profiler.measure.start import Prepared, Request, matched, prepare, with_nee
 from profiler.render import formats, plan
 from profiler.render.live import LiveView, PlainView
 from profiler.runfile import Event, Hashes, Header, Run, Worker
+
+
+def start(asked: Asked) -> None:
+    """Show the plan, go on with a run, or start a new one."""
+    request = asked.request()
+    if asked.dry_run:
+        dry(request)
+    elif asked.resume is not None:
+        resumed(request, asked.resume, asked.output_format)
+    else:
+        fresh(request, asked.output, asked.output_format)
 
 
 def dry(request: Request) -> None:

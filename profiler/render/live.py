@@ -116,7 +116,9 @@ class PlainView:
         took = fmt.duration((worker.ended.mono_ns - worker.started.mono_ns) / 1e9)
         failure = worker.failure
         said = f"{failure.kind}: {fmt.plain(failure.message)}" if failure else f"{len(worker.passes)} passes"
-        self._console.print(f"round {worker.round + 1} {worker.case}: {said}, {took}", markup=False)
+        self._console.print(
+            f"round {worker.round + 1} {worker.case}: {said}, {took}", markup=False, soft_wrap=True
+        )
 
 
 def _table(report: Report) -> Table:

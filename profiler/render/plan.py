@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from profiler.analyse.plural import plural
 from profiler.render import format as fmt
 from profiler.render.columns import describe
 from profiler.runfile import Case, Failure, Plan, varying
@@ -31,10 +32,10 @@ def lines(
 
 
 def _amount(plan: Plan) -> str:
-    count = len(plan.cases)
-    rounds = f"{plan.rounds}" if plan.rounds else f"3 to {plan.checkpoints[-1]}"
-    cases = "1 case" if count == 1 else f"{count} cases, interleaved"
-    return f"{cases}, {rounds} rounds, {plan.passes} passes in each fresh process"
+    rounds = plural(plan.rounds, "round") if plan.rounds else f"3 to {plan.checkpoints[-1]} rounds"
+    interleaved = ", interleaved" if len(plan.cases) > 1 else ""
+    passes = plural(plan.passes, "pass")
+    return f"{plural(len(plan.cases), 'case')}{interleaved}, {rounds}, {passes} in each fresh process"
 
 
 def _expected(seconds: tuple[float, float]) -> str:

@@ -1,0 +1,65 @@
+"""What was typed after `edgeprof run`, and the request it makes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from profiler.cli.values import assignments, seconds, several, share
+from profiler.measure.start import Request
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """The parameters of the command, as typer read them."""
+
+    builds: list[str]
+    workload: list[str] | None
+    prompt: int | None
+    output_tokens: int | None
+    engine: str | None
+    threads: str | None
+    kv: str | None
+    context: str | None
+    flash: str | None
+    setting: list[str] | None
+    device: str
+    target: str
+    within: str
+    max_time: str
+    processes: int | None
+    passes: int
+    seed: int
+    stall: str
+    settle: str
+    force: bool
+    resume: Path | None
+    dry_run: bool
+    output: Path | None
+    output_format: str | None
+
+    def request(self) -> Request:
+        """The request behind these words. Raises `UserError` for a word that cannot be read."""
+        return Request(
+            builds=self.builds,
+            workloads=self.workload or ["chat"],
+            prompt=self.prompt,
+            output_tokens=self.output_tokens,
+            engines=several("--engine", self.engine) if self.engine else [],
+            settings=self._settings(),
+            device=self.device,
+            target=self.target,
+            within=share("--within", self.within),
+            max_time_s=seconds("--max-time", self.max_time),
+            rounds=self.processes,
+            passes=self.passes,
+            seed=self.seed,
+            stall_s=seconds("--stall", self.stall),
+            settle_s=seconds("--settle", self.settle),
+            force=self.force,
+        )
+
+    def _settings(self) -> dict[str, list[str]]:
+        lists = {"threads": self.threads, "kv": self.kv, "context": self.context, "flash": self.flash}
+        named = {name: several(f"--{name}", text) for name, text in lists.items() if text is not None}
+        return named | assignments("--set", self.setting or [])
