@@ -25,7 +25,7 @@ class JsonEstimate(Contract, frozen=True):
     low: float | None
     high: float | None
     level: float | None
-    unit: Literal["ms", "tok/s", "B/s", "B", ""]
+    unit: Literal["ms", "tok/s", "B/s", "B", "", "J", "W"]
     processes: int
     passes: int
     excluded: int
@@ -130,7 +130,7 @@ class TestJson:
         assert (row.id, row.device, row.target, row.engine) == ("r2", "board", "cpu", "llama-cpp")
         assert (row.build, row.quantization, row.workload) == ("b", "Q4_0", "chat@1")
         assert (row.settings, row.basis, row.failure) == ({"threads": 2}, "measured", None)
-        assert row.conditions == {"governor": ["performance"]}
+        assert row.conditions == {"governor": "performance"}
 
     def test_a_cell(self) -> None:
         cell = decoded(two_and_a_failure()).rows[1].metrics["decode_tps"]
@@ -148,7 +148,8 @@ class TestJson:
             *("prompt_bps", "load_ms", "import_ms", "first_ttft_ms", "peak_rss_bytes", "pss_bytes"),
             *("anon_bytes", "file_bytes", "shmem_bytes", "weights_bytes", "kv_bytes", "compute_bytes"),
             *("runtime_bytes", "unexplained_bytes", "itl_ms.p50", "itl_ms.p90", "itl_ms.p95", "itl_ms.p99"),
-            *("read_bytes_per_token", "bandwidth_share"),
+            *("read_bytes_per_token", "bandwidth_share", "device_bytes", "energy_j_per_token"),
+            *("power_w", "idle_power_w"),
         ]
 
     def test_a_failed_row_has_its_failure_and_no_metrics(self) -> None:
