@@ -8,7 +8,7 @@ from profiler.runfile import Pass, Worker
 
 FOREIGN_SHARE_LIMIT = 0.05
 """Others' CPU time over cores x pass time. Catches all passes more than twice too slow, 53% of those above
-1.2 times, with 0.3% false flags (301 llama-bench processes; facts: statistics, section 6)."""
+1.2 times, with 0.3% false flags (301 llama-bench processes; noise study, section 6)."""
 
 SHORTEST_JUDGED_NS = 500_000_000
 """/proc/stat ticks at 10 ms: below half a second it cannot tell."""

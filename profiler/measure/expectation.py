@@ -10,7 +10,7 @@ from profiler.runfile import Build, Case, Plan
 
 BYTES_PER_S = 10e9
 """Memory traffic assumed for decoding: between a Raspberry Pi 5 (9.8 GB/s) and an Apple M2 (84 GB/s;
-facts: devices, section 5.1)."""
+published results, collected 2026-11-22)."""
 
 OPERATIONS_PER_S = 60e9
 """Arithmetic assumed for a prompt, two operations for each parameter and token."""

@@ -26,7 +26,7 @@ from profiler.runfile import MOST_PASSES, MOST_ROUNDS, SCHEMA, Case, Device, Fai
 
 TARGETS = ("cpu",)
 CHECKPOINTS = [8, 12, 20, 30]
-"""Rounds at which a run may stop for precision (facts: statistics, sections 4 and 9)."""
+"""Rounds at which a run may stop for precision (noise study, sections 4 and 9)."""
 
 MOST_SEED = 2**63 - 1
 MOST_STAMPS = 4_000_000

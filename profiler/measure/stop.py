@@ -21,7 +21,7 @@ def stop_reason(plan: Plan, rounds: int, elapsed_s: float, half_width: float | N
     """Why the run is over after `rounds` whole rounds: "rounds", "within", "max_time", or None to go on.
 
     `half_width` is the widest half-width of the headline intervals as a share, None if there is one without
-    an interval. Precision is looked at only at the checkpoints (facts: statistics, sections 4 and 9).
+    an interval. Precision is looked at only at the checkpoints (noise study, sections 4 and 9).
     """
     if rounds >= planned_rounds(plan):
         return "rounds"
