@@ -23,7 +23,7 @@ LEAST_CORES = 0.05
 """A process that uses less is not worth naming."""
 
 QUIET_SHARE = 0.06
-"""Share of the CPU that others may use at a quiet start (noise study of 301 llama-bench processes, sections 1 and 9)."""
+"""Share of the CPU that others may use at a quiet start (noise study, sections 1 and 9)."""
 
 
 class CpuTimes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -141,7 +141,7 @@ def batteries(root: Path) -> list[str]:
 
 
 def power_source(root: Path) -> str:
-    """ "battery" or "mains". A USB supply alone proves nothing: boards list phantoms (facts: 4.4)."""
+    """ "battery" or "mains". A USB supply alone proves nothing: boards list phantoms."""
     found = batteries(root)
     if found:
         discharging = any(word_or_none(root, f"{battery}/status") == "Discharging" for battery in found)
