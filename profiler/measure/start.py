@@ -22,7 +22,7 @@ from profiler.measure.gate import Need, needs, refusal
 from profiler.measure.launch import now
 from profiler.measure.variants import cases
 from profiler.measure.worker_environment import recorded
-from profiler.runfile import MOST_PASSES, MOST_ROUNDS, SCHEMA, Case, Device, Failure, Header, Plan, Workload
+from profiler.runfile import MOST_PASSES, MOST_ROUNDS, SCHEMA, Device, Failure, Header, Plan, Workload
 
 TARGETS = ("cpu",)
 CHECKPOINTS = [8, 12, 20, 30]
@@ -203,8 +203,3 @@ def _as_it_was(workload: Workload) -> bool:
     if workload.method == "raw":
         return workloads.parse(workload.id) == workload
     return workloads.parse(workload.id, workload.prompt_tokens, workload.output_tokens) == workload
-
-
-def case_name(case: Case) -> str:
-    """Build, workload and id of a case, for messages."""
-    return f"{case.id} ({case.build}, {case.workload.id})"
