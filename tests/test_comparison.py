@@ -199,6 +199,13 @@ class TestDiffers:
             "arena: auto -> small"
         ]
 
+    def test_settings_of_another_engine_are_part_of_the_engine(self) -> None:
+        candidate = case("r2", "a", engine="ort", threads=4, arena="small")
+        assert self.said(case("r1", "a", threads=2, flash="auto"), candidate) == [
+            "engine: llama-cpp -> ort",
+            "threads: 2 -> 4",
+        ]
+
 
 class TestResolution:
     def test_it_is_the_widest_half_width_of_the_ratios_shown(self) -> None:

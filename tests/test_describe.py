@@ -106,6 +106,7 @@ def test_describes_a_tiny_model(described: Describe) -> None:
         tied_embedding=False,
         sliding_window=None,
         weights_read_per_token=256 + 2304 + 204,
+        bits_read_per_weight=(256 + 2304 + 204) * 8 / (64 + 4096 + 192),
         cache=(LayerCache(elements=2 * (16 + 16)),),
     )
 

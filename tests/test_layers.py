@@ -20,8 +20,10 @@ MAY_IMPORT = {
     "host": {"errors", "catalogue"},
     "builds": {"errors", "runfile"},
     "engines": set[str](),
+    "environments": {"errors"},
+    "agreement": {"errors", "runfile", "catalogue", "builds", "engines"},
     "telemetry": {"errors"},
-    "measure": {"errors", "runfile", "catalogue", "host", "builds", "engines", "telemetry"},
+    "measure": {"errors", "runfile", "catalogue", "host", "builds", "engines", "telemetry", "environments"},
     "analyse": {"errors", "runfile"},
     "render": {"errors", "runfile", "analyse"},
 }

@@ -20,7 +20,7 @@ from profiler.measure.variants import combinations
 from profiler.measure.worker import prompt_ids
 from profiler.runfile import Case, Failure, Settings, Workload
 from tests.conftest import Command, only_refusal
-from tests.launching import launch
+from tests.launching import BUILD, launch
 from tests.run_builder import MIB, case
 
 ASKED = parse("chat", prompt=8, output=8)
@@ -208,7 +208,7 @@ def test_refusal_of_some_settings_is_a_row_and_of_all_an_end(edgeprof: Command, 
 def test_file_that_shrinks_while_it_is_mapped_is_named_as_the_cause(smollm2: Path, tmp_path: Path) -> None:
     path = Path(shutil.copy(smollm2, tmp_path))
     long = model_case(parse("chat", prompt=8, output=400), repack="off")
-    order = job(long, path, mode="measure", round_number=0, passes=1, seed=1)
+    order = job(long, BUILD, path, mode="measure", round_number=0, passes=1, seed=1)
 
     def cut(pass_number: int, tokens: int) -> None:
         if pass_number == 1 and tokens:

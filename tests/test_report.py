@@ -25,7 +25,7 @@ class JsonEstimate(Contract, frozen=True):
     low: float | None
     high: float | None
     level: float | None
-    unit: Literal["ms", "tok/s", "B/s", "B", "", "J", "W"]
+    unit: Literal["ms", "tok/s", "B/s", "B", "bit", "", "J", "W"]
     processes: int
     passes: int
     excluded: int
@@ -148,7 +148,8 @@ class TestJson:
             *("prompt_bps", "load_ms", "import_ms", "first_ttft_ms", "peak_rss_bytes", "pss_bytes"),
             *("anon_bytes", "file_bytes", "shmem_bytes", "weights_bytes", "kv_bytes", "compute_bytes"),
             *("runtime_bytes", "unexplained_bytes", "itl_ms.p50", "itl_ms.p90", "itl_ms.p95", "itl_ms.p99"),
-            *("read_bytes_per_token", "bandwidth_share", "device_bytes", "energy_j_per_token"),
+            *("read_bytes_per_token", "bits_read_per_weight", "bandwidth_share", "device_bytes"),
+            "energy_j_per_token",
             *("power_w", "idle_power_w"),
         ]
 

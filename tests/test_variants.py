@@ -13,12 +13,13 @@ from tests.run_builder import build, case
 
 GGUF = build("a")
 SCRIPT = Build(id="s", name="s.json", format="scripted", size_bytes=1)
+ONNX = Build(id="o", name="o", format="onnx-genai", size_bytes=1)
 CHAT, TG = parse("chat"), parse("tg128@d512")
 
 
 def refusal(**wanted: list[str]) -> str:
     with pytest.raises(UserError) as raised:
-        combinations("llama-cpp", wanted, 4)
+        cases([GGUF], [CHAT], [], wanted, 4)
     return str(raised.value)
 
 
@@ -108,6 +109,31 @@ def test_engine_that_does_not_exist_or_does_not_read_the_format_is_refused() -> 
         engines_for(GGUF, ["lama-cpp"])
     with pytest.raises(UserError, match=r"does not read s\.json, which is scripted: use --engine scripted"):
         engines_for(SCRIPT, ["llama-cpp"])
+
+
+def test_each_build_gets_the_engines_that_read_it() -> None:
+    found = cases(
+        [GGUF, ONNX], [CHAT], ["llama-cpp", "ort-genai", "ort"], {"kv": ["q8_0"], "graph": ["basic"]}, 1
+    )
+    assert [(c.build, c.engine) for c in found] == [("a", "llama-cpp"), ("o", "ort-genai"), ("o", "ort")]
+    assert found[0].settings["kv"] == "q8_0"
+    assert "kv" not in found[1].settings
+    assert found[2].settings["graph"] == "basic"
+    assert varying(found) == []
+
+
+def test_engine_asked_for_must_read_one_of_the_builds() -> None:
+    with pytest.raises(UserError, match="engine optimum reads none of these builds: it reads onnx"):
+        cases([GGUF], [CHAT], ["llama-cpp", "optimum"], {}, 1)
+
+
+def test_engine_that_generates_whole_texts_only_cannot_do_tg() -> None:
+    plain = Build(id="p", name="p", format="onnx", size_bytes=1)
+    assert cases([plain], [CHAT], ["optimum"], {}, 1)
+    with pytest.raises(
+        UserError, match=r"engine optimum generates whole texts only and cannot do tg128@d512: "
+    ):
+        cases([plain], [TG], ["optimum"], {}, 1)
 
 
 def test_context_too_short_for_a_workload_is_refused() -> None:

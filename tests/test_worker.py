@@ -7,7 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ PACKAGE = Path(worker.__file__).parents[1]
 FILES = sorted([*PACKAGE.glob("engines/*.py"), *PACKAGE.glob("measure/worker*.py")])
 NEWER_THAN_3_9 = {"tomllib"}
 OWN = ("profiler.engines", "profiler.measure.worker")
-LIBRARIES = {entry.library for entry in ENGINES.values() if entry.library}
+LIBRARIES = {library for entry in ENGINES.values() for library in entry.libraries}
 TEXT = {"method": "text", "prompt_tokens": 8, "output_tokens": 4, "depth": 0, "text": "How are you?"}
 TG = {"method": "raw", "prompt_tokens": 0, "output_tokens": 3, "depth": 2}
 MS = 1_000_000
@@ -91,6 +91,26 @@ def start(path: Path, workload: dict[str, Any], python: str = sys.executable) ->
 
 def passes(events: list[Any]) -> list[Any]:
     return [event for event in events if event["event"] == "pass"]
+
+
+def test_engine_that_generates_whole_texts_is_stamped_as_it_calls_back() -> None:
+    """A prompt of 5 ms, then 2 ms for each token: when the prompt was evaluated is not known."""
+    now = [1 * MS]
+
+    class WholeTexts:
+        def clock(self) -> int:
+            return now[0]
+
+        def generate(self, ids: list[int], count: int, stamp: Callable[[int], None]) -> list[int]:
+            now[0] += 5 * MS
+            for k in range(count):
+                now[0] += 2 * MS
+                stamp(k)
+            return ids[:count]
+
+    stamps = memoryview(bytearray(8 * (worker.FIRST + 3))).cast("q")
+    assert worker.text_pass(WholeTexts(), [7, 8, 9], 3, stamps) == [7, 8, 9]  # type: ignore[arg-type]
+    assert stamps.tolist()[1:] == [1 * MS, 0, 8 * MS, 10 * MS, 12 * MS]
 
 
 def test_events_come_in_this_order(script: Script) -> None:

@@ -13,13 +13,19 @@ def read_bytes(build: Build, case: Case) -> Estimate:
     """Weights of one decoded token and the KV cache at the middle of the answer, from file and architecture."""
     if build.read_bytes_per_token is None or build.kv_elements_per_token is None:
         return Estimate(value=None, unit="B", reason="the file does not tell")
-    kv_type = case.settings.get("kv") or "f16"
+    kv_type = case.settings.get("kv") or build.kv_type or "f16"
     if kv_type not in _KV_BYTES:
         return Estimate(value=None, unit="B", reason=f"the size of a KV cache of type {kv_type} is not known")
     workload = case.workload
     depth = workload.depth + workload.prompt_tokens + workload.output_tokens / 2
     kv = build.kv_elements_per_token * _KV_BYTES[str(kv_type)] * depth
     return Estimate(value=build.read_bytes_per_token + kv, unit="B")
+
+
+def bits_read(build: Build) -> Estimate:
+    """Bits read for each weight that one decoded token touches, scales and offsets included."""
+    bits = build.bits_read_per_weight
+    return Estimate(value=bits, unit="bit", reason="the file does not tell" if bits is None else None)
 
 
 def bandwidth_share(device: Device, read: Estimate, speed: Estimate | None) -> Estimate:

@@ -10,7 +10,7 @@ import msgspec
 from profiler.analyse.metrics import Metric
 from profiler.analyse.statistics import Interval, interval
 from profiler.analyse.verdict import Verdict, judge
-from profiler.runfile import Build, Case, Workload
+from profiler.runfile import Build, Case, Settings, Workload
 
 Logs = Mapping[int, float]
 
@@ -42,8 +42,19 @@ def differs(base: Case, candidate: Case, builds: Mapping[str, Build]) -> list[st
     """What is not the same between two comparable cases, in words."""
     return [
         *_changes(_made_of(base, builds), _made_of(candidate, builds), absent="not known"),
-        *_changes(base.settings, candidate.settings, absent="auto"),
+        *_changes(*_settings(base, candidate), absent="auto"),
     ]
+
+
+def _settings(base: Case, candidate: Case) -> tuple[Settings, Settings]:
+    """Of two engines only the settings that both have: the others are part of the engines' difference."""
+    if base.engine == candidate.engine:
+        return base.settings, candidate.settings
+    common = base.settings.keys() & candidate.settings.keys()
+    return (
+        {name: value for name, value in base.settings.items() if name in common},
+        {name: value for name, value in candidate.settings.items() if name in common},
+    )
 
 
 def _made_of(case: Case, builds: Mapping[str, Build]) -> dict[str, int | str | None]:
@@ -52,9 +63,15 @@ def _made_of(case: Case, builds: Mapping[str, Build]) -> dict[str, int | str | N
         "build": build.id,
         "quantization": build.quantization,
         "parameters": build.parameters,
+        "bits read per weight": _rounded(build.bits_read_per_weight),
         "engine": case.engine,
+        "KV type": case.settings.get("kv") or build.kv_type,
         "target": case.target,
     }
+
+
+def _rounded(bits: float | None) -> str | None:
+    return None if bits is None else f"{bits:.2f}"
 
 
 def _changes(

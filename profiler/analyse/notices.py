@@ -34,6 +34,7 @@ def row_notices(
         _unsteady_output(found),
         _paging(found),
         _beyond_context(case, build),
+        _disagrees(build),
     ]
     return [notice for notice in candidates if notice is not None]
 
@@ -108,6 +109,16 @@ def _beyond_context(case: Case, build: Build) -> Notice | None:
         code="beyond_context",
         seen=f"{tokens} tokens are more than the {build.context_length} the model was made for",
         advice="the speed is real, the text is not meaningful",
+    )
+
+
+def _disagrees(build: Build) -> Notice | None:
+    if build.agreement is None or not build.agreement.failures:
+        return None
+    return Notice(
+        code="disagrees",
+        seen=f"{build.name} does not agree with the file it was made from: {build.agreement.failures[0]}",
+        advice="its speed is not that of the same model; build it again, and report it if it stays so",
     )
 
 

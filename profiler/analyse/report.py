@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from profiler.analyse import coherent, said
-from profiler.analyse.bandwidth import bandwidth_share, read_bytes
+from profiler.analyse.bandwidth import bandwidth_share, bits_read, read_bytes
 from profiler.analyse.comparison import Comparison, resolution, widest
 from profiler.analyse.contrasts import best_rows, comparisons
 from profiler.analyse.estimate import Estimate, estimates
@@ -141,10 +141,12 @@ def _last_failure(workers: Sequence[Worker]) -> Failure | None:
 
 def _metrics(study: Study, case: Case) -> dict[str, Estimate]:
     figures = estimates(case, study.samples[case.id], study.level)
-    read = read_bytes(study.builds[case.build], case)
+    build = study.builds[case.build]
+    read = read_bytes(build, case)
     speed = figures.get("decode_tps") or figures.get("tg_tps")
     share = bandwidth_share(study.run.header.device, read, speed)
-    return figures | {"read_bytes_per_token": read, "bandwidth_share": share} | NOT_READ
+    from_file = {"read_bytes_per_token": read, "bits_read_per_weight": bits_read(build)}
+    return figures | from_file | {"bandwidth_share": share} | NOT_READ
 
 
 def _engines(cases: Sequence[Case], workers: Sequence[Worker]) -> dict[str, dict[str, str | None]]:

@@ -57,6 +57,7 @@ class GgufModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     tied_embedding: bool
     sliding_window: int | None
     weights_read_per_token: int
+    bits_read_per_weight: float
     cache: tuple[LayerCache, ...]
 
     @property
@@ -86,6 +87,7 @@ def describe(header: GgufHeader) -> GgufModel:
     name = metadata.text(header, "general.name")
     parameters = sum(math.prod(tensor.shape) for tensor in header.tensors)
     type_bytes = _type_bytes(header.tensors)
+    read_bytes, read_weights = _read_for_a_token(header.tensors, layers, experts, used)
     weights_bytes = sum(type_bytes.values())
     return GgufModel(
         architecture=arch,
@@ -108,7 +110,8 @@ def describe(header: GgufHeader) -> GgufModel:
         experts_used=max(used) or None,
         tied_embedding=_tied(header.tensors),
         sliding_window=attention.sliding_window,
-        weights_read_per_token=_weights_read(header.tensors, layers, experts, used),
+        weights_read_per_token=read_bytes,
+        bits_read_per_weight=8 * read_bytes / read_weights if read_weights else 0.0,
         cache=attention.cache,
     )
 
@@ -180,15 +183,19 @@ def _tied(tensors: Sequence[TensorInfo]) -> bool:
     return all(tensor.name != OUTPUT for tensor in tensors)
 
 
-def _weights_read(tensors: Sequence[TensorInfo], layers: int, experts: int, used: tuple[int, ...]) -> int:
-    """Bytes of the weights that one decoded token touches."""
+def _read_for_a_token(
+    tensors: Sequence[TensorInfo], layers: int, experts: int, used: tuple[int, ...]
+) -> tuple[int, int]:
+    """Bytes of the weights that one decoded token touches, and how many weights they are."""
     unread = OTHER_INPUTS if _tied(tensors) else (INPUT, *OTHER_INPUTS)
-    total = 0
+    read_bytes = read_weights = 0
     for tensor in tensors:
         layer = LAYER_TENSOR.match(tensor.name)
         number = int(layer[1]) if layer else 0
         if tensor.name in unread or number >= layers:
             continue
         routed = experts and EXPERT_TENSOR.search(tensor.name)
-        total += tensor.bytes * used[number] // experts if routed else tensor.bytes
-    return total
+        active, of = (used[number], experts) if routed else (1, 1)
+        read_bytes += tensor.bytes * active // of
+        read_weights += math.prod(tensor.shape) * active // of
+    return read_bytes, read_weights

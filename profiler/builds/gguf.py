@@ -26,6 +26,8 @@ __all__ = [
     "TensorInfo",
     "is_gguf",
     "read_header",
+    "read_value",
+    "read_version",
 ]
 
 MAGIC = b"GGUF"
@@ -96,7 +98,7 @@ def read_header(path: Path) -> GgufHeader:
     """The header of the GGUF file at `path`. Raises BadModelFile unless it is whole and makes sense."""
     with opened(path) as file:
         cursor = Cursor(file, shown_name(path))
-        version = _read_version(cursor)
+        version = read_version(cursor)
         tensor_count = cursor.count("tensors", SMALLEST_TENSOR_BYTES)
         key_count = cursor.count("metadata keys", SMALLEST_KEY_BYTES)
         metadata = _read_metadata(cursor, key_count)
@@ -114,7 +116,8 @@ def read_header(path: Path) -> GgufHeader:
     )
 
 
-def _read_version(cursor: Cursor) -> int:
+def read_version(cursor: Cursor) -> int:
+    """The version of the format, after the magic at the start of the file."""
     head = cursor.peek(HEAD_BYTES)
     if not head:
         raise cursor.bad("is empty; fetch the file again")
@@ -137,11 +140,12 @@ def _read_metadata(cursor: Cursor, count: int) -> dict[str, Value]:
         key = cursor.identifier(f"the name of metadata key {index + 1} of {count}", MAX_KEY_BYTES)
         if key in metadata:
             raise cursor.bad(f"the metadata key {shown(key)} appears twice")
-        metadata[key] = _read_value(cursor, f"the value of {shown(key)}")
+        metadata[key] = read_value(cursor, f"the value of {shown(key)}")
     return metadata
 
 
-def _read_value(cursor: Cursor, what: str) -> Value:
+def read_value(cursor: Cursor, what: str) -> Value:
+    """One value of the metadata, from its type on. Long ones are summarised."""
     kind = cursor.u32(what)
     if kind == STRING:
         return _read_string(cursor, what)

@@ -28,6 +28,15 @@ def sha256(path: Path, cache: Path | None = None) -> str:
     return known[identity]
 
 
+def build_sha256(path: Path) -> str:
+    """The hash of a build: of a file its content, of a folder the list of its files with the hash of each."""
+    if not path.is_dir():
+        return sha256(path)
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    lines = [f"{sha256(file)}  {file.relative_to(path).as_posix()}\n" for file in files]
+    return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
 def _identity(path: Path) -> str:
     found = path.stat()
     return f"{found.st_dev}:{found.st_ino}:{found.st_size}:{found.st_mtime_ns}"

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import msgspec
 
+from profiler.builds import manifest
 from profiler.builds.describe import describe, refuse_non_models
 from profiler.builds.gguf import is_gguf, read_header
-from profiler.errors import UserError
+from profiler.builds.manifest import Manifest
+from profiler.builds.onnx_folder import OnnxModel, read_folder
 from profiler.runfile import Build
 
 LARGEST_SCRIPT = 1024 * 1024
@@ -44,10 +46,8 @@ def identify(words: Sequence[str]) -> list[Found]:
 
 
 def _identify(path: Path) -> Found:
-    if _is_folder(path):
-        raise UserError(
-            f"{path.name or path} is a folder; this version profiles GGUF files: name the file in it"
-        )
+    if _is_folder(path) or path.suffix.lower() == ".onnx":
+        return _onnx(path)
     if not is_gguf(path):
         script = _script(path)
         if script is not None:
@@ -79,7 +79,44 @@ def _gguf(path: Path) -> Build:
         read_bytes_per_token=round(model.read_bytes_per_token()),
         kv_elements_per_token=model.kv_elements_per_token,
         context_length=model.context_length,
+        bits_read_per_weight=model.bits_read_per_weight or None,
     )
+
+
+def _onnx(path: Path) -> Found:
+    """A folder with a graph, or one graph of such a folder."""
+    model = read_folder(path)
+    folder = path if _is_folder(path) else path.parent
+    made = manifest.read(folder)
+    name = _readable(path.resolve().name)
+    build = Build(
+        id=name,
+        name=name,
+        format=model.format,
+        size_bytes=model.size_bytes,
+        quantization=_quantization(model, made),
+        architecture=model.architecture,
+        parameters=model.parameters,
+        weights_bytes=model.weights_bytes,
+        bits_per_weight=model.bits_per_weight,
+        read_bytes_per_token=model.weights_read_per_token,
+        kv_elements_per_token=model.kv_elements_per_token,
+        context_length=model.context_length,
+        bits_read_per_weight=model.bits_read_per_weight,
+        kv_type=model.kv_type,
+        graph=model.graph,
+        source=made.source.name if made else None,
+        via=made.via if made else None,
+        agreement=made.agreement if made else None,
+    )
+    return Found(build=build, path=folder)
+
+
+def _quantization(model: OnnxModel, made: Manifest | None) -> str:
+    """That of the file whose weights these are, else how the graph holds them."""
+    if made is not None and made.via == "direct" and made.source.quantization is not None:
+        return made.source.quantization
+    return model.quantization
 
 
 def _script(path: Path) -> _Script | None:

@@ -9,10 +9,12 @@ from typing import cast
 import typer
 
 from profiler import __version__
+from profiler.cli.build import build
 from profiler.cli.devices import devices
 from profiler.cli.doctor import doctor
 from profiler.cli.report import report
 from profiler.cli.run import run
+from profiler.cli.setup import setup
 from profiler.errors import ExitCode, UserError
 
 _UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
@@ -47,6 +49,8 @@ def _options(
 app.command()(run)
 app.command()(report)
 app.command()(devices)
+app.add_typer(build, name="build")
+app.command()(setup)
 app.command()(doctor)
 
 

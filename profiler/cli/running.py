@@ -20,7 +20,7 @@ from profiler.analyse.intrusion import spoiled
 from profiler.analyse.report import Report, half_width
 from profiler.analyse.report import report as analyse
 from profiler.analyse.study import cores
-from profiler.builds.hashes import sha256
+from profiler.builds.hashes import build_sha256
 from profiler.builds.identify import identify
 from profiler.cli.asked import Asked
 from profiler.cli.show import show
@@ -118,7 +118,7 @@ def _run(
         console.print(line, markup=False, soft_wrap=True)
     try:
         _measure(prepared, file, earlier, console)
-        runfile.append(file, Hashes(sha256={name: sha256(p) for name, p in prepared.paths.items()}))
+        runfile.append(file, Hashes(sha256={name: build_sha256(p) for name, p in prepared.paths.items()}))
         interrupted = False
     except KeyboardInterrupt:
         runfile.append(file, Event(name="interrupted", at=now()))

@@ -71,9 +71,9 @@ class LlamaCpp:
     def __init__(self, job: Job, allocate: bool) -> None:
         self._settings = job["settings"]
         self._model = self._load_model(job["path"], allocate)
-        self._vocab = lib.llama_model_get_vocab(self._model)
-        self._context = self._make_context(job["workload"])
-        self._memory = lib.llama_get_memory(self._context)
+        self.vocabulary = lib.llama_model_get_vocab(self._model)
+        self.context = self._make_context(job["workload"])
+        self._memory = lib.llama_get_memory(self.context)
         self._attach_threads()
         self._sampler = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
         lib.llama_sampler_chain_add(self._sampler, lib.llama_sampler_init_greedy())
@@ -128,12 +128,12 @@ class LlamaCpp:
         wanted = defaults(ctypes.c_int(self._settings["threads"]))
         pool = new_pool(ctypes.byref(wanted))
         if pool:
-            attach(ctypes.c_void_p(self._context), ctypes.c_void_p(pool), None)
+            attach(ctypes.c_void_p(self.context), ctypes.c_void_p(pool), None)
 
     def tokenize(self, text: bytes) -> List[int]:
         room = len(text) + 16
         ids = (lib.llama_token * room)()
-        count = lib.llama_tokenize(self._vocab, text, len(text), ids, room, True, False)
+        count = lib.llama_tokenize(self.vocabulary, text, len(text), ids, room, True, False)
         if count < 0:
             raise EngineFailure("bad_file", f"its tokenizer gives {-count} tokens for {len(text)} bytes")
         return list(ids[:count])
@@ -141,18 +141,18 @@ class LlamaCpp:
     def text_of(self, ids: List[int]) -> bytes:
         tokens = (lib.llama_token * len(ids))(*ids)
         room = ctypes.create_string_buffer(16 * len(ids) + 64)
-        size = lib.llama_detokenize(self._vocab, tokens, len(ids), room, len(room), True, True)
+        size = lib.llama_detokenize(self.vocabulary, tokens, len(ids), room, len(room), True, True)
         if size < 0:
             room = ctypes.create_string_buffer(-size)
-            size = lib.llama_detokenize(self._vocab, tokens, len(ids), room, len(room), True, True)
+            size = lib.llama_detokenize(self.vocabulary, tokens, len(ids), room, len(room), True, True)
         return room.raw[: max(size, 0)]
 
     def random_ids(self, count: int, seed: int) -> List[int]:
         draw = random.Random(seed)  # noqa: S311
-        size = lib.llama_vocab_n_tokens(self._vocab)
+        size = lib.llama_vocab_n_tokens(self.vocabulary)
         ids = [draw.randrange(size) for _ in range(count)]
-        if ids and lib.llama_vocab_get_add_bos(self._vocab):
-            ids[0] = lib.llama_vocab_bos(self._vocab)
+        if ids and lib.llama_vocab_get_add_bos(self.vocabulary):
+            ids[0] = lib.llama_vocab_bos(self.vocabulary)
         return ids
 
     def reset(self) -> None:
@@ -165,13 +165,13 @@ class LlamaCpp:
             part = ids[start : start + step]
             tokens = (lib.llama_token * len(part))(*part)
             self._decode(lib.llama_batch_get_one(tokens, len(part)))
-        lib.llama_synchronize(self._context)
+        lib.llama_synchronize(self.context)
         self._evaluated = True
 
     def next_token(self) -> int:
         if not self._evaluated:
             self._decode(self._one_batch)
-        token = lib.llama_sampler_sample(self._sampler, self._context, -1)
+        token = lib.llama_sampler_sample(self._sampler, self.context, -1)
         self._one[0] = token
         self._evaluated = False
         return int(token)
@@ -179,22 +179,22 @@ class LlamaCpp:
     def feed(self, token: int) -> None:
         self._one[0] = token
         self._decode(self._one_batch)
-        lib.llama_synchronize(self._context)
+        lib.llama_synchronize(self.context)
 
     def _decode(self, batch: Any) -> None:
-        status = lib.llama_decode(self._context, batch)
+        status = lib.llama_decode(self.context, batch)
         if status != 0:
             raise EngineFailure("crashed", _cause(f"llama_decode returned {status}"))
 
     def save(self) -> object:
-        size = lib.llama_state_seq_get_size(self._context, 0)
+        size = lib.llama_state_seq_get_size(self.context, 0)
         state = (ctypes.c_uint8 * size)()
-        lib.llama_state_seq_get_data(self._context, state, size, 0)
+        lib.llama_state_seq_get_data(self.context, state, size, 0)
         return state
 
     def restore(self, state: object) -> None:
         self.reset()
-        if not lib.llama_state_seq_set_data(self._context, state, len(state), 0):  # type: ignore[arg-type]
+        if not lib.llama_state_seq_set_data(self.context, state, len(state), 0):  # type: ignore[arg-type]
             raise EngineFailure("crashed", "llama.cpp refused a context state that it had saved itself")
 
     def facts(self) -> Dict[str, Any]:
@@ -206,8 +206,8 @@ class LlamaCpp:
                 "commit": _version("ggml_commit"),
             },
             "system": lib.llama_print_system_info().decode("utf-8", "replace").strip(),
-            "context": lib.llama_n_ctx(self._context),
-            "vocabulary": lib.llama_vocab_n_tokens(self._vocab),
+            "context": lib.llama_n_ctx(self.context),
+            "vocabulary": lib.llama_vocab_n_tokens(self.vocabulary),
             "weights_bytes": lib.llama_model_size(self._model),
             "kv_bytes": log["kv_bytes"],
             "compute_bytes": llama_log.bytes_of(log, "compute", "output"),
@@ -216,7 +216,7 @@ class LlamaCpp:
 
     def close(self) -> None:
         lib.llama_sampler_free(self._sampler)
-        lib.llama_free(self._context)
+        lib.llama_free(self.context)
         lib.llama_model_free(self._model)
 
 

@@ -16,14 +16,15 @@ class Setting(NamedTuple):
 
 
 class EngineEntry(NamedTuple):
-    """What is known of an engine before it is imported."""
+    """What is known of an engine before it is imported. `environment` names the one it runs in, if not ours."""
 
     module: str
     formats: Tuple[str, ...]
-    library: Optional[str]
+    libraries: Tuple[str, ...]
     extra: Optional[str]
     methods: FrozenSet[str]
     settings: Dict[str, Setting]
+    environment: Optional[str] = None
 
 
 THREADS = Setting("int", None, "threads (default: performance cores this process may use)", least=1)
@@ -32,7 +33,7 @@ CONTEXT = Setting("int", None, "context length in tokens (default: what the work
 LLAMA_CPP = EngineEntry(
     module="profiler.engines.llama_cpp",
     formats=("gguf",),
-    library="llama_cpp",
+    libraries=("llama_cpp",),
     extra="gguf",
     methods=frozenset({"text", "raw"}),
     settings={
@@ -51,10 +52,49 @@ LLAMA_CPP = EngineEntry(
     },
 )
 
+SPINNING = Setting("flag", True, "threads spin while they wait for work (ONNX Runtime's default)")
+GRAPH = Setting("word", "all", "graph optimisation level", ("all", "extended", "basic", "off"))
+ONNX_SETTINGS = {
+    "threads": THREADS,
+    "context": CONTEXT,
+    "accuracy": Setting("word", "built", "activations: 4 = int8, 0 = float32", ("built", "4", "0")),
+    "spinning": SPINNING,
+    "arena": Setting("flag", True, "memory arena of ONNX Runtime"),
+    "graph": GRAPH,
+}
+
+ORT_GENAI = EngineEntry(
+    module="profiler.engines.ort_genai",
+    formats=("onnx-genai",),
+    libraries=("onnxruntime_genai", "onnxruntime", "numpy", "tokenizers"),
+    extra="onnx",
+    methods=frozenset({"text", "raw"}),
+    settings=ONNX_SETTINGS,
+)
+
+ORT = EngineEntry(
+    module="profiler.engines.ort",
+    formats=("onnx-genai", "onnx"),
+    libraries=("onnxruntime", "numpy", "tokenizers"),
+    extra="onnx",
+    methods=frozenset({"text", "raw"}),
+    settings=ONNX_SETTINGS,
+)
+
+OPTIMUM = EngineEntry(
+    module="profiler.engines.optimum",
+    formats=("onnx",),
+    libraries=("optimum", "transformers", "onnxruntime", "torch", "numpy"),
+    extra=None,
+    methods=frozenset({"text"}),
+    settings={"threads": THREADS, "context": CONTEXT, "spinning": SPINNING, "graph": GRAPH},
+    environment="optimum",
+)
+
 SCRIPTED = EngineEntry(
     module="profiler.engines.scripted",
     formats=("scripted",),
-    library=None,
+    libraries=(),
     extra=None,
     methods=frozenset({"text", "raw"}),
     settings={
@@ -64,7 +104,13 @@ SCRIPTED = EngineEntry(
     },
 )
 
-ENGINES: Dict[str, EngineEntry] = {"llama-cpp": LLAMA_CPP, "scripted": SCRIPTED}
+ENGINES: Dict[str, EngineEntry] = {
+    "llama-cpp": LLAMA_CPP,
+    "ort-genai": ORT_GENAI,
+    "ort": ORT,
+    "optimum": OPTIMUM,
+    "scripted": SCRIPTED,
+}
 
 
 def default_engine(build_format: str) -> str:

@@ -21,7 +21,11 @@ class Library(msgspec.Struct, frozen=True, kw_only=True):
     extra: str
 
 
-LIBRARIES = (Library(engine="llama-cpp", module="llama_cpp", distribution="llama-cpp-python", extra="gguf"),)
+LIBRARIES = (
+    Library(engine="llama-cpp", module="llama_cpp", distribution="llama-cpp-python", extra="gguf"),
+    Library(engine="ort-genai", module="onnxruntime_genai", distribution="onnxruntime-genai", extra="onnx"),
+    Library(engine="ort", module="onnxruntime", distribution="onnxruntime", extra="onnx"),
+)
 
 
 def engines() -> list[Finding]:

@@ -6,6 +6,7 @@ none (macOS, Windows), `platform` and psutil fill in what they can and the rest 
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 from collections.abc import Iterable
@@ -86,6 +87,12 @@ def physical_cores(root: Path, allowed: set[int]) -> int:
         return max(1, min(cores, int(cgroup_cpus(root))))
     except UnreadableError:
         return max(1, cores)
+
+
+def default_threads() -> int:
+    """Threads that an engine gets when the user names no number: `physical_cores` of this process."""
+    known = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
+    return physical_cores(Path("/"), known)
 
 
 def available_memory(root: Path = Path("/")) -> MemoryLimit:

@@ -51,7 +51,7 @@ class PassEnded(_Event, frozen=True, kw_only=True, tag="pass"):
 
     number: int
     start_ns: int
-    evaluated_ns: int
+    evaluated_ns: int | None
     token_ns: list[int]
     tokenized_ns: int | None
     prompt_bytes: int | None

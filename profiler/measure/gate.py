@@ -11,7 +11,7 @@ import msgspec
 from profiler.engines.table import ENGINES
 from profiler.errors import UserError
 from profiler.measure.launch import job, run_worker
-from profiler.runfile import Build, Case, Failure
+from profiler.runfile import Build, Case, Failure, Plan
 
 RUNTIME_BYTES = 100 * 1024 * 1024
 """What a worker takes beside the model: interpreter and libraries (measured: see the README)."""
@@ -26,19 +26,20 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     failure: Failure | None = None
 
 
-def needs(cases: Sequence[Case], paths: Mapping[str, Path]) -> dict[str, Need]:
+def needs(plan: Plan, paths: Mapping[str, Path]) -> dict[str, Need]:
     """What each case takes, asked of its engine in a child process once for every distinct question.
 
     Raises `UserError` when an engine is not installed, or refuses a build with every setting asked for.
     """
+    builds = {build.id: build for build in plan.builds}
     answers: dict[bytes, Need] = {}
     found = {}
-    for case in cases:
+    for case in plan.cases:
         question = _question(case)
         if question not in answers:
-            answers[question] = _ask(case, paths[case.build])
+            answers[question] = _ask(case, builds[case.build], paths[case.build])
         found[case.id] = answers[question]
-    _refuse_hopeless(cases, found)
+    _refuse_hopeless(plan.cases, found)
     return found
 
 
@@ -49,8 +50,8 @@ def _question(case: Case) -> bytes:
     return msgspec.json.encode((case.build, case.engine, settings, lengths))
 
 
-def _ask(case: Case, path: Path) -> Need:
-    order = job(case, path, mode="inspect", round_number=0, passes=0, seed=0)
+def _ask(case: Case, build: Build, path: Path) -> Need:
+    order = job(case, build, path, mode="inspect", round_number=0, passes=0, seed=0)
     seen = run_worker(order, case.workload, INSPECTION_STALL_S, lambda _pass, _tokens: None)
     if seen.interrupted:
         raise KeyboardInterrupt

@@ -18,6 +18,8 @@ import msgspec
 
 from profiler.catalogue.workloads import text_of
 from profiler.engines.table import ENGINES
+from profiler.environments.environments import python_of
+from profiler.errors import UserError
 from profiler.measure import worker as worker_script
 from profiler.measure.endings import failure_of, oom_kill_count, printable
 from profiler.measure.events import (
@@ -34,7 +36,7 @@ from profiler.measure.events import (
 )
 from profiler.measure.stamps import progress, stamp_buffer, unfinished_pass, words
 from profiler.measure.worker_environment import worker_environment
-from profiler.runfile import Anchor, Case, Failure, Pass, Phase, Workload
+from profiler.runfile import Anchor, Build, Case, Failure, Pass, Phase, Workload
 
 LOOK_EVERY_S = 0.25
 GRACE_S = 10.0
@@ -61,22 +63,39 @@ class Seen(msgspec.Struct, kw_only=True):
     interrupted: bool = False
 
 
-def job(case: Case, path: Path, *, mode: str, round_number: int, passes: int, seed: int) -> dict[str, Any]:
+def job(
+    case: Case, build: Build, path: Path, *, mode: str, round_number: int, passes: int, seed: int
+) -> dict[str, Any]:
     """The order for a worker: `mode` is "measure" or "inspect"."""
     workload = msgspec.to_builtins(case.workload)
     if case.workload.method == "text":
         workload["text"] = text_of(case.workload.id)
     return {
+        "python": str(_interpreter(case.engine)),
         "mode": mode,
         "module": ENGINES[case.engine].module,
         "path": str(path.resolve()),
         "settings": case.settings,
+        "build": msgspec.to_builtins(build),
         "workload": workload,
         "round": round_number,
         "passes": passes,
         "seed": seed,
         "cpus": sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
     }
+
+
+def _interpreter(engine: str) -> Path:
+    """Ours, or that of the environment that the engine needs for itself."""
+    name = ENGINES[engine].environment
+    if name is None:
+        return Path(sys.executable)
+    python = python_of(name)
+    if python is None:
+        raise UserError(
+            f"engine {engine} runs in an environment of its own, which is not there yet: edgeprof setup {name}"
+        )
+    return python
 
 
 def now() -> Anchor:
@@ -109,7 +128,7 @@ def run_worker(order: dict[str, Any], workload: Workload, stall_s: float, on_pro
 
 def _start(order: dict[str, Any], errors: IO[bytes]) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(
-        [sys.executable, "-P", worker_script.__file__],
+        [order["python"], "-P", worker_script.__file__],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=errors,

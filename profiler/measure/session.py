@@ -62,6 +62,7 @@ class Session:
         self._plan, self._paths, self._file = plan, paths, file
         self._judges, self._listener = judges, listener
         self._cases = {case.id: case for case in plan.cases}
+        self._builds = {build.id: build for build in plan.builds}
         self.workers = list(workers)
         self._earlier_s = sum(w.ended.mono_ns - w.started.mono_ns for w in self.workers) / 1e9
 
@@ -130,6 +131,7 @@ class Session:
         quiet = wait_until_quiet(give_up_s=settle_s) if settle_s else None
         worker_job = job(
             case,
+            self._builds[case.build],
             self._paths[case.build],
             mode="measure",
             round_number=round_number,

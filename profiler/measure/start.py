@@ -17,7 +17,7 @@ from profiler.catalogue.devices import THIS, DeviceProfile, load_device
 from profiler.engines.table import ENGINES
 from profiler.errors import UserError, nearest
 from profiler.host.environment import environment
-from profiler.host.machine import available_memory, physical_cores, this_machine
+from profiler.host.machine import available_memory, default_threads, this_machine
 from profiler.measure.gate import Need, needs, refusal
 from profiler.measure.launch import now
 from profiler.measure.variants import cases
@@ -77,7 +77,7 @@ def prepare(request: Request) -> Prepared:
 
 def with_needs(header: Header, paths: dict[str, Path], *, force: bool) -> Prepared:
     """The run with what each case takes, and which cases do not fit into this machine's memory."""
-    found = needs(header.plan.cases, paths)
+    found = needs(header.plan, paths)
     available = available_memory().available_bytes
     return Prepared(
         header=header,
@@ -120,7 +120,7 @@ def _plan(request: Request, found: Sequence[Found]) -> Plan:
     builds = [item.build for item in found]
     return Plan(
         builds=builds,
-        cases=cases(builds, asked, request.engines, request.settings, _default_threads()),
+        cases=cases(builds, asked, request.engines, request.settings, default_threads()),
         seed=request.seed,
         passes=request.passes,
         rounds=request.rounds,
@@ -139,11 +139,6 @@ def _check_stamps(asked: Sequence[Workload], passes: int) -> None:
                 f"{passes} passes of {workload.output_tokens} tokens are too much for one worker: "
                 f"passes x tokens up to {MOST_STAMPS} are accepted"
             )
-
-
-def _default_threads() -> int:
-    known = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
-    return physical_cores(Path("/"), known)
 
 
 def _header(plan: Plan, profile: DeviceProfile) -> Header:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 
-from profiler.engines.table import ENGINES, EngineEntry, Setting, Value, default_engine
+from profiler.engines.table import ENGINES, Setting, Value, default_engine
 from profiler.errors import UserError, nearest
 from profiler.runfile import MOST_CASES, Build, Case, Settings, Workload
 
@@ -32,9 +32,11 @@ def cases(
 
     `wanted` maps a setting to the values the user listed; `threads` is the default of that setting.
     """
+    _refuse_unknown(builds, engines, wanted)
     found = []
     for build, workload in itertools.product(builds, workloads):
         for engine in engines_for(build, engines):
+            _refuse_method(engine, workload)
             for settings in combinations(engine, wanted, threads):
                 _refuse_short_context(workload, settings)
                 found.append((build, workload, engine, settings))
@@ -43,6 +45,14 @@ def cases(
             f"this makes {len(found)} cases; at most {MOST_CASES} fit in one run: list fewer values"
         )
     return [_case(number, *parts) for number, parts in enumerate(found, start=1)]
+
+
+def _refuse_method(engine: str, workload: Workload) -> None:
+    if workload.method not in ENGINES[engine].methods:
+        raise UserError(
+            f"engine {engine} generates whole texts only and cannot do {workload.id}: "
+            "use a workload of text, such as chat, or another engine"
+        )
 
 
 def _refuse_short_context(workload: Workload, settings: Settings) -> None:
@@ -61,22 +71,26 @@ def _case(number: int, build: Build, workload: Workload, engine: str, settings: 
 
 
 def engines_for(build: Build, engines: Sequence[str]) -> list[str]:
-    """The engines to use for a build: those asked for, or the default one of its format."""
+    """The engines to use for a build: those asked for that read it, or the default one of its format."""
     for name in engines:
         if name not in ENGINES:
             raise UserError(f"there is no engine {name!r}: {nearest(name, ENGINES)}")
-        if build.format not in ENGINES[name].formats:
-            raise UserError(
-                f"engine {name} does not read {build.name}, which is {build.format}: "
-                f"use --engine {default_engine(build.format)}"
-            )
-    return list(engines) or [default_engine(build.format)]
+    fitting = [name for name in engines if build.format in ENGINES[name].formats]
+    if engines and not fitting:
+        readers = [name for name, entry in ENGINES.items() if build.format in entry.formats]
+        raise UserError(
+            f"{_verb(engines)} not read {build.name}, which is {build.format}: use --engine {' or '.join(readers)}"
+        )
+    return fitting or [default_engine(build.format)]
+
+
+def _verb(engines: Sequence[str]) -> str:
+    return f"engine {engines[0]} does" if len(engines) == 1 else f"engines {', '.join(engines)} do"
 
 
 def combinations(engine: str, wanted: Mapping[str, Sequence[str]], threads: int) -> list[Settings]:
     """Every combination of the values wanted, over the engine's defaults."""
     entry = ENGINES[engine]
-    _refuse_unknown(engine, entry, wanted)
     lists = [_values(engine, name, setting, wanted.get(name)) for name, setting in entry.settings.items()]
     found = [dict(zip(entry.settings, values, strict=True)) for values in itertools.product(*lists)]
     for settings in found:
@@ -85,10 +99,19 @@ def combinations(engine: str, wanted: Mapping[str, Sequence[str]], threads: int)
     return found
 
 
-def _refuse_unknown(engine: str, entry: EngineEntry, wanted: Iterable[str]) -> None:
+def _refuse_unknown(builds: Sequence[Build], engines: Sequence[str], wanted: Iterable[str]) -> None:
+    """Every engine must be used for some build, and every setting known to an engine that is used."""
+    used = list(dict.fromkeys(engine for build in builds for engine in engines_for(build, engines)))
+    for engine in engines:
+        if engine not in used:
+            raise UserError(
+                f"engine {engine} reads none of these builds: it reads {' and '.join(ENGINES[engine].formats)}"
+            )
+    known = {name for engine in used for name in ENGINES[engine].settings}
     for name in wanted:
-        if name not in entry.settings:
-            raise UserError(f"engine {engine} has no setting {name!r}: {nearest(name, entry.settings)}")
+        if name not in known:
+            has = f"engine {used[0]} has" if len(used) == 1 else f"engines {', '.join(used)} have"
+            raise UserError(f"{has} no setting {name!r}: {nearest(name, known)}")
 
 
 def _values(engine: str, name: str, setting: Setting, words: Sequence[str] | None) -> list[Value]:

@@ -95,6 +95,8 @@ def prompt_ids(engine: Engine, workload: Dict[str, Any], seed: int) -> List[int]
 
 def text_pass(engine: Engine, ids: List[int], tokens: int, stamps: Stamps) -> List[int]:
     """One prompt and `tokens` greedy tokens, one stamp each. Nothing else happens between stamps."""
+    if hasattr(engine, "generate"):
+        return streamed_pass(engine, ids, tokens, stamps)
     clock, next_token = engine.clock, engine.next_token
     output = [0] * tokens
     stamps[START] = clock()
@@ -103,6 +105,21 @@ def text_pass(engine: Engine, ids: List[int], tokens: int, stamps: Stamps) -> Li
     for k in range(tokens):
         output[k] = next_token()
         stamps[FIRST + k] = clock()
+    return output
+
+
+def streamed_pass(engine: Any, ids: List[int], tokens: int, stamps: Stamps) -> List[int]:
+    """The same on an engine that only generates whole texts: it calls back with the number of each token.
+
+    When the prompt had been evaluated is not known.
+    """
+    clock = engine.clock
+
+    def stamp(k: int) -> None:
+        stamps[FIRST + k] = clock()
+
+    stamps[START] = clock()
+    output: List[int] = engine.generate(ids, tokens, stamp)
     return output
 
 
@@ -138,6 +155,9 @@ class Measurement:
         tokens = self._workload["output_tokens"]
         self._run(0, min(tokens, 1))
         self._emit("phase", name="after_prefill", memory=worker_memory.memory())
+        if hasattr(self._engine, "generate"):
+            self._engine.generate(self._ids, min(tokens, WARM_UP_TOKENS), self._ignore)
+            return
         fed = self._engine.random_ids(tokens, self._seed) if self._is_raw() else []
         for k in range(1, min(tokens, WARM_UP_TOKENS)):
             if fed:
@@ -145,6 +165,9 @@ class Measurement:
             else:
                 self._engine.next_token()
             self._stamps[FIRST + k] = self._engine.clock()  # read by the watchdog alone
+
+    def _ignore(self, _: int) -> None:
+        """A token of the warm-up: not stamped."""
 
     def passes(self, count: int) -> None:
         """The passes that count."""
@@ -198,12 +221,12 @@ class Measurement:
         tokenized_ns: Optional[int],
         counters: Dict[str, Any],
     ) -> None:
-        start = self._stamps[START]
+        start, evaluated = self._stamps[START], self._stamps[EVALUATED]
         self._emit(
             "pass",
             number=number,
             start_ns=start,
-            evaluated_ns=self._stamps[EVALUATED] - start,
+            evaluated_ns=evaluated - start if evaluated else None,
             token_ns=[self._stamps[FIRST + k] - start for k in range(tokens)],
             tokenized_ns=tokenized_ns,
             prompt_bytes=len(self._text) if self._text else None,

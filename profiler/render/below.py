@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from profiler.analyse import said
+from profiler.analyse.agreement import summary
 from profiler.analyse.comparison import Comparison
 from profiler.analyse.metrics import PASS_METRICS
 from profiler.analyse.notices import Notice
@@ -127,6 +128,17 @@ def _bounds(item: Comparison) -> str:
         return "too few rounds"
     provisional = "~" if item.provisional else ""
     return f"{provisional}{fmt.ratio(item.low)[1:]} to {fmt.ratio(item.high)[1:]}"
+
+
+def agreements(report: Report) -> list[str]:
+    """What is known of each build that was made from another, with the rows that it concerns."""
+    found = []
+    for build in report.builds:
+        text = summary(build)
+        ids = [row.id for row in report.rows if row.build == build.id]
+        if text is not None:
+            found.append(fmt.plain(_of_rows(text, ids, len(report.rows))))
+    return found
 
 
 def notices(report: Report) -> list[str]:

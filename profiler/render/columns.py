@@ -30,6 +30,10 @@ SPARE = "prefill"
 """The column that goes first where there is little room: TTFT says nearly the same."""
 
 
+_TITLES = {"id": "", "quantization": "quant", "bits": "bits read"}
+"""Titles that are not the field's own name. Bits read per weight tell builds of the same weights apart."""
+
+
 class Cell(msgspec.Struct, frozen=True):
     """A value, its interval, and whether it is the best beyond doubt."""
 
@@ -67,9 +71,10 @@ def _table(report: Report, workload: Workload) -> Table:
         "id",
         "build",
         *(["quantization"] if any(row.quantization for row in report.rows) else []),
+        *(["bits"] if _bits_tell(report) else []),
         *rows.telling(report),
     ]
-    titles = [{"id": "", "quantization": "quant"}.get(field, field) for field in fields]
+    titles = [_TITLES.get(field, field) for field in fields]
     shown = [row for row in report.rows if row.workload == workload.id]
     return Table(
         title=describe(workload),
@@ -77,6 +82,12 @@ def _table(report: Report, workload: Workload) -> Table:
         figures=[(title, unit) for _, title, unit in columns],
         lines=[_line(report, row, fields, [name for name, _, _ in columns]) for row in shown],
     )
+
+
+def _bits_tell(report: Report) -> bool:
+    """Whether engines are compared on builds that may read more or fewer bits of the same weights."""
+    known = any(build.bits_read_per_weight is not None for build in report.builds)
+    return known and len({row.engine for row in report.rows}) > 1
 
 
 def kind(workload: Workload) -> str:
@@ -96,8 +107,8 @@ def describe(workload: Workload) -> str:
 
 
 def _line(report: Report, row: Row, fields: Sequence[str], metrics: Sequence[str]) -> Line:
-    said = {"build": _short(row)}
-    names = [fmt.plain(said.get(field) or getattr(row, field) or "-") for field in fields]
+    said = {"build": _short(row), "bits": fmt.bits(row.metrics.get("bits_read_per_weight"))}
+    names = [fmt.plain(said[field] if field in said else getattr(row, field) or "-") for field in fields]
     names += rows.settings(report, row)
     if row.failure is not None:
         return Line(names, [], fmt.plain(row.failure.kind.replace("_", " ")), fmt.plain(row.failure.message))

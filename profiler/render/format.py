@@ -85,6 +85,11 @@ def spread(estimate: Estimate | None) -> str:
     return ("~" if estimate.provisional else "") + "±" + percent(width)
 
 
+def bits(estimate: Estimate | None) -> str:
+    """Bits per weight: 4.50; a dash where they are not known."""
+    return "-" if estimate is None or estimate.value is None else f"{estimate.value:.2f}"
+
+
 def setting(value: int | str | bool | None) -> str:
     """A setting's value in the words a user types."""
     match value:

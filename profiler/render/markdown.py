@@ -21,6 +21,7 @@ def render(report: Report) -> str:
     facts = [f"- **{label}**: {escape(text)}" for label, text in below.facts(report)]
     parts = [f"## {escape(_title(report))}", *map(_table, tables(report)), "\n".join(facts)]
     parts += [_ratios(heading, ratios) for heading, ratios in below.comparisons(report)]
+    parts += _section("Agreement", below.agreements(report))
     parts += _section("Notices", below.notices(report))
     parts += _section("Builds", _builds(report))
     return "\n\n".join(parts) + "\n"

@@ -37,6 +37,7 @@ def renderable(report: Report, width: int) -> RenderableType:
     parts += [_BLANK, _facts(below.facts(report))]
     for heading, ratios in below.comparisons(report):
         parts += [_BLANK, Text(heading, style="dim"), *_ratios(ratios, width)]
+    parts += _section("Agreement", below.agreements(report))
     parts += _section("Notices", below.notices(report))
     return Group(*parts)
 

@@ -32,6 +32,8 @@ Tokens = Annotated[int, msgspec.Meta(ge=0, le=MOST_TOKENS)]
 Passes = Annotated[int, msgspec.Meta(ge=1, le=MOST_PASSES)]
 Rounds = Annotated[int, msgspec.Meta(ge=1, le=MOST_ROUNDS)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
+NotNegative = Annotated[float, msgspec.Meta(ge=0)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=MOST_SECONDS)]
 Method = Annotated[str, msgspec.Meta(pattern=r"^(text|raw)\Z")]
 FailureKind = Annotated[str, msgspec.Meta(pattern=rf"^({'|'.join(FAILURE_KINDS)})\Z")]
@@ -48,8 +50,46 @@ class Anchor(Record, frozen=True, kw_only=True):
     mono_ns: Whole
 
 
+class Closeness(Record, frozen=True, kw_only=True):
+    """How near the logits of one path are to those of another, teacher-forced on the same tokens.
+
+    `top1` is the share of positions with the same most likely token, `largest` the largest absolute
+    difference of a logit, `kl` the mean Kullback-Leibler divergence in nats, `perplexity` that of this path.
+    """
+
+    top1: Share
+    largest: NotNegative
+    kl: NotNegative
+    perplexity: Positive
+
+
+class Agreement(Record, frozen=True, kw_only=True):
+    """What checking a build against the file it was made from has shown.
+
+    `exact` is this build at float32 activations against llama.cpp on the same weights in float32, `fast` this
+    build as it is served against llama.cpp on the file itself, `floor` llama.cpp one token at a time against
+    llama.cpp in one batch. What could not be compared is None, and `not_compared` says why. `failures` are
+    sentences; none means that the build agrees.
+    """
+
+    text_sha256: str
+    tokens: Tokens
+    weights: Natural
+    weights_unequal: Natural
+    reference_perplexity: Positive | None = None
+    exact: Closeness | None = None
+    fast: Closeness | None = None
+    floor: Closeness | None = None
+    not_compared: str | None = None
+    failures: list[str] = []
+
+
 class Build(Record, frozen=True, kw_only=True):
-    """One model file, as read from its own header. `sha256` is filled in by a later `Hashes` line."""
+    """One model file or folder, as its own header describes it. A later `Hashes` line has its SHA-256.
+
+    `graph` names the graph within a folder, `source` and `via` what it was made from and how. Of one decoded
+    token, `read_bytes_per_token` are the bytes of weights read and `bits_read_per_weight` the same per weight.
+    """
 
     id: str
     name: str
@@ -63,6 +103,12 @@ class Build(Record, frozen=True, kw_only=True):
     read_bytes_per_token: Natural | None = None
     kv_elements_per_token: Natural | None = None
     context_length: Natural | None = None
+    bits_read_per_weight: float | None = None
+    kv_type: str | None = None
+    graph: str | None = None
+    source: str | None = None
+    via: str | None = None
+    agreement: Agreement | None = None
 
 
 class Workload(Record, frozen=True, kw_only=True):
@@ -88,9 +134,10 @@ class Case(Record, frozen=True, kw_only=True):
 
 
 def varying(cases: Sequence[Case]) -> list[str]:
-    """The settings that are not the same in all cases, in the engines' own order."""
+    """The settings that are not the same in all cases that have them, in the engines' own order."""
     names = dict.fromkeys(name for case in cases for name in case.settings)
-    return [name for name in names if len({case.settings.get(name) for case in cases}) > 1]
+    found = {name: {case.settings[name] for case in cases if name in case.settings} for name in names}
+    return [name for name, values in found.items() if len(values) > 1]
 
 
 class Plan(Record, frozen=True, kw_only=True):

@@ -1,0 +1,1 @@
+"""A GGUF file as an ONNX folder with the same weights."""

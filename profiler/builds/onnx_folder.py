@@ -1,0 +1,227 @@
+"""ONNX folders from anywhere: which graph in them is the model, and what it is."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import msgspec
+
+from profiler.builds import manifest
+from profiler.builds.model_file import BadModelFile, shown, shown_name
+from profiler.builds.onnx_child import PAST
+from profiler.builds.onnx_reading import OnnxGraph, Value, read_graph
+
+OPSETS = range(7, 27)
+LARGEST_CONFIG = 4 << 20
+KV_TYPES = {1: "f32", 10: "f16", 16: "bf16", 3: "int8", 2: "int8"}
+DOMAINS = ("ai.onnx", "com.microsoft", "ai.onnx.ml", "com.microsoft.nchwc", "")
+PLACES = ("model.onnx", "decoder_model_merged.onnx", "decoder_model.onnx", "onnx/model.onnx")
+"""Where layouts keep the model: edgeprof and Optimum, older Optimum, Transformers.js."""
+
+
+class OnnxModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A language model in an ONNX folder. `format` is "onnx-genai" where GenAI can load it, else "onnx"."""
+
+    name: str
+    layout: str
+    format: str
+    graph: str
+    size_bytes: int
+    architecture: str | None
+    parameters: int
+    weights_bytes: int
+    bits_per_weight: float
+    weights_read_per_token: int
+    bits_read_per_weight: float
+    kv_elements_per_token: int
+    kv_type: str
+    layers: int
+    context_length: int | None
+    vocabulary: int | None
+    quantization: str
+    attention: str
+    opset: int
+    tokenizer: bool
+
+
+def read_folder(path: Path) -> OnnxModel:
+    """The model in a folder, or of one .onnx file in it. Raises BadModelFile, one sentence."""
+    folder = path if path.is_dir() else path.parent
+    genai = _config(folder, "genai_config.json")
+    config = _config(folder, "config.json")
+    graph_path = _graph(path, folder, genai)
+    relative = graph_path.relative_to(folder).as_posix()
+    name = shown(f"{folder.resolve().name}/{relative}")
+    graph = read_graph(graph_path)
+    past = _checked(graph, name)
+    size = graph_path.stat().st_size + _data_bytes(graph, graph_path.parent, name)
+    is_genai = _filename(genai) == relative
+    return OnnxModel(
+        name=folder.resolve().name,
+        layout=_layout(folder, relative, is_genai),
+        format="onnx-genai" if is_genai else "onnx",
+        graph=relative,
+        size_bytes=size,
+        architecture=_text(config.get("model_type")) or _text(_part(genai, "model").get("type")),
+        parameters=graph.parameters,
+        weights_bytes=graph.weights_bytes,
+        bits_per_weight=graph.weights_bytes * 8 / graph.parameters,
+        weights_read_per_token=graph.read_bytes,
+        bits_read_per_weight=graph.read_bytes * 8 / graph.read_weights,
+        kv_elements_per_token=sum((item.shape[1] or 0) * (item.shape[3] or 0) for item in past),
+        kv_type=KV_TYPES[past[0].type],
+        layers=len(past) // 2,
+        context_length=_count(_part(genai, "model").get("context_length"))
+        or _count(config.get("max_position_embeddings")),
+        vocabulary=_count(_part(genai, "model").get("vocab_size")) or _count(config.get("vocab_size")),
+        quantization=_label(graph),
+        attention="GroupQueryAttention" if "GroupQueryAttention" in graph.operators else "plain operators",
+        opset=graph.opsets.get("ai.onnx", 0),
+        tokenizer=(folder / "tokenizer.json").is_file(),
+    )
+
+
+def _graph(path: Path, folder: Path, genai: dict[str, Any]) -> Path:
+    """The graph that is meant: the file named, GenAI's own, one of the known places, or the only one."""
+    if not path.is_dir():
+        return path
+    named = _filename(genai)
+    if named is not None:
+        return _inside(folder, named, f"{shown_name(folder)}/genai_config.json")
+    for place in PLACES:
+        if (folder / place).is_file():
+            return folder / place
+    found = sorted([*folder.glob("*.onnx"), *folder.glob("onnx/*.onnx")])
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise BadModelFile(
+            f"{shown(folder.resolve().name)}: is a folder without an ONNX graph; give a GGUF file, or a folder with model.onnx."
+        )
+    names = ", ".join(shown(file.relative_to(folder).as_posix()) for file in found[:8])
+    raise BadModelFile(f"{shown_name(folder)}: has several graphs ({names}); name the one to use.")
+
+
+def _inside(folder: Path, name: str, where: str) -> Path:
+    """`name` below `folder`. The name alone decides: a link that the user made may lead elsewhere."""
+    parts = PurePosixPath(name.replace("\\", "/"))
+    if parts.is_absolute() or ".." in parts.parts or not parts.parts or "\0" in name or ":" in name:
+        raise BadModelFile(
+            f"{where}: names the file {shown(name)} outside its folder; export the model again."
+        )
+    return folder / parts
+
+
+def _checked(graph: OnnxGraph, name: str) -> list[Value]:
+    """The cache inputs of a graph that is a decoder we can drive."""
+    _refuse_versions(graph, name)
+    inputs = {item.name for item in graph.inputs}
+    if "input_ids" not in inputs or "logits" not in graph.outputs:
+        raise BadModelFile(
+            f"{name}: has no input_ids or no logits, so it is not a language model; name its decoder."
+        )
+    if "use_cache_branch" in inputs:
+        raise BadModelFile(
+            f"{name}: is a merged decoder (use_cache_branch), which is not run; export it as one graph with past."
+        )
+    past = [item for item in graph.inputs if PAST.match(item.name)]
+    if not past:
+        raise BadModelFile(
+            f"{name}: has no cache inputs (past_key_values.0.key); export it with past (text-generation-with-past)."
+        )
+    for item in past:
+        if item.type not in KV_TYPES or len(item.shape) != 4 or not item.shape[1] or not item.shape[3]:
+            raise BadModelFile(
+                f"{name}: its cache input {shown(item.name)} is not (batch, heads, length, size) of a known type; "
+                "export the model again."
+            )
+    if not graph.parameters or not graph.read_weights:
+        raise BadModelFile(f"{name}: has no weights; export the model again.")
+    return past
+
+
+def _refuse_versions(graph: OnnxGraph, name: str) -> None:
+    opset = graph.opsets.get("ai.onnx", 0)
+    if opset not in OPSETS:
+        raise BadModelFile(
+            f"{name}: its opset is {opset}; accepted: {OPSETS.start} to {OPSETS.stop - 1}; export the model again."
+        )
+    if "EPContext" in graph.operators:
+        raise BadModelFile(
+            f"{name}: was compiled for one accelerator (EPContext); use the build it was made from."
+        )
+    foreign = [domain for domain in graph.domains if domain not in DOMAINS]
+    if foreign:
+        raise BadModelFile(
+            f"{name}: needs operators of {shown(foreign[0])}, which no provider here has; export it without them."
+        )
+
+
+def _data_bytes(graph: OnnxGraph, folder: Path, name: str) -> int:
+    """Bytes of the files of weights, each inside the folder, there, and long enough."""
+    total = 0
+    for data in graph.data:
+        path = _inside(folder, data.location, name)
+        if not path.is_file():
+            raise BadModelFile(
+                f"{name}: its file of weights {shown(data.location)} is not there; fetch it too."
+            )
+        size = path.stat().st_size
+        if size < data.end:
+            raise BadModelFile(
+                f"{name}: its file of weights {shown(data.location)} has {size} bytes, not {data.end}; fetch it again."
+            )
+        total += size
+    return total
+
+
+def _layout(folder: Path, graph: str, is_genai: bool) -> str:
+    if manifest.read(folder) is not None:
+        return "edgeprof"
+    if is_genai:
+        return "genai"
+    if graph.startswith("onnx/") or folder.name == "onnx":
+        return "transformers.js"
+    return "optimum" if (folder / "config.json").is_file() else "plain"
+
+
+def _label(graph: OnnxGraph) -> str:
+    """The kinds of weights by size, the largest first."""
+    total = sum(graph.kinds.values()) or 1
+    kinds = sorted(graph.kinds, key=lambda kind: -graph.kinds[kind])
+    return " + ".join(kind for kind in kinds if graph.kinds[kind] >= 0.02 * total) or "float32"
+
+
+def _config(folder: Path, name: str) -> dict[str, Any]:
+    """A configuration file as a dictionary; empty where there is none."""
+    path = folder / name
+    if not path.is_file():
+        return {}
+    try:
+        if path.stat().st_size > LARGEST_CONFIG:
+            raise BadModelFile(
+                f"{shown_name(folder)}/{name}: is larger than a configuration; export the model again."
+            )
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except (OSError, UnicodeDecodeError, msgspec.MsgspecError, RecursionError):
+        raise BadModelFile(
+            f"{shown_name(folder)}/{name}: is not a JSON object; fetch the folder again."
+        ) from None
+
+
+def _filename(genai: dict[str, Any]) -> str | None:
+    return _text(_part(_part(genai, "model"), "decoder").get("filename"))
+
+
+def _part(said: dict[str, Any], name: str) -> dict[str, Any]:
+    found = said.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _text(found: object) -> str | None:
+    return found if isinstance(found, str) and 0 < len(found) <= 256 and found.isprintable() else None
+
+
+def _count(found: object) -> int | None:
+    return found if isinstance(found, int) and not isinstance(found, bool) and 0 < found < 2**40 else None

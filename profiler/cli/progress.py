@@ -1,0 +1,33 @@
+"""Progress of something that takes seconds: a bar on a terminal, nothing in a pipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as RichProgress
+
+
+class Progress:
+    """One line that says what is being done and how far it is."""
+
+    def __init__(self, bar: RichProgress, task: TaskID) -> None:
+        self._bar, self._task = bar, task
+
+    def say(self, what: str) -> None:
+        """A step of unknown length."""
+        self._bar.update(self._task, description=what, total=None)
+
+    def bytes(self, what: str, done: int, total: int) -> None:
+        """`done` of `total` bytes of a step."""
+        self._bar.update(self._task, description=what, completed=done, total=total)
+
+
+@contextmanager
+def progress() -> Iterator[Progress]:
+    """A line on standard error that is gone when the work is done."""
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
+    with RichProgress(*columns, console=Console(stderr=True), transient=True) as bar:
+        yield Progress(bar, bar.add_task("", total=None))

@@ -1,0 +1,263 @@
+"""Plain ONNX Runtime with IO binding. Where the graph allows, past and present are one buffer.
+
+GroupQueryAttention writes new keys and values in place behind the past ones. Other graphs (Optimum's and
+Transformers.js's exports) return a longer cache at each step, which becomes the next step's past.
+"""
+
+import os
+import random
+import re
+import time
+from typing import Any, Dict, List, Optional
+
+from profiler.engines.onnx_tokenizer import OnnxTokenizer
+from profiler.engines.ort_library import (
+    assigned,
+    cause,
+    graph_of,
+    onnxruntime,
+    operators,
+    planned,
+    session_options,
+    tokens_needed,
+)
+from profiler.engines.protocol import EngineFailure, Job
+
+_PAST = re.compile(r"past_key_values\.(\d+)\.(key|value)$")
+_TYPES = {"tensor(float)": ("f32", "float32"), "tensor(float16)": ("f16", "float16")}
+_KNOWN_INPUTS = ("input_ids", "attention_mask", "position_ids")
+
+np: Any = None
+ort: Any = None
+
+
+def import_library() -> None:
+    """Import ONNX Runtime and NumPy, which it needs."""
+    global np, ort
+    ort = onnxruntime()
+    import numpy
+
+    np = numpy
+
+
+def load(job: Job) -> "Ort":
+    """Load the graph of `job`, or say why not in ONNX Runtime's own words."""
+    path = os.path.join(job["path"], graph_of(job))
+    try:
+        session = ort.InferenceSession(
+            path, session_options(job["settings"]), providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # the library has an exception for each status, and no base of its own
+        raise EngineFailure("load_failed", f"ONNX Runtime says: {cause(error)}") from None
+    return Ort(job, session)
+
+
+def inspect(job: Job) -> Dict[str, Any]:
+    """Memory by arithmetic: ONNX Runtime can only load a model whole."""
+    return planned(job)
+
+
+class SharedCache:
+    """One buffer for each key and value, bound as past and present: nothing moves from step to step."""
+
+    in_place = True
+
+    def __init__(self, binding: Any, past: Dict[str, Any], context: int) -> None:
+        self.bytes = 0
+        self._buffers = []
+        for name, item in past.items():
+            shape = (1, item.shape[1], context, item.shape[3])
+            value = ort.OrtValue.ortvalue_from_numpy(np.zeros(shape, _TYPES[item.type][1]))
+            binding.bind_ortvalue_input(name, value)
+            binding.bind_ortvalue_output(name.replace("past_key_values", "present"), value)
+            self.bytes += value.numpy().nbytes
+            self._buffers.append(value)
+
+    def before(self) -> None:
+        """The buffers stay bound."""
+
+    def after(self) -> None:
+        """The new rows are where they belong."""
+
+    def save(self) -> object:
+        """Later rows are written over, so a depth is nothing but its length."""
+        return None
+
+    def restore(self, _: object) -> None:
+        """The rows up to the depth are still there."""
+
+
+class GrowingCache:
+    """Keys and values that each step returns anew, one row longer."""
+
+    in_place = False
+
+    def __init__(self, binding: Any, past: Dict[str, Any], context: int) -> None:
+        self.bytes = sum(
+            context * item.shape[1] * item.shape[3] * np.dtype(_TYPES[item.type][1]).itemsize
+            for item in past.values()
+        )
+        self._binding = binding
+        self._names = list(past)
+        self._empty = [
+            ort.OrtValue.ortvalue_from_numpy(
+                np.zeros((1, item.shape[1], 0, item.shape[3]), _TYPES[item.type][1])
+            )
+            for item in past.values()
+        ]
+        self._values = self._empty
+
+    def before(self) -> None:
+        """Bind what the step before returned, and let this one allocate its own."""
+        for name, value in zip(self._names, self._values):  # noqa: B905
+            self._binding.bind_ortvalue_input(name, value)
+            self._binding.bind_output(name.replace("past_key_values", "present"), "cpu")
+
+    def after(self) -> None:
+        """Keep what the step returned: outputs stand in the order of their first binding."""
+        self._values = self._binding.get_outputs()[: len(self._names)]
+
+    def save(self) -> object:
+        return self._values
+
+    def restore(self, state: Optional[object]) -> None:
+        self._values = self._empty if state is None else state  # type: ignore[assignment]
+
+
+class Ort:
+    """One session, its cache and its buffers."""
+
+    clock = staticmethod(time.perf_counter_ns)
+
+    def __init__(self, job: Job, session: Any) -> None:
+        self._job, self._session = job, session
+        self._inputs = {item.name: item for item in session.get_inputs()}
+        past = {name: item for name, item in self._inputs.items() if _PAST.match(name)}
+        _refuse(session, self._inputs, past)
+        self._binding = session.io_binding()
+        self._context = tokens_needed(job)
+        kind = SharedCache if "GroupQueryAttention" in operators(session) else GrowingCache
+        self._cache: Any = kind(self._binding, past, self._context)
+        self._kv_type = _TYPES[next(iter(past.values())).type][0]
+        self._tokenizer = OnnxTokenizer(job["path"])
+        logits = next(item for item in session.get_outputs() if item.name == "logits")
+        self._logits_shape, self._logits_type = logits.shape, _TYPES[logits.type][1]
+        self._vocabulary = self._logits_shape[-1]
+        self._rooms: Dict[int, Any] = {}
+        self._ones = np.ones((1, self._context), np.int64)
+        self._positions = np.arange(self._context, dtype=np.int64).reshape(1, -1)
+        self._one = np.zeros((1, 1), np.int64)
+        self._depth, self._pending = 0, False
+        self._logits: Any = None
+
+    def tokenize(self, text: bytes) -> List[int]:
+        return self._tokenizer.tokenize(text)
+
+    def text_of(self, ids: List[int]) -> bytes:
+        return self._tokenizer.text_of(ids)
+
+    def random_ids(self, count: int, seed: int) -> List[int]:
+        draw = random.Random(seed)  # noqa: S311
+        ids = [draw.randrange(self._vocabulary) for _ in range(count)]
+        return (self._tokenizer.starts_with()[:1] + ids)[:count]
+
+    def reset(self) -> None:
+        self._depth, self._pending = 0, False
+        self._cache.restore(None)
+
+    def prefill(self, ids: List[int]) -> None:
+        self._run(np.array([ids], np.int64))
+        self._pending = False
+
+    def next_token(self) -> int:
+        if self._pending:
+            self._run(self._one)
+        token = int(self._logits[0, -1].argmax())
+        self._one[0, 0] = token
+        self._pending = True
+        return token
+
+    def feed(self, token: int) -> None:
+        self._one[0, 0] = token
+        self._run(self._one)
+
+    def _run(self, ids: Any) -> None:
+        count, binding = ids.shape[1], self._binding
+        total = self._depth + count
+        self._cache.before()
+        _bind(binding, "input_ids", ids)
+        if "attention_mask" in self._inputs:
+            _bind(binding, "attention_mask", self._ones[:, :total])
+        if "position_ids" in self._inputs:
+            _bind(binding, "position_ids", self._positions[:, self._depth : total])
+        self._logits = self._room_for(count)
+        _bind_output(binding, "logits", self._logits)
+        try:
+            self._session.run_with_iobinding(binding)
+        except Exception as error:
+            raise EngineFailure("crashed", f"ONNX Runtime says: {cause(error)}") from None
+        self._cache.after()
+        self._depth = total
+
+    def _room_for(self, count: int) -> Any:
+        """A buffer for the logits of `count` positions, or of the last one where the graph gives no more."""
+        positions = 1 if self._logits_shape[1] == 1 else count
+        if positions not in self._rooms:
+            self._rooms = {positions: np.empty((1, positions, self._vocabulary), self._logits_type)}
+        return self._rooms[positions]
+
+    def save(self) -> object:
+        return self._depth, self._cache.save()
+
+    def restore(self, state: Any) -> None:
+        self._depth = state[0]
+        self._cache.restore(state[1])
+        self._pending = False
+
+    def facts(self) -> Dict[str, Any]:
+        return {
+            "versions": {"onnxruntime": ort.__version__},
+            "system": ort.get_build_info(),
+            "context": self._context,
+            "vocabulary": self._vocabulary,
+            "weights_bytes": self._job["build"].get("weights_bytes"),
+            "kv_bytes": self._cache.bytes,
+            "compute_bytes": None,
+            "kv_type": self._kv_type,
+            "kv_in_place": self._cache.in_place,
+            "assigned": assigned(self._session),
+        }
+
+    def close(self) -> None:
+        del self._binding, self._session
+
+
+def _bind(binding: Any, name: str, value: Any) -> None:
+    binding.bind_input(name, "cpu", 0, value.dtype, value.shape, value.ctypes.data)
+
+
+def _bind_output(binding: Any, name: str, value: Any) -> None:
+    binding.bind_output(name, "cpu", 0, value.dtype, value.shape, value.ctypes.data)
+
+
+def _refuse(session: Any, inputs: Dict[str, Any], past: Dict[str, Any]) -> None:
+    """A graph that is no decoder with a cache, or that wants what we do not have."""
+    logits = [item for item in session.get_outputs() if item.name == "logits"]
+    if "input_ids" not in inputs or not logits:
+        raise EngineFailure("bad_file", "the graph has no input_ids or no logits: it is not a language model")
+    if len(logits[0].shape) != 3 or not isinstance(logits[0].shape[-1], int) or logits[0].type not in _TYPES:
+        raise EngineFailure("bad_file", "the graph does not say how many logits it has, or of which type")
+    if not past:
+        raise EngineFailure(
+            "bad_file", "the graph has no cache inputs (past_key_values.N.key): export it with past"
+        )
+    unknown = [name for name in inputs if name not in _KNOWN_INPUTS and name not in past]
+    if unknown:
+        raise EngineFailure(
+            "bad_file", f"the graph wants the input {unknown[0]}, which this version does not give"
+        )
+    for name, item in past.items():
+        if item.type not in _TYPES or len(item.shape) != 4:
+            raise EngineFailure(
+                "bad_file", f"the cache input {name} is {item.type}; accepted: float and float16"
+            )

@@ -1,0 +1,104 @@
+"""What the engines on ONNX Runtime share: the library, its session options, memory by arithmetic."""
+
+import os
+from typing import Any, Dict, List, Optional
+
+from profiler.engines.protocol import EngineFailure, Job
+
+KV_BYTES = {"f32": 4, "f16": 2, "bf16": 2, "int8": 1}
+GRAPH_LEVELS = {
+    "all": "ORT_ENABLE_ALL",
+    "extended": "ORT_ENABLE_EXTENDED",
+    "basic": "ORT_ENABLE_BASIC",
+    "off": "ORT_DISABLE_ALL",
+}
+SPINNING = "session.intra_op.allow_spinning"
+SERVED, EXACT = "model.onnx", "model_level0.onnx"
+"""The two graphs of a direct build: int8 activations, and float32 ones."""
+
+ERRORS_ONLY = 3
+
+
+def onnxruntime() -> Any:
+    """The library with its telemetry off. Raises EngineFailure where it is missing."""
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    try:
+        import onnxruntime as library
+    except (ImportError, OSError) as error:
+        raise EngineFailure("missing_library", f"onnxruntime cannot be loaded: {error}") from None
+    library.disable_telemetry_events()
+    library.set_default_logger_severity(ERRORS_ONLY)
+    return library
+
+
+def graph_of(job: Job) -> str:
+    """The graph of the build that has the accuracy asked for. Raises EngineFailure if there is none."""
+    asked, built = job["settings"].get("accuracy", "built"), job["build"].get("graph") or SERVED
+    if asked == "built":
+        return str(built)
+    name = {"4": SERVED, "0": EXACT}[asked]
+    if job["build"].get("via") != "direct" or not os.path.isfile(os.path.join(job["path"], name)):
+        raise EngineFailure(
+            "load_failed",
+            f"accuracy {asked} needs a direct build, which has a graph for each level: edgeprof build onnx FILE.gguf",
+        )
+    return name
+
+
+def session_options(settings: Dict[str, Any]) -> Any:
+    """ONNX Runtime's own options from our settings. Which provider gets which node is recorded."""
+    library = onnxruntime()
+    options = library.SessionOptions()
+    options.intra_op_num_threads = settings["threads"]
+    options.enable_cpu_mem_arena = settings.get("arena", True)
+    options.graph_optimization_level = getattr(
+        library.GraphOptimizationLevel, GRAPH_LEVELS[settings.get("graph", "all")]
+    )
+    options.log_severity_level = ERRORS_ONLY
+    options.add_session_config_entry(SPINNING, "1" if settings.get("spinning", True) else "0")
+    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+    return options
+
+
+def tokens_needed(job: Job) -> int:
+    """The context: what the settings say, or what the workload takes."""
+    workload = job["workload"]
+    needed = workload["prompt_tokens"] + workload["output_tokens"] + workload["depth"]
+    return int(job["settings"].get("context") or needed)
+
+
+def kv_bytes(job: Job) -> Optional[int]:
+    """Bytes of a KV cache of the whole context, by the build's own counts; None where they are not known."""
+    elements, kind = job["build"].get("kv_elements_per_token"), job["build"].get("kv_type")
+    if elements is None or kind not in KV_BYTES:
+        return None
+    return int(elements * KV_BYTES[kind] * tokens_needed(job))
+
+
+def planned(job: Job) -> Dict[str, Any]:
+    """What a job would take, by arithmetic. ONNX Runtime does not say what its compute buffers take."""
+    graph = os.path.join(job["path"], graph_of(job))
+    if not os.path.isfile(graph):
+        raise EngineFailure("bad_file", f"the folder has no {os.path.basename(graph)}")
+    weights = job["build"].get("weights_bytes")
+    return {"weights_bytes": weights, "kv_bytes": kv_bytes(job), "compute_bytes": None}
+
+
+def assigned(session: Any) -> Dict[str, int]:
+    """Nodes by the provider that really runs them, fused and optimised as they are."""
+    found: Dict[str, int] = {}
+    for part in session.get_provider_graph_assignment_info():
+        found[part.ep_name] = found.get(part.ep_name, 0) + len(part.get_nodes())
+    return found
+
+
+def operators(session: Any) -> List[str]:
+    """The kinds of nodes in the graph as it runs."""
+    parts = session.get_provider_graph_assignment_info()
+    return sorted({node.op_type for part in parts for node in part.get_nodes()})
+
+
+def cause(error: BaseException) -> str:
+    """The first line of what a library raised, without the code it begins with."""
+    first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return first.rsplit(" : ", 1)[-1].strip() or type(error).__name__

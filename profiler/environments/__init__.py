@@ -1,0 +1,1 @@
+"""Python environments of their own for packages that cannot share ours, and what runs inside them."""
