@@ -66,11 +66,33 @@ def _engine(report: Report) -> str:
 
 
 def _settings(report: Report) -> str:
-    """Target and settings that all rows share."""
-    common = {name: value for row in report.rows for name, value in row.settings.items()}
-    shared = [f"{k} {fmt.setting(value)}" for k, value in common.items() if k not in report.varying]
+    """Target and settings that all rows share; where engines differ, those of each engine apart."""
+    of_engines = {row.engine: row.settings for row in report.rows}
+    names = {engine: [n for n in own if n not in report.varying] for engine, own in of_engines.items()}
+    shared = [n for n in next(iter(names.values())) if all(n in others for others in names.values())]
     targets = {row.target for row in report.rows}
-    return ", ".join([*(f"target {target}" for target in targets if len(targets) == 1), *shared])
+    parts = [
+        ", ".join([*(f"target {target}" for target in targets if len(targets) == 1), *_said(report, shared)])
+    ]
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for engine, own in names.items():
+        told = (*_cache_type(report, engine), *_said(report, [n for n in own if n not in shared], engine))
+        groups.setdefault(told, []).append(engine)
+    parts += [f"{', '.join(engines)}: {', '.join(told)}" for told, engines in groups.items() if told]
+    return "; ".join(part for part in parts if part)
+
+
+def _cache_type(report: Report, engine: str) -> list[str]:
+    """The type of the KV cache where the build decides it, and not a setting."""
+    of_builds = {build.id: build.kv_type for build in report.builds}
+    kinds = {of_builds.get(row.build) for row in report.rows if row.engine == engine}
+    return [f"kv {' and '.join(sorted(kind for kind in kinds if kind))} of the build"] if any(kinds) else []
+
+
+def _said(report: Report, names: Sequence[str], engine: str | None = None) -> list[str]:
+    """Settings in words, of the first row that has them, or of the first of an engine."""
+    row = next(row for row in report.rows if engine in (None, row.engine))
+    return [f"{name} {fmt.setting(row.settings[name])}" for name in names]
 
 
 def _run(report: Report) -> str:
