@@ -80,7 +80,7 @@ def test_plan_says_what_is_downloaded_how_much_and_where_to(name: str, place: Pa
 
 
 def test_name_of_none_is_refused() -> None:
-    for ask in (plan, python_of, lambda name: make(name, print)):
+    for ask in (plan, lambda name: make(name, print)):
         with pytest.raises(UserError, match=r"there is no environment 'genia': did you mean genai\?"):
             ask("genia")
 

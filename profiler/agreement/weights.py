@@ -10,9 +10,9 @@ import msgspec
 import numpy as np
 
 from profiler.builds.gguf import read_header
+from profiler.builds.onnx_direct.architectures import architecture_of
 from profiler.builds.onnx_direct.blocks import Floats
-from profiler.builds.onnx_direct.llama import stored_as, stored_vectors
-from profiler.builds.onnx_direct.matrices import Part
+from profiler.builds.onnx_direct.matrices import FUSED, Part
 from profiler.builds.onnx_direct.read_back import Stored
 from profiler.builds.onnx_direct.shape import read_shape
 from profiler.builds.onnx_direct.source import Source, opened, pairs_again
@@ -30,12 +30,13 @@ def compare(path: Path, folder: Path) -> Weights:
     """The weights read back from `folder` beside those that the `gguf` package dequantizes from `path`."""
     header = read_header(path)
     shape, source, stored = read_shape(header), opened(path, header, _silent), Stored(folder, GRAPH)
-    counts = [_vector(source, stored, *names) for names in stored_vectors(shape)]
-    for fused, parts, columns in stored_as(shape):
+    architecture = architecture_of(header)
+    counts = [_vector(source, stored, *names) for names in architecture.vectors(shape)]
+    for fused, parts, columns in architecture.matrices(shape):
         first = 0
         for part in parts:
-            name = fused if fused in stored else part.tensor
-            start = first if fused in stored else 0
+            together = fused + FUSED in stored
+            name, start = (fused + FUSED, first) if together else (part.tensor, 0)
             counts.append(_matrix(source, stored, name, part, columns, start))
             first += part.rows
     return Weights(sum(count for count, _ in counts), sum(wrong for _, wrong in counts))

@@ -54,11 +54,11 @@ class Weights:
         found = [name for name in node.input if name in self.initializers]
         if node.op_type in QUANTIZED:
             self._note_quantized(node, found)
-        elif node.op_type == "Gather" and node.input[0] in self.initializers:
+        elif node.op_type == "Gather" and node.input[0] in self.initializers and _axis(node) == 0:
             self._note_gathered(node.input[0], [node.input[0]], math.prod(self._dims(node.input[0])))
         elif node.op_type == "Gemm" and self.producers.get(node.input[0]) == "ReduceSum":
             self._add_read(found)
-        else:
+        elif node.op_type != "Gather":
             self._note_plain(node, found)
 
     def _note_quantized(self, node: Any, found: list[str]) -> None:
@@ -95,6 +95,11 @@ class Weights:
 
     def _dims(self, name: str) -> list[int]:
         return list(self.initializers[name].dims) if name in self.initializers else []
+
+
+def _axis(node: Any) -> int:
+    """0 looks up rows of a table; offsets of a table's blocks lie in columns and are no weights of their own."""
+    return next((int(attribute.i) for attribute in node.attribute if attribute.name == "axis"), 0)
 
 
 def _float_types() -> set[int]:

@@ -97,7 +97,8 @@ def _graph(path: Path, folder: Path, genai: dict[str, Any]) -> Path:
         return found[0]
     if not found:
         raise BadModelFile(
-            f"{shown(folder.resolve().name)}: is a folder without an ONNX graph; give a GGUF file, or a folder with model.onnx."
+            f"{shown(folder.resolve().name)}: is a folder without an ONNX graph; "
+            "give a GGUF file, or a folder with model.onnx."
         )
     names = ", ".join(shown(file.relative_to(folder).as_posix()) for file in found[:8])
     raise BadModelFile(f"{shown_name(folder)}: has several graphs ({names}); name the one to use.")

@@ -169,6 +169,10 @@ class Ort:
         self._run(np.array([ids], np.int64))
         self._pending = False
 
+    def logits(self) -> Any:
+        """The logits of the last position."""
+        return self._logits[0, -1]
+
     def next_token(self) -> int:
         if self._pending:
             self._run(self._one)

@@ -15,6 +15,9 @@ from profiler.builds.onnx_direct.source import Source
 
 OFFSET_BLOCK = 32
 
+FUSED = "/fused"
+"""What the name of several matrices stored as one ends with."""
+
 
 class Part(msgspec.Struct, frozen=True):
     """A GGUF tensor of `rows` rows; `heads` where its rows are rotary pairs to be put in halves."""
@@ -76,7 +79,7 @@ class Matrices:
         graph.node("Add", [blocks, columns_of], name)
 
     def _product(self, found: list[tuple[Part, TensorInfo]], columns: int, x: str, name: str) -> str:
-        stored = found[0][0].tensor if len(found) == 1 else name
+        stored = found[0][0].tensor if len(found) == 1 else name + FUSED
         rows = sum(part.rows for part, _ in found)
         kind = CARRIED.get(found[0][1].type_name)
         if stored not in self._stored():

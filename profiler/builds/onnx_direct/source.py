@@ -24,11 +24,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     header: GgufHeader
     tensors: dict[str, TensorInfo]
     on_progress: Callable[[str, int, int], None]
-    used: dict[str, int] = {}
-
-    def unused(self) -> list[str]:
-        """The tensors that nobody asked for."""
-        return [name for name in self.tensors if name not in self.used]
+    written: dict[str, int] = {}
 
     def find(self, name: str, *shape: int) -> TensorInfo:
         """The tensor of this name. Raises BadModelFile unless it is there in this shape (rows last)."""
@@ -48,8 +44,6 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
                 f"{self.header.file_name}: tensor {shown(name)} is {found.type_name}, which cannot be carried over "
                 f"unchanged; accepted: {', '.join([*CARRIED, *FLOATS])}; quantize the model to one of them."
             )
-        self.used[name] = found.bytes
-        self.on_progress("writing weights", sum(self.used.values()), self.header.byte_size)
         return found
 
     def codes(self, tensor: TensorInfo, heads: int | None = None) -> Iterator[Codes]:
@@ -84,6 +78,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
             for first in range(0, rows, step):
                 count = min(step, rows - first)
                 yield np.fromfile(file, np.uint8, count * row_bytes).reshape(count, row_bytes)
+        self.written[tensor.name] = tensor.bytes
+        self.on_progress("writing weights", sum(self.written.values()), self.header.byte_size)
 
     def _ordered(self, tensor: TensorInfo, heads: int | None) -> Iterator[Bytes]:
         if heads is None:
