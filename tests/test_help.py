@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-COMMANDS = ("run", "report", "devices", "doctor")
+COMMANDS = ("run", "report", "devices", "models", "doctor", "setup", "build onnx")
 HEAVY = ("llama_cpp", "onnxruntime", "numpy", "scipy", "rich.table", "rich.live", "msgspec", "psutil")
 LOADED = """
 import sys
@@ -27,7 +27,7 @@ def loaded_by(*words: str) -> tuple[str, set[str]]:
     return printed, set(modules.split())
 
 
-@pytest.mark.parametrize("words", [("--help",), *((command, "--help") for command in COMMANDS)])
+@pytest.mark.parametrize("words", [("--help",), *((*command.split(), "--help") for command in COMMANDS)])
 def test_help_imports_nothing_heavy_and_has_an_example(words: tuple[str, ...]) -> None:
     printed, modules = loaded_by(*words)
     assert "Example: edgeprof" in printed

@@ -47,8 +47,10 @@ class Text(msgspec.Struct, frozen=True):
     ids: list[int]
 
 
-def check(source: Path, folder: Path, threads: int, on_progress: OnProgress) -> Agreement:
-    """Compare everything that can be compared here.
+def check(
+    source: Path, folder: Path, threads: int, on_progress: OnProgress, tokens: int = MOST_TOKENS
+) -> Agreement:
+    """Compare everything that can be compared here, the logits on the first `tokens` of the text.
 
     Raises UserError where an engine is missing or fails. Disagreement is no error: it stands in `failures`.
     """
@@ -56,7 +58,7 @@ def check(source: Path, folder: Path, threads: int, on_progress: OnProgress) -> 
     compared = weights.compare(source, folder)
     with tempfile.TemporaryDirectory() as name:
         run = _Run(source, folder, Path(name), threads)
-        text = run.text()
+        text = run.text(tokens)
         on_progress("llama.cpp, one batch")
         batched = run.llama(source, text)
         on_progress("llama.cpp, one token at a time")
@@ -116,13 +118,13 @@ class _Run:
         self._source, self._folder, self._scratch, self._threads = source, folder, scratch, threads
         self._outputs = 0
 
-    def text(self) -> Text:
+    def text(self, tokens: int) -> Text:
         """The shipped texts as the tokens of the build's own tokenizer, which gives llama.cpp's ids."""
         from tokenizers import Tokenizer
 
         content = "\n\n".join(map(text_of, TEXTS))
         ids = Tokenizer.from_file(str(self._folder / "tokenizer.json")).encode(content).ids
-        return Text(hashlib.sha256(content.encode()).hexdigest(), list(ids[:MOST_TOKENS]))
+        return Text(hashlib.sha256(content.encode()).hexdigest(), list(ids[:tokens]))
 
     def llama(
         self, path: Path, text: Text, *, one_by_one: bool = False, kv: str = "f16", flash: str = "auto"

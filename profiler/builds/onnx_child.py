@@ -20,6 +20,9 @@ MOST_ITEMS = 4096
 QUANTIZED = {"MatMulNBits": 1, "GatherBlockQuantized": 0}
 """Operators with quantized weights, and the input that holds their codes."""
 
+PASSED_ON = ("Reshape", "Transpose", "Cast", "Identity", "Unsqueeze", "Squeeze", "DequantizeLinear")
+"""Operators behind which a weight is still the same weight."""
+
 NOT_WEIGHTS = {"GroupQueryAttention": (7, 8), "RotaryEmbedding": (2, 3)}
 """Inputs that are tables of cosines and sines."""
 
@@ -34,6 +37,16 @@ class Weights:
         self.gathered: dict[str, tuple[int, int]] = {}
         self.bits: Counter[str] = Counter()
         self.producers = {output: node.op_type for node in graph.node for output in node.output}
+        self.same = self._other_names(graph)
+
+    def _other_names(self, graph: Any) -> dict[str, str]:
+        """Initialisers that only pass through a change of shape or type keep their bytes under another name."""
+        found: dict[str, str] = {}
+        for node in graph.node:
+            source = found.get(node.input[0], node.input[0]) if node.input else ""
+            if node.op_type in PASSED_ON and source in self.initializers:
+                found[node.output[0]] = source
+        return found
 
     def region(self, name: str) -> str:
         """What tells tensors apart that lie at the same place: a tied table has two names."""
@@ -51,20 +64,23 @@ class Weights:
 
     def note(self, node: Any) -> None:
         """What this node reads for one token."""
-        found = [name for name in node.input if name in self.initializers]
+        if node.op_type in PASSED_ON and node.output[0] in self.same:
+            return
+        inputs = [self.same.get(name, name) for name in node.input]
+        found = [name for name in inputs if name in self.initializers]
         if node.op_type in QUANTIZED:
-            self._note_quantized(node, found)
-        elif node.op_type == "Gather" and node.input[0] in self.initializers and _axis(node) == 0:
-            self._note_gathered(node.input[0], [node.input[0]], math.prod(self._dims(node.input[0])))
-        elif node.op_type == "Gemm" and self.producers.get(node.input[0]) == "ReduceSum":
+            self._note_quantized(node, inputs, found)
+        elif node.op_type == "Gather" and inputs[0] in self.initializers and _axis(node) == 0:
+            self._note_gathered(inputs[0], found[:1], math.prod(self._dims(inputs[0])))
+        elif node.op_type == "Gemm" and self.producers.get(inputs[0]) == "ReduceSum":
             self._add_read(found)
         elif node.op_type != "Gather":
-            self._note_plain(node, found)
+            self._note_plain(node, inputs, found)
 
-    def _note_quantized(self, node: Any, found: list[str]) -> None:
+    def _note_quantized(self, node: Any, inputs: list[str], found: list[str]) -> None:
         told = {attribute.name: attribute.i for attribute in node.attribute}
-        codes = node.input[QUANTIZED[node.op_type]]
-        count = math.prod(self._dims(codes)) * 8 // told.get("bits", 4)
+        codes = inputs[QUANTIZED[node.op_type]]
+        count = self._count(codes, told.get("bits", 4))
         if node.op_type == "GatherBlockQuantized":
             self._note_gathered(codes, found, count)
             return
@@ -78,8 +94,8 @@ class Weights:
         if self.initializers[table].data_type in _float_types() or len(parts) > 1:
             self.gathered[self.region(table)] = (count, sum(map(self.bytes_of, parts)))
 
-    def _note_plain(self, node: Any, found: list[str]) -> None:
-        for place, name in enumerate(node.input):
+    def _note_plain(self, node: Any, inputs: list[str], found: list[str]) -> None:
+        for place, name in enumerate(inputs):
             if name not in found or place in NOT_WEIGHTS.get(node.op_type, ()):
                 continue
             tensor = self.initializers[name]
@@ -92,6 +108,13 @@ class Weights:
     def _add_read(self, names: list[str]) -> None:
         for name in names:
             self.read[self.region(name)] = self.bytes_of(name)
+
+    def _count(self, codes: str, bits: int) -> int:
+        """Weights in a tensor of codes: several to a byte, unless its type counts them itself."""
+        packed = (
+            codes in self.initializers and _weight_types().get(self.initializers[codes].data_type) == "int8"
+        )
+        return math.prod(self._dims(codes)) * (8 // bits if packed else 1)
 
     def _dims(self, name: str) -> list[int]:
         return list(self.initializers[name].dims) if name in self.initializers else []

@@ -55,6 +55,9 @@ def read_folder(path: Path) -> OnnxModel:
     name = shown(f"{folder.resolve().name}/{relative}")
     graph = read_graph(graph_path)
     past = _checked(graph, name)
+    head = past[0].shape[3] or _head_size(genai, config)
+    if head is None:
+        raise BadModelFile(f"{name}: does not say how long a key is; export the model again.")
     size = graph_path.stat().st_size + _data_bytes(graph, graph_path.parent, name)
     is_genai = _filename(genai) == relative
     return OnnxModel(
@@ -69,7 +72,7 @@ def read_folder(path: Path) -> OnnxModel:
         bits_per_weight=graph.weights_bytes * 8 / graph.parameters,
         weights_read_per_token=graph.read_bytes,
         bits_read_per_weight=graph.read_bytes * 8 / graph.read_weights,
-        kv_elements_per_token=sum((item.shape[1] or 0) * (item.shape[3] or 0) for item in past),
+        kv_elements_per_token=sum((item.shape[1] or 0) * (item.shape[3] or head) for item in past),
         kv_type=KV_TYPES[past[0].type],
         layers=len(past) // 2,
         context_length=_count(_part(genai, "model").get("context_length"))
@@ -132,7 +135,7 @@ def _checked(graph: OnnxGraph, name: str) -> list[Value]:
             f"{name}: has no cache inputs (past_key_values.0.key); export it with past (text-generation-with-past)."
         )
     for item in past:
-        if item.type not in KV_TYPES or len(item.shape) != 4 or not item.shape[1] or not item.shape[3]:
+        if item.type not in KV_TYPES or len(item.shape) != 4 or not item.shape[1]:
             raise BadModelFile(
                 f"{name}: its cache input {shown(item.name)} is not (batch, heads, length, size) of a known type; "
                 "export the model again."
@@ -140,6 +143,13 @@ def _checked(graph: OnnxGraph, name: str) -> list[Value]:
     if not graph.parameters or not graph.read_weights:
         raise BadModelFile(f"{name}: has no weights; export the model again.")
     return past
+
+
+def _head_size(genai: dict[str, Any], config: dict[str, Any]) -> int | None:
+    """The length of a key where the graph leaves it open, as the GenAI builder does."""
+    told = _count(_part(_part(genai, "model"), "decoder").get("head_size")) or _count(config.get("head_dim"))
+    hidden, heads = _count(config.get("hidden_size")), _count(config.get("num_attention_heads"))
+    return told or (hidden // heads if hidden and heads else None)
 
 
 def _refuse_versions(graph: OnnxGraph, name: str) -> None:

@@ -12,6 +12,7 @@ from profiler import __version__
 from profiler.cli.build import build
 from profiler.cli.devices import devices
 from profiler.cli.doctor import doctor
+from profiler.cli.models import models
 from profiler.cli.report import report
 from profiler.cli.run import run
 from profiler.cli.setup import setup
@@ -49,6 +50,7 @@ def _options(
 app.command()(run)
 app.command()(report)
 app.command()(devices)
+app.command()(models)
 app.add_typer(build, name="build")
 app.command()(setup)
 app.command()(doctor)

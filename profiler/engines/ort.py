@@ -62,11 +62,11 @@ class SharedCache:
 
     in_place = True
 
-    def __init__(self, binding: Any, past: Dict[str, Any], context: int) -> None:
+    def __init__(self, binding: Any, past: Dict[str, Any], head: int, context: int) -> None:
         self.bytes = 0
         self._buffers = []
         for name, item in past.items():
-            shape = (1, item.shape[1], context, item.shape[3])
+            shape = (1, item.shape[1], context, head)
             value = ort.OrtValue.ortvalue_from_numpy(np.zeros(shape, _TYPES[item.type][1]))
             binding.bind_ortvalue_input(name, value)
             binding.bind_ortvalue_output(name.replace("past_key_values", "present"), value)
@@ -92,17 +92,14 @@ class GrowingCache:
 
     in_place = False
 
-    def __init__(self, binding: Any, past: Dict[str, Any], context: int) -> None:
+    def __init__(self, binding: Any, past: Dict[str, Any], head: int, context: int) -> None:
         self.bytes = sum(
-            context * item.shape[1] * item.shape[3] * np.dtype(_TYPES[item.type][1]).itemsize
-            for item in past.values()
+            context * item.shape[1] * head * np.dtype(_TYPES[item.type][1]).itemsize for item in past.values()
         )
         self._binding = binding
         self._names = list(past)
         self._empty = [
-            ort.OrtValue.ortvalue_from_numpy(
-                np.zeros((1, item.shape[1], 0, item.shape[3]), _TYPES[item.type][1])
-            )
+            ort.OrtValue.ortvalue_from_numpy(np.zeros((1, item.shape[1], 0, head), _TYPES[item.type][1]))
             for item in past.values()
         ]
         self._values = self._empty
@@ -137,7 +134,7 @@ class Ort:
         self._binding = session.io_binding()
         self._context = tokens_needed(job)
         kind = SharedCache if "GroupQueryAttention" in operators(session) else GrowingCache
-        self._cache: Any = kind(self._binding, past, self._context)
+        self._cache: Any = kind(self._binding, past, _head(job, past), self._context)
         self._kv_type = _TYPES[next(iter(past.values())).type][0]
         self._tokenizer = OnnxTokenizer(job["path"])
         logits = next(item for item in session.get_outputs() if item.name == "logits")
@@ -234,6 +231,15 @@ class Ort:
 
     def close(self) -> None:
         del self._binding, self._session
+
+
+def _head(job: Job, past: Dict[str, Any]) -> int:
+    """The length of a key: from the graph, or from the build where the graph leaves it open."""
+    length = next(iter(past.values())).shape[3]
+    if isinstance(length, int):
+        return length
+    elements = int(job["build"]["kv_elements_per_token"])
+    return elements // sum(int(item.shape[1]) for item in past.values())
 
 
 def _bind(binding: Any, name: str, value: Any) -> None:

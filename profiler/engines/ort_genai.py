@@ -24,6 +24,9 @@ from profiler.engines.ort_library import (
 )
 from profiler.engines.protocol import EngineFailure, Job
 
+NO_PAD = -1
+"""GenAI passes over positions that hold the pad id, and a prompt may end in it: so no id is it."""
+
 og: Any = None
 
 
@@ -60,7 +63,7 @@ class OrtGenai:
         self._job = job
         self._context = tokens_needed(job)
         config = og.Config(job["path"])
-        config.overlay(json.dumps({"model": {"decoder": _decoder(job)}}))
+        config.overlay(json.dumps({"model": {"decoder": _decoder(job), "pad_token_id": NO_PAD}}))
         self.model = og.Model(config)
         params = og.GeneratorParams(self.model)
         params.set_search_options(max_length=self._context, min_length=self._context, do_sample=False)
