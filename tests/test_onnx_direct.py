@@ -170,7 +170,7 @@ def test_writing_smollm2_stays_below_its_memory_bound(smollm2: Path, tmp_path: P
     code = (
         "import sys; from pathlib import Path; from profiler.builds.onnx_direct.write import write\n"
         "write(Path(sys.argv[1]), Path(sys.argv[2]), lambda *_: None)\n"
-        "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)"
+        "from profiler.measure.worker_memory import memory; print(memory()['peak_rss_bytes'])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(smollm2), str(tmp_path)], check=True, capture_output=True, text=True

@@ -16,6 +16,7 @@ from profiler.analyse.plural import plural
 from profiler.analyse.report import Report
 from profiler.render import format as fmt
 from profiler.render import rows
+from profiler.runfile import Settings
 
 MOST_NAMED = 8
 """A notice of more rows than this counts them instead of naming them."""
@@ -67,16 +68,16 @@ def _engine(report: Report) -> str:
 
 def _settings(report: Report) -> str:
     """Target and settings that all rows share; where engines differ, those of each engine apart."""
-    of_engines = {row.engine: row.settings for row in report.rows}
-    names = {engine: [n for n in own if n not in report.varying] for engine, own in of_engines.items()}
-    shared = [n for n in next(iter(names.values())) if all(n in others for others in names.values())]
+    of_engines = {engine: _settled(report, engine) for engine in dict.fromkeys(r.engine for r in report.rows)}
+    first, *others = of_engines.values()
+    shared = [name for name in first if all(name in other for other in others)]
     targets = {row.target for row in report.rows}
     parts = [
-        ", ".join([*(f"target {target}" for target in targets if len(targets) == 1), *_said(report, shared)])
+        ", ".join([*(f"target {target}" for target in targets if len(targets) == 1), *_said(first, shared)])
     ]
     groups: dict[tuple[str, ...], list[str]] = {}
-    for engine, own in names.items():
-        told = (*_cache_type(report, engine), *_said(report, [n for n in own if n not in shared], engine))
+    for engine, own in of_engines.items():
+        told = (*_cache_type(report, engine), *_said(own, [name for name in own if name not in shared]))
         groups.setdefault(told, []).append(engine)
     parts += [f"{', '.join(engines)}: {', '.join(told)}" for told, engines in groups.items() if told]
     return "; ".join(part for part in parts if part)
@@ -89,10 +90,17 @@ def _cache_type(report: Report, engine: str) -> list[str]:
     return [f"kv {' and '.join(sorted(kind for kind in kinds if kind))} of the build"] if any(kinds) else []
 
 
-def _said(report: Report, names: Sequence[str], engine: str | None = None) -> list[str]:
-    """Settings in words, of the first row that has them, or of the first of an engine."""
-    row = next(row for row in report.rows if engine in (None, row.engine))
-    return [f"{name} {fmt.setting(row.settings[name])}" for name in names]
+def _settled(report: Report, engine: str) -> Settings:
+    """The settings of an engine that do not vary in this run."""
+    found: Settings = {}
+    for row in report.rows:
+        if row.engine == engine:
+            found |= {name: value for name, value in row.settings.items() if name not in report.varying}
+    return found
+
+
+def _said(settings: Settings, names: Sequence[str]) -> list[str]:
+    return [f"{name} {fmt.setting(settings[name])}" for name in names]
 
 
 def _run(report: Report) -> str:
