@@ -27,7 +27,8 @@ class Progress:
 
 @contextmanager
 def progress() -> Iterator[Progress]:
-    """A line on standard error that is gone when the work is done."""
+    """A line on a terminal's standard error that is gone when the work is done."""
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
-    with RichProgress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with RichProgress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         yield Progress(bar, bar.add_task("", total=None))

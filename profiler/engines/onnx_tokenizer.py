@@ -3,16 +3,15 @@
 import os
 from typing import Any, List
 
+from profiler.engines.ort_library import TOKENIZER
 from profiler.engines.protocol import EngineFailure
-
-NAME = "tokenizer.json"
 
 
 class OnnxTokenizer:
     """The tokenizer of one folder, read when it is first needed: raw workloads need none."""
 
     def __init__(self, folder: str) -> None:
-        self._path = os.path.join(folder, NAME)
+        self._path = os.path.join(folder, TOKENIZER)
         self._tokenizer: Any = None
 
     def _read(self) -> Any:
@@ -34,13 +33,14 @@ class OnnxTokenizer:
 
 
 def _load(path: str) -> Any:
-    if not os.path.isfile(path):
-        raise EngineFailure("bad_file", f"the folder has no {NAME}, which a workload of text needs")
     try:
         from tokenizers import Tokenizer
     except ImportError as error:
         raise EngineFailure("missing_library", f"tokenizers cannot be loaded: {error}") from None
     try:
-        return Tokenizer.from_file(path)
+        tokenizer = Tokenizer.from_file(path)
     except Exception as error:  # the library raises Exception itself
-        raise EngineFailure("bad_file", f"{NAME} cannot be read: {error}") from None
+        raise EngineFailure("bad_file", f"{TOKENIZER} cannot be read: {error}") from None
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer

@@ -5,35 +5,31 @@ import random
 import time
 from typing import Any, Callable, Dict, List, Optional
 
+from profiler.engines.onnx_tokenizer import OnnxTokenizer
+from profiler.engines.ort_library import assigned, kv_bytes, onnxruntime, planned, session_options
 from profiler.engines.protocol import EngineFailure, Job
 
-_KV_TYPES = {"tensor(float)": "f32", "tensor(float16)": "f16", "tensor(bfloat16)": "bf16"}
-_KV_ELEMENT_BYTES = {"f32": 4, "f16": 2, "bf16": 2}
 _DISTRIBUTIONS = ("optimum", "optimum-onnx", "transformers", "onnxruntime", "torch", "tokenizers")
-_SILENT = ("ORT_DISABLE_TELEMETRY", "HF_HUB_OFFLINE", "HF_HUB_DISABLE_TELEMETRY", "DO_NOT_TRACK")
+_SILENT = ("HF_HUB_OFFLINE", "HF_HUB_DISABLE_TELEMETRY", "DO_NOT_TRACK")
 
-ort: Any = None
 torch: Any = None
 model_class: Any = None
 generation_config_class: Any = None
-tokenizer_class: Any = None
 
 
 def import_library() -> None:
     """Import Optimum and what it stands on, with everything off that would send or fetch."""
-    global ort, torch, model_class, generation_config_class, tokenizer_class
+    global torch, model_class, generation_config_class
     for name in _SILENT:
         os.environ[name] = "1"
+    onnxruntime()
     try:
-        import onnxruntime
         import torch as torch_library
         from optimum.onnxruntime import ORTModelForCausalLM
-        from tokenizers import Tokenizer
         from transformers import GenerationConfig
     except (ImportError, OSError, RuntimeError) as error:
         raise EngineFailure("missing_library", f"Optimum cannot be loaded: {error}") from None
-    ort, torch, model_class = onnxruntime, torch_library, ORTModelForCausalLM
-    generation_config_class, tokenizer_class = GenerationConfig, Tokenizer
+    torch, model_class, generation_config_class = torch_library, ORTModelForCausalLM, GenerationConfig
 
 
 def load(job: Job) -> "Optimum":
@@ -42,23 +38,8 @@ def load(job: Job) -> "Optimum":
 
 
 def inspect(job: Job) -> Dict[str, Any]:
-    """Memory by arithmetic from the build: Optimum plans none, and what it computes with is not known."""
-    build = job["build"]
-    return {
-        "weights_bytes": build["weights_bytes"],
-        "kv_bytes": _kv_bytes(job, build["kv_type"]),
-        "compute_bytes": None,
-    }
-
-
-def _kv_bytes(job: Job, kv_type: Optional[str]) -> Optional[int]:
-    """One copy of keys and values at full length. Each step makes a new one, so two live for a moment."""
-    elements = job["build"]["kv_elements_per_token"]
-    if elements is None or kv_type not in _KV_ELEMENT_BYTES:
-        return None
-    workload = job["workload"]
-    tokens = workload["prompt_tokens"] + workload["output_tokens"]
-    return int(elements * tokens * _KV_ELEMENT_BYTES[kv_type])
+    """Memory by arithmetic, with one copy of the cache: each step makes a new one, so two live for a moment."""
+    return planned(job)
 
 
 class Optimum:
@@ -76,21 +57,19 @@ class Optimum:
                 file_name=os.path.basename(job["build"]["graph"]),
                 local_files_only=True,
                 trust_remote_code=False,
-                session_options=_session_options(job["settings"]),
+                session_options=session_options(job["settings"]),
             )
-            self._tokenizer = tokenizer_class.from_file(os.path.join(job["path"], "tokenizer.json"))
         except Exception as error:  # the libraries raise whatever their parsers raise
             raise EngineFailure("load_failed", f"{type(error).__name__}: {error}") from None
-        self._tokenizer.no_truncation()
-        self._tokenizer.no_padding()
+        self._tokenizer = OnnxTokenizer(job["path"])
         # `generate` takes special tokens that it is not given from here: no end of text, no extras.
         self._model.generation_config = generation_config_class(pad_token_id=0)
 
     def tokenize(self, text: bytes) -> List[int]:
-        return list(self._tokenizer.encode(text.decode("utf-8", "replace")).ids)
+        return self._tokenizer.tokenize(text)
 
     def text_of(self, ids: List[int]) -> bytes:
-        return bytes(self._tokenizer.decode(ids, skip_special_tokens=False).encode("utf-8"))
+        return self._tokenizer.text_of(ids)
 
     def random_ids(self, count: int, seed: int) -> List[int]:
         draw = random.Random(seed)  # noqa: S311
@@ -114,17 +93,16 @@ class Optimum:
         return [int(token) for token in output[0, len(ids) :]]
 
     def facts(self) -> Dict[str, Any]:
-        session = self._model.session
-        kv_type = _kv_type(session)
         return {
             "versions": {name: _version(name) for name in _DISTRIBUTIONS},
-            "system": None,
-            "providers": _providers(session),
+            "system": onnxruntime().get_build_info(),
+            "assigned": assigned(self._model.session),
             "io_binding": bool(self._model.use_io_binding),
             "vocabulary": self._model.config.vocab_size,
             "weights_bytes": self._job["build"]["weights_bytes"],
-            "kv_type": kv_type,
-            "kv_bytes": _kv_bytes(self._job, kv_type),
+            "kv_type": self._job["build"]["kv_type"],
+            "kv_bytes": kv_bytes(self._job),
+            "kv_in_place": False,
             "compute_bytes": None,
         }
 
@@ -146,32 +124,6 @@ class _Stamps:
 
     def end(self) -> None:
         pass
-
-
-def _session_options(settings: Dict[str, Any]) -> Any:
-    levels = ort.GraphOptimizationLevel
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = settings["threads"]
-    options.graph_optimization_level = {
-        "all": levels.ORT_ENABLE_ALL,
-        "extended": levels.ORT_ENABLE_EXTENDED,
-        "basic": levels.ORT_ENABLE_BASIC,
-        "off": levels.ORT_DISABLE_ALL,
-    }[settings["graph"]]
-    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(settings["spinning"])))
-    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
-    return options
-
-
-def _providers(session: Any) -> List[str]:
-    """The providers that nodes were assigned to, which need not be those asked for."""
-    return sorted({part.ep_name for part in session.get_provider_graph_assignment_info()})
-
-
-def _kv_type(session: Any) -> Optional[str]:
-    """The type of the past keys and values that the graph takes."""
-    types = {entry.type for entry in session.get_inputs() if entry.name.startswith("past_key_values")}
-    return _KV_TYPES.get(types.pop()) if len(types) == 1 else None
 
 
 def _version(distribution: str) -> Optional[str]:

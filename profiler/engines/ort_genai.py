@@ -51,6 +51,14 @@ def load(job: Job) -> "OrtGenai":
 
 def inspect(job: Job) -> Dict[str, Any]:
     """Memory by arithmetic: GenAI can only load a model whole."""
+    options = _configured(job["path"])["decoder"].get("session_options") or {}
+    named = {name for provider in options.get("provider_options") or [] for name in provider}
+    foreign = sorted(named - {"cpu", "CPU"})
+    if foreign:
+        raise EngineFailure(
+            "bad_file",
+            f"genai_config.json asks for the provider {foreign[0]}; accepted: cpu; build it for the CPU",
+        )
     return planned(job)
 
 
@@ -69,7 +77,7 @@ class OrtGenai:
         params.set_search_options(max_length=self._context, min_length=self._context, do_sample=False)
         self._generator = og.Generator(self.model, params)
         self._tokenizer = OnnxTokenizer(job["path"])
-        self._vocabulary = _vocabulary(job["path"])
+        self._vocabulary = int(_configured(job["path"])["vocab_size"])
 
     def tokenize(self, text: bytes) -> List[int]:
         return self._tokenizer.tokenize(text)
@@ -133,6 +141,7 @@ def _decoder(job: Job) -> Dict[str, Any]:
     return {"session_options": options, "filename": graph_of(job)}
 
 
-def _vocabulary(folder: str) -> int:
+def _configured(folder: str) -> Dict[str, Any]:
+    """What the folder says of its model."""
     with open(os.path.join(folder, "genai_config.json"), encoding="utf-8") as file:
-        return int(json.load(file)["model"]["vocab_size"])
+        return dict(json.load(file)["model"])

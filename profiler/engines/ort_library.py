@@ -16,6 +16,7 @@ SPINNING = "session.intra_op.allow_spinning"
 SERVED, EXACT = "model.onnx", "model_level0.onnx"
 """The two graphs of a direct build: int8 activations, and float32 ones."""
 
+TOKENIZER = "tokenizer.json"
 ERRORS_ONLY = 3
 
 
@@ -80,6 +81,8 @@ def planned(job: Job) -> Dict[str, Any]:
     graph = os.path.join(job["path"], graph_of(job))
     if not os.path.isfile(graph):
         raise EngineFailure("bad_file", f"the folder has no {os.path.basename(graph)}")
+    if job["workload"].get("method") == "text" and not os.path.isfile(os.path.join(job["path"], TOKENIZER)):
+        raise EngineFailure("bad_file", f"the folder has no {TOKENIZER}, which a workload of text needs")
     weights = job["build"].get("weights_bytes")
     return {"weights_bytes": weights, "kv_bytes": kv_bytes(job), "compute_bytes": None}
 

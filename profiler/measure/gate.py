@@ -46,8 +46,8 @@ def needs(plan: Plan, paths: Mapping[str, Path]) -> dict[str, Need]:
 def _question(case: Case) -> bytes:
     settings = {name: value for name, value in case.settings.items() if name != "threads"}
     workload = case.workload
-    lengths = (workload.prompt_tokens, workload.output_tokens, workload.depth)
-    return msgspec.json.encode((case.build, case.engine, settings, lengths))
+    asked = (workload.method, workload.prompt_tokens, workload.output_tokens, workload.depth)
+    return msgspec.json.encode((case.build, case.engine, settings, asked))
 
 
 def _ask(case: Case, build: Build, path: Path) -> Need:

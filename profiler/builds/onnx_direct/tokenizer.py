@@ -119,6 +119,11 @@ def _sentence_piece(header: GgufHeader, vocabulary: Vocabulary) -> dict[str, Any
     if prefix is not False:
         spaces.insert(0, {"type": "Prepend", "prepend": SPACE})
     unknown = metadata.count(header, "tokenizer.ggml.unknown_token_id") or 0
+    if unknown >= len(vocabulary.tokens):
+        raise BadModelFile(
+            f"{header.file_name}: tokenizer.ggml.unknown_token_id is {unknown}, past its {len(vocabulary.tokens)} "
+            "tokens; convert the model again."
+        )
     decoders: list[dict[str, Any]] = [
         {"type": "Replace", "pattern": {"String": SPACE}, "content": " "},
         {"type": "ByteFallback"},
