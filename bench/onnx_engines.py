@@ -15,7 +15,7 @@ from bench.workers import Figures, ratio_of, rounds, worker
 from profiler.builds.identify import identify
 from profiler.catalogue.workloads import parse
 
-ROUNDS = 20
+ROUNDS = 30
 
 
 def made_via(via: str, quant: str) -> Path:

@@ -139,6 +139,7 @@ BROKEN: dict[str, tuple[Change, str]] = {
     "data file above": (_lies_at("../stolen"), "names the file ../stolen outside its folder"),
     "data file from the root": (_lies_at("/etc/passwd"), "names the file /etc/passwd outside its folder"),
     "data file of another drive": (_lies_at("C:\\x"), "outside its folder"),
+    "data file with a long name": (_lies_at("x" * 300), "is not there; fetch it too."),
     "opset of the future": (_opset(99), "its opset is 99; accepted: 7 to 26; export the model again."),
     "opset of the past": (_opset(3), "its opset is 3; accepted: 7 to 26; export the model again."),
     "no cache inputs": (
@@ -253,3 +254,9 @@ class TestBuilding:
         (tmp_path / "x.gguf").write_bytes(b"GGUF")
         assert "truncated" in only_refusal(call("build", "onnx", "x.gguf"))
         assert "no such file" in only_refusal(call("build", "onnx", "y.gguf"))
+        assert "File name too long" in only_refusal(call("build", "onnx", "y" * 300))
+
+    def test_into_a_folder_that_cannot_be(self, call: Callable[..., Outcome], tmp_path: Path) -> None:
+        write_tiny_llama(tmp_path / "tiny.gguf")
+        sentence = only_refusal(call("build", "onnx", "tiny.gguf", "-o", "y" * 300))
+        assert sentence.endswith("cannot be written (File name too long): choose another place with -o")

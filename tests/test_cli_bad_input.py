@@ -88,6 +88,7 @@ def test_sound_header_with_a_model_that_the_engine_refuses_is_refused_in_its_wor
         ("~nobody/missing.gguf", "missing.gguf: no such file; check the path."),
         (".", "is a folder without an ONNX graph; give a GGUF file, or a folder with model.onnx."),
         ("a" * 300, "cannot be read (File name too long)."),
+        ("a" * 300 + ".onnx", "cannot be read (File name too long)."),
         ("file.gguf/inside", "inside: cannot be read (Not a directory)."),
         ("/dev/zero", "zero: is a pipe, a socket or a device; give a regular file."),
     ],

@@ -187,3 +187,18 @@ def test_models_describes_files_and_folders(edgeprof: Command, smollm2: Path, tm
     assert (folder["format"], folder["architecture"], folder["kv_type"]) == ("onnx", "growing", "f32")
     assert folder["engines"] == ["ort", "optimum"]
     assert "growing" in edgeprof("models", "growing").out
+
+
+def test_models_knows_the_layouts_of_others(edgeprof: Command, tmp_path: Path) -> None:
+    write_growing(tmp_path / "exported")
+    for name in ("onnx/model.onnx", "onnx/model_q4.onnx"):
+        target = tmp_path / "web" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes((tmp_path / "exported" / "model.onnx").read_bytes())
+    (tmp_path / "web" / "config.json").write_text('{"model_type": "growing"}')
+    done = edgeprof("models", "exported", "web", "web/onnx/model_q4.onnx", "-f", "json")
+    assert done.code == 0, done.err
+    exported, web, q4 = json.loads(done.out)["models"]
+    assert (exported["layout"], web["layout"], q4["layout"]) == ("optimum", *["transformers.js"] * 2)
+    assert (web["graph"], q4["graph"]) == ("onnx/model.onnx", "onnx/model_q4.onnx")
+    assert q4["architecture"] == "growing"

@@ -145,22 +145,10 @@ class _Run:
         return found
 
     def _ask(self, order: dict[str, Any]) -> None:
-        order |= {"threads": self._threads}
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "profiler.agreement.logits_child"],
-            check=False,
-            input=json.dumps(order).encode(),
-            capture_output=True,
-            timeout=LIMIT_S,
-            env=os.environ | {"ORT_DISABLE_TELEMETRY": "1", "GGML_NO_BACKTRACE": "1", "HF_HUB_OFFLINE": "1"},
-        )
-        try:
-            told = msgspec.json.decode(done.stdout, type=_Told).error
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            told = f"it ended with status {done.returncode}"
-        if told is not None:
+        reason = _carried_out(order | {"threads": self._threads})
+        if reason is not None:
             raise UserError(
-                f"the check could not run {order['engine']} on {shown_name(self._source)}: {told}"
+                f"the check could not run {order['engine']} on {shown_name(self._source)}: {reason}"
             )
 
     def why_not_exact(self) -> str | None:
@@ -178,3 +166,21 @@ class _Run:
         target = self._scratch / "f32.gguf"
         self._ask({"engine": "dequantize", "path": str(self._source), "output": str(target)})
         return target
+
+
+def _carried_out(order: dict[str, Any]) -> str | None:
+    """Have a child do what is ordered; why it could not, or None."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "profiler.agreement.logits_child"],
+            check=False,
+            input=json.dumps(order).encode(),
+            capture_output=True,
+            timeout=LIMIT_S,
+            env=os.environ | {"ORT_DISABLE_TELEMETRY": "1", "GGML_NO_BACKTRACE": "1", "HF_HUB_OFFLINE": "1"},
+        )
+        return msgspec.json.decode(done.stdout, type=_Told).error
+    except subprocess.TimeoutExpired:
+        return f"it did not end within {LIMIT_S / 60:.0f} minutes"
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return f"it ended with status {done.returncode}"

@@ -13,17 +13,22 @@ from profiler.builds import manifest
 from profiler.builds.describe import describe, refuse_non_models
 from profiler.builds.gguf import is_gguf, read_header
 from profiler.builds.manifest import Manifest
-from profiler.builds.onnx_folder import OnnxModel, read_folder
+from profiler.builds.model_file import is_folder
+from profiler.builds.onnx_folder import OnnxModel, folder_of, read_folder
 from profiler.runfile import Build
 
 LARGEST_SCRIPT = 1024 * 1024
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """A build and where it lies. The path stays in this process: it is never recorded."""
+    """A build and where it lies, which stays in this process: it is never recorded.
+
+    `layout` is whose habits an ONNX folder follows: edgeprof, genai, optimum, transformers.js or plain.
+    """
 
     build: Build
     path: Path
+    layout: str | None = None
 
 
 class _Script(msgspec.Struct):
@@ -46,20 +51,13 @@ def identify(words: Sequence[str]) -> list[Found]:
 
 
 def _identify(path: Path) -> Found:
-    if _is_folder(path) or path.suffix.lower() == ".onnx":
+    if is_folder(path) or path.suffix.lower() == ".onnx":
         return _onnx(path)
     if not is_gguf(path):
         script = _script(path)
         if script is not None:
             return Found(build=_scripted(path, script), path=path)
     return Found(build=_gguf(path), path=path)
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:
-        return False
 
 
 def _gguf(path: Path) -> Build:
@@ -86,7 +84,7 @@ def _gguf(path: Path) -> Build:
 def _onnx(path: Path) -> Found:
     """A folder with a graph, or one graph of such a folder."""
     model = read_folder(path)
-    folder = path if _is_folder(path) else path.parent
+    folder = folder_of(path)
     made = manifest.read(folder)
     name = _readable(path.resolve().name)
     build = Build(
@@ -109,7 +107,7 @@ def _onnx(path: Path) -> Found:
         via=made.via if made else None,
         agreement=made.agreement if made else None,
     )
-    return Found(build=build, path=folder)
+    return Found(build=build, path=folder, layout=model.layout)
 
 
 def _quantization(model: OnnxModel, made: Manifest | None) -> str:

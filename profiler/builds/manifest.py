@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from profiler.builds.model_file import BadModelFile, shown_name
+from profiler.builds.model_file import BadModelFile, is_file, shown_name
 from profiler.runfile import Agreement
 
 NAME = "edgeprof_build.json"
@@ -40,7 +40,7 @@ def read(folder: Path) -> Manifest | None:
     """The manifest in `folder`, or None. Raises BadModelFile for one that is not of our making."""
     path = folder / NAME
     try:
-        if not path.is_file():
+        if not is_file(path):
             return None
         if path.stat().st_size > _LARGEST:
             raise BadModelFile(

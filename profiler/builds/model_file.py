@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os.path
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,16 @@ def shown(text: str) -> str:
 def shown_name(path: Path) -> str:
     """The name of `path` without its folders, as sentences show it."""
     return shown(path.name or str(path))
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a file at `path`; False also for what no path can be, where `Path.is_file` raises."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder at `path`; False also for what no path can be, where `Path.is_dir` raises."""
+    return os.path.isdir(path)  # noqa: PTH112
 
 
 @contextmanager

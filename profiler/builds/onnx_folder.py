@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from profiler.builds import manifest
-from profiler.builds.model_file import BadModelFile, shown, shown_name
+from profiler.builds.model_file import BadModelFile, is_file, is_folder, shown, shown_name
 from profiler.builds.onnx_child import PAST
 from profiler.builds.onnx_reading import OnnxGraph, Value, read_graph
 
@@ -47,11 +47,11 @@ class OnnxModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 def read_folder(path: Path) -> OnnxModel:
     """The model in a folder, or of one .onnx file in it. Raises BadModelFile, one sentence."""
-    folder = path if path.is_dir() else path.parent
+    folder = folder_of(path)
     genai = _config(folder, "genai_config.json")
     config = _config(folder, "config.json")
     graph_path = _graph(path, folder, genai)
-    relative = graph_path.relative_to(folder).as_posix()
+    relative = graph_path.absolute().relative_to(folder.absolute()).as_posix()
     name = shown(f"{folder.resolve().name}/{relative}")
     graph = read_graph(graph_path)
     past = _checked(graph, name)
@@ -85,9 +85,18 @@ def read_folder(path: Path) -> OnnxModel:
     )
 
 
+def folder_of(path: Path) -> Path:
+    """The folder that a path belongs to. Transformers.js keeps its graphs one level below everything else."""
+    if is_folder(path):
+        return path
+    parent = path.absolute().parent
+    is_below = parent.name == "onnx" and is_file(parent.parent / "config.json")
+    return parent.parent if is_below else path.parent
+
+
 def _graph(path: Path, folder: Path, genai: dict[str, Any]) -> Path:
     """The graph that is meant: the file named, GenAI's own, one of the known places, or the only one."""
-    if not path.is_dir():
+    if not is_folder(path):
         return path
     named = _filename(genai)
     if named is not None:
@@ -174,7 +183,7 @@ def _data_bytes(graph: OnnxGraph, folder: Path, name: str) -> int:
     total = 0
     for data in graph.data:
         path = _inside(folder, data.location, name)
-        if not path.is_file():
+        if not is_file(path):
             raise BadModelFile(
                 f"{name}: its file of weights {shown(data.location)} is not there; fetch it too."
             )
@@ -207,7 +216,7 @@ def _label(graph: OnnxGraph) -> str:
 def _config(folder: Path, name: str) -> dict[str, Any]:
     """A configuration file as a dictionary; empty where there is none."""
     path = folder / name
-    if not path.is_file():
+    if not is_file(path):
         return {}
     try:
         if path.stat().st_size > LARGEST_CONFIG:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from profiler.builds.gguf import is_gguf, read_header
 from profiler.builds.hashes import sha256
 from profiler.builds.identify import identify
 from profiler.builds.manifest import Manifest, Source
-from profiler.builds.model_file import shown_name
+from profiler.builds.model_file import is_file, is_folder, shown_name
 from profiler.cli.environment import ready
 from profiler.cli.progress import Progress, progress
 from profiler.environments.building import build as build_in_environment
@@ -46,7 +47,7 @@ def make(wanted: Wanted) -> None:
     """Make the build that is wanted, and say what it is. Raises `UserError`."""
     _refuse(wanted)
     folder = wanted.output or Path(
-        f"{wanted.source.stem if wanted.source.is_file() else wanted.source.name}-onnx"
+        f"{wanted.source.stem if is_file(wanted.source) else wanted.source.name}-onnx"
     )
     with progress() as shown:
         if not (wanted.check and _is_made_already(wanted, folder)):
@@ -70,7 +71,7 @@ def _refuse(wanted: Wanted) -> None:
         raise UserError("--check compares with llama.cpp and needs a GGUF file as its source")
     if wanted.check and wanted.via != "direct":
         raise UserError(f"--check goes with --via direct: {wanted.via} quantizes the weights anew")
-    if wanted.via == "direct" and wanted.source.is_dir():
+    if wanted.via == "direct" and is_folder(wanted.source):
         raise UserError(
             f"{shown_name(wanted.source)} is a folder: name a GGUF file, or use --via optimum or --via genai"
         )
@@ -85,7 +86,7 @@ def _is_made_already(wanted: Wanted, folder: Path) -> bool:
 @contextmanager
 def _aside(folder: Path) -> Iterator[Path]:
     """A new folder beside `folder` that takes its place when all is done, and is removed when it is not."""
-    if folder.exists():
+    if os.path.lexists(folder):
         raise UserError(f"{folder} exists: choose another folder with -o, or remove it")
     unfinished = folder.with_name(f".{folder.name}.part")
     try:

@@ -12,6 +12,7 @@ from profiler.errors import UserError, nearest
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from profiler.builds.identify import Found
     from profiler.runfile import Build
 
 SCHEMA = "edgeprof.models/1"
@@ -32,21 +33,24 @@ def models(
         raise UserError(f"-f {output}: no such format; {nearest(output, FORMATS)}")
     from profiler.builds.identify import identify
 
-    builds = [found.build for found in identify([str(path) for path in paths])]
+    found = identify([str(path) for path in paths])
     if output == "json":
-        typer.echo(_json(builds))
+        typer.echo(_json(found))
         return
     from rich.console import Console
 
     console = Console(markup=False, highlight=False, emoji=False)
-    for number, build in enumerate(builds):
-        console.print(*([""] if number else []), _table(build))
+    for number, model in enumerate(found):
+        console.print(*([""] if number else []), _table(model))
 
 
-def _json(builds: list[Build]) -> str:
+def _json(models: list[Found]) -> str:
     import msgspec
 
-    shown = [msgspec.to_builtins(build) | {"engines": engines_of(build)} for build in builds]
+    shown = [
+        msgspec.to_builtins(model.build) | {"layout": model.layout, "engines": engines_of(model.build)}
+        for model in models
+    ]
     return msgspec.json.format(msgspec.json.encode({"schema": SCHEMA, "models": shown}), indent=2).decode()
 
 
@@ -57,7 +61,7 @@ def engines_of(build: Build) -> list[str]:
     return [name for name, entry in ENGINES.items() if build.format in entry.formats]
 
 
-def _table(build: Build) -> Table:
+def _table(model: Found) -> Table:
     from rich.table import Table
     from rich.text import Text
 
@@ -66,18 +70,19 @@ def _table(build: Build) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0), title_justify="left")
     table.add_column(style="dim")
     table.add_column(overflow="fold")
-    table.add_row(Text("model"), Text(plain(build.name), style="bold"))
-    for label, value in _facts(build):
+    table.add_row(Text("model"), Text(plain(model.build.name), style="bold"))
+    for label, value in _facts(model):
         table.add_row(Text(label), Text(plain(value)))
     return table
 
 
-def _facts(build: Build) -> list[tuple[str, str]]:
+def _facts(model: Found) -> list[tuple[str, str]]:
     """What is known, label and text; what the file does not tell is said so."""
     from profiler.analyse.agreement import summary
 
+    build = model.build
     found = [
-        ("format", build.format + (f", graph {build.graph}" if build.graph else "")),
+        ("format", _format(model)),
         ("architecture", build.architecture),
         ("parameters", f"{build.parameters:,}" if build.parameters else None),
         ("quantization", build.quantization),
@@ -93,6 +98,11 @@ def _facts(build: Build) -> list[tuple[str, str]]:
     return [(label, text or "not told by the file") for label, text in found] + (
         [("agreement", agreement)] if agreement else []
     )
+
+
+def _format(model: Found) -> str:
+    graph = f", graph {model.build.graph}" if model.build.graph else ""
+    return model.build.format + graph + (f", folder as {model.layout} lays it out" if model.layout else "")
 
 
 def _size(count: int | None) -> str | None:

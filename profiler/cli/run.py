@@ -9,7 +9,7 @@ import typer
 
 Words = list[str] | None
 Builds = Annotated[
-    list[str], typer.Argument(metavar="BUILD...", help="Model files (GGUF).", show_default=False)
+    list[str], typer.Argument(metavar="BUILD...", help="GGUF files and ONNX folders.", show_default=False)
 ]
 Workloads = Annotated[
     Words,
@@ -19,7 +19,7 @@ Workloads = Annotated[
 ]
 Prompt = Annotated[int | None, typer.Option("-p", help="Prompt tokens, instead of the workload's.")]
 Output = Annotated[int | None, typer.Option("-n", help="Generated tokens, instead of the workload's.")]
-Engines = Annotated[str | None, typer.Option(help="Engines, such as llama-cpp.")]
+Engines = Annotated[str | None, typer.Option(help="Engines, such as llama-cpp,ort-genai,ort.")]
 Threads = Annotated[str | None, typer.Option("-t", "--threads", help="Such as 2,4; every value is a case.")]
 Kv = Annotated[str | None, typer.Option(help="Types of the KV cache, such as f16,q8_0.")]
 Context = Annotated[str | None, typer.Option(help="Context lengths in tokens, such as 2048,8192.")]

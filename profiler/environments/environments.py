@@ -105,10 +105,14 @@ def _spec(name: str) -> Environment:
     return ENVIRONMENTS[name]
 
 
-def _folder(name: str) -> Path:
+def place() -> Path:
+    """The folder that holds the environments."""
     chosen = os.environ.get(VARIABLE)
-    parent = Path(chosen) if chosen else platformdirs.user_data_path("edgeprof") / "environments"
-    return parent / name
+    return Path(chosen) if chosen else platformdirs.user_data_path("edgeprof") / "environments"
+
+
+def _folder(name: str) -> Path:
+    return place() / name
 
 
 def _interpreter(folder: Path) -> Path:
