@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CODE := profiler tests bench
 
-.PHONY: help demo test check format bench bench-cost bench-llama bench-onnx clean
+.PHONY: help demo test check format bench bench-cost bench-llama bench-onnx environments clean
 
 help:  ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -46,9 +46,12 @@ bench-cost: $(READY)  ## Cost of stamps, start-up, memory, a report of 1,000 cas
 bench-llama: $(READY)  ## Interleaved pairs with llama-bench, built here from the same source.
 	$(BIN)/python -m bench.against_llama_bench
 
-bench-onnx: $(READY)  ## The ONNX engines beside GenAI's own loop, each other, Optimum and the GenAI builder.
-	$(BIN)/edgeprof setup optimum --yes && $(BIN)/edgeprof setup genai --yes
+bench-onnx: environments  ## The ONNX engines beside GenAI's own loop, each other, Optimum and the GenAI builder.
 	$(BIN)/python -m bench.onnx_engines
+
+environments: $(READY)  ## Optimum and the GenAI builder, each in an environment of its own: 0.6 GB to download.
+	$(BIN)/edgeprof setup optimum --yes
+	$(BIN)/edgeprof setup genai --yes
 
 clean:  ## Remove the virtual environment and caches.
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build

@@ -24,7 +24,7 @@ CHAT = parse("chat", output=32)
 Passed = tuple[float, float]
 
 
-def compare(folder: Path, threads: int) -> tuple[Ratio, Ratio]:
+def compare(folder: Path, threads: int, count: int) -> tuple[Ratio, Ratio]:
     """Time to first token and time of decoding, ours over theirs, on the same model."""
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     from profiler.engines import ort_genai
@@ -40,7 +40,7 @@ def compare(folder: Path, threads: int) -> tuple[Ratio, Ratio]:
         "build": {"graph": found.build.graph},
     }
     draw = random.Random(1)
-    pairs = [_pair(ort_genai.load(job), draw) for _ in range(PAIRS)]
+    pairs = [_pair(ort_genai.load(job), draw) for _ in range(count)]
     return ratio([first for first, _ in pairs]), ratio([decode for _, decode in pairs])
 
 

@@ -46,11 +46,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--pairs", type=int, default=genai_loop.PAIRS)
     wanted = parser.parse_args()
     q4_1, q4_0, _ = demo_models()
     builder, exported = made_via("genai", "int4"), made_via("optimum", "int8")
     direct = {"direct Q4_1": onnx_of(q4_1), "direct Q4_0": onnx_of(q4_0)}
-    first, decode = genai_loop.compare(direct["direct Q4_0"], wanted.threads)
+    first, decode = genai_loop.compare(direct["direct Q4_0"], wanted.threads, wanted.pairs)
     print(f"ort-genai / GenAI's own loop: TTFT {first}; time of decoding {decode}", flush=True)
     chat, threads = parse("chat"), wanted.threads
     contestants = {

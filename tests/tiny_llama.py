@@ -17,15 +17,18 @@ ROPE_BASE, EPSILON = 10000.0, 1e-5
 SCALE_FIELDS = {"Q4_K": (0, 2), "Q5_K": (0, 2), "Q6_K": (208,)}
 """Where the blocks that gguf cannot encode have their float16 scales."""
 
-SHAPES = {
-    "attn_q": (HEADS * HEAD, HIDDEN),
-    "attn_k": (KV_HEADS * HEAD, HIDDEN),
-    "attn_v": (KV_HEADS * HEAD, HIDDEN),
-    "attn_output": (HIDDEN, HEADS * HEAD),
-    "ffn_gate": (FEED_FORWARD, HIDDEN),
-    "ffn_up": (FEED_FORWARD, HIDDEN),
-    "ffn_down": (HIDDEN, FEED_FORWARD),
-}
+
+def _shapes(feed_forward: int) -> dict[str, tuple[int, int]]:
+    """Rows and columns of the matrices of a layer."""
+    return {
+        "attn_q": (HEADS * HEAD, HIDDEN),
+        "attn_k": (KV_HEADS * HEAD, HIDDEN),
+        "attn_v": (KV_HEADS * HEAD, HIDDEN),
+        "attn_output": (HIDDEN, HEADS * HEAD),
+        "ffn_gate": (feed_forward, HIDDEN),
+        "ffn_up": (feed_forward, HIDDEN),
+        "ffn_down": (HIDDEN, feed_forward),
+    }
 
 
 def _bytes_alphabet() -> list[str]:
@@ -56,17 +59,19 @@ def write_tiny_llama(
     tied: bool = True,
     rope_factors: bool = False,
     arch: str = "llama",
+    feed_forward: int = FEED_FORWARD,
     extra: dict[str, npt.NDArray[np.float32]] | None = None,
     without: str | None = None,
 ) -> dict[str, npt.NDArray[np.float32]]:
     """Write the model and return its weights, dequantized. `kinds` gives single matrices another type."""
     draw, found = np.random.default_rng(7), {}
     writer = gguf.GGUFWriter(path, arch)
-    _metadata(writer)
+    _metadata(writer, feed_forward)
     tables = {"token_embd.weight": (VOCABULARY, HIDDEN)} | (
         {} if tied else {"output.weight": (VOCABULARY, HIDDEN)}
     )
-    matrices = {f"blk.{n}.{name}.weight": shape for n in range(LAYERS) for name, shape in SHAPES.items()}
+    shapes = _shapes(feed_forward)
+    matrices = {f"blk.{n}.{name}.weight": shape for n in range(LAYERS) for name, shape in shapes.items()}
     for name, shape in (tables | matrices).items():
         chosen = next((other for part, other in (kinds or {}).items() if part in name), kind)
         raw = _raw(draw, shape, chosen)
@@ -87,11 +92,11 @@ def write_tiny_llama(
     return found
 
 
-def _metadata(writer: gguf.GGUFWriter) -> None:
+def _metadata(writer: gguf.GGUFWriter, feed_forward: int) -> None:
     writer.add_block_count(LAYERS)
     writer.add_context_length(CONTEXT)
     writer.add_embedding_length(HIDDEN)
-    writer.add_feed_forward_length(FEED_FORWARD)
+    writer.add_feed_forward_length(feed_forward)
     writer.add_head_count(HEADS)
     writer.add_head_count_kv(KV_HEADS)
     writer.add_layer_norm_rms_eps(EPSILON)

@@ -9,10 +9,13 @@ import pytest
 
 from profiler.environments.environments import python_of
 
-LAYERS, HIDDEN, FEED_FORWARD, HEADS, KV_HEADS, VOCABULARY = 2, 64, 128, 4, 2, 259
+LAYERS, HIDDEN, FEED_FORWARD, HEADS, KV_HEADS, VOCABULARY = 2, 64, 128, 4, 2, 261
 HEAD_DIM = HIDDEN // HEADS
 BOS, EOS, PAD = 256, 257, 258
 """Ids after those of the 256 bytes."""
+
+MERGED = ("ab", "cd")
+"""The tokens of two letters."""
 
 _MAKE = f"""
 import sys, torch
@@ -81,9 +84,9 @@ def _add_tokenizer(writer, add_bos: bool) -> None:  # type: ignore[no-untyped-de
     alphabet = [chr(k) for k in (*range(33, 127), *range(161, 173), *range(174, 324))]
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("default")
-    writer.add_token_list([*alphabet, "<bos>", "<eos>", "<pad>"])
-    writer.add_token_types([1] * 256 + [3] * 3)
-    writer.add_token_merges(["a b"])
+    writer.add_token_list([*alphabet, "<bos>", "<eos>", "<pad>", *MERGED])
+    writer.add_token_types([1] * 256 + [3] * 3 + [1] * len(MERGED))
+    writer.add_token_merges([" ".join(token) for token in MERGED])
     writer.add_bos_token_id(BOS)
     writer.add_eos_token_id(EOS)
     writer.add_pad_token_id(PAD)

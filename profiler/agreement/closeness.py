@@ -20,10 +20,6 @@ ROWS = 64
 BLOCK = 32
 """Positions in a block. Neighbouring positions depend on each other, so blocks are what is compared."""
 
-NOISIER = 1.25
-"""How much more two quantizers of activations may differ than one of them does from itself: llama.cpp's batch and
-its single tokens share much of their arithmetic, ONNX Runtime and llama.cpp only the weights."""
-
 ONE_SIDED_99 = {4: 4.541, 8: 2.998, 12: 2.718, 16: 2.602, 24: 2.500, 32: 2.453}
 """Student's t at 99%, one-sided, by number of blocks (degrees of freedom one less): three things are tested."""
 
@@ -89,12 +85,10 @@ def excess(found: PerPosition, allowed: PerPosition) -> float | None:
 def worse_than_noise(fast: Compared, floor: Compared, batched_surprise: PerPosition) -> list[str]:
     """What of a build is worse, beyond doubt, than llama.cpp one by one against its own batch."""
     failures = []
-    if (more := excess(1 - fast.same, NOISIER * (1 - floor.same))) is not None:
-        failures.append(
-            f"its top token differs at {100 * more:.2g}% more positions than {NOISIER} times llama.cpp's own"
-        )
-    if (more := excess(fast.divergence, NOISIER * floor.divergence)) is not None:
-        failures.append(f"its divergence is {more:.2g} nats above {NOISIER} times llama.cpp's own noise")
+    if (more := excess(1 - fast.same, 1 - floor.same)) is not None:
+        failures.append(f"its top token differs at {100 * more:.2g}% more positions than llama.cpp's own")
+    if (more := excess(fast.divergence, floor.divergence)) is not None:
+        failures.append(f"its divergence is {more:.2g} nats above llama.cpp's own noise")
     noise = np.abs(floor.surprise - batched_surprise)
     if (more := excess(fast.surprise - batched_surprise, noise)) is not None:
         failures.append(f"its surprise at the text is {more:.2g} nats above that of llama.cpp and its noise")

@@ -52,6 +52,7 @@ LLAMA_CPP = EngineEntry(
     },
 )
 
+ARENA = Setting("flag", True, "memory arena of ONNX Runtime")
 SPINNING = Setting("flag", True, "threads spin while they wait for work (ONNX Runtime's default)")
 GRAPH = Setting("word", "all", "graph optimisation level", ("all", "extended", "basic", "off"))
 ONNX_SETTINGS = {
@@ -59,7 +60,7 @@ ONNX_SETTINGS = {
     "context": CONTEXT,
     "accuracy": Setting("word", "built", "activations: 4 = int8, 0 = float32", ("built", "4", "0")),
     "spinning": SPINNING,
-    "arena": Setting("flag", True, "memory arena of ONNX Runtime"),
+    "arena": ARENA,
     "graph": GRAPH,
 }
 
@@ -87,7 +88,7 @@ OPTIMUM = EngineEntry(
     libraries=("optimum", "transformers", "onnxruntime", "torch", "numpy"),
     extra=None,
     methods=frozenset({"text"}),
-    settings={"threads": THREADS, "context": CONTEXT, "spinning": SPINNING, "graph": GRAPH},
+    settings={"threads": THREADS, "context": CONTEXT, "spinning": SPINNING, "arena": ARENA, "graph": GRAPH},
     environment="optimum",
 )
 

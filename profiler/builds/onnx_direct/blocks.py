@@ -1,8 +1,9 @@
 """GGUF blocks as the codes, scales and offsets of ONNX Runtime's MatMulNBits, with equal weight values.
 
-A weight is `scale * (code - 2**(bits - 1)) + offset`. Codes are centred on the default zero point of
-MatMulNBits: int8 activations lose accuracy when they are not. Block layouts: ggml-common.h and
-`dequantize_row_*` in ggml-quants.c of llama.cpp.
+A weight is `scale * (code - zero) + offset`. Zero is 2**(bits - 1), the default of MatMulNBits, for types without
+a minimum. Types with one have a zero for each block, as near to the weight 0 as a code can be, and an offset for
+the rest: int8 activations then lose on a block what its weights are large, and no more than in llama.cpp. Block
+layouts: ggml-common.h and `dequantize_row_*` in ggml-quants.c of llama.cpp.
 """
 
 from __future__ import annotations
@@ -20,19 +21,21 @@ Floats = npt.NDArray[np.float32]
 
 
 class Codes(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows of weights: `codes` (rows, columns) uint8, `scales` and `offsets` (rows, columns / block) float32."""
+    """Rows of weights: `codes` (rows, columns) uint8; for each block, (rows, columns / block), `scales` and
+    `offsets` float32 and `zeros` uint8, the latter two where the type has a minimum."""
 
     codes: Bytes
     scales: Floats
+    zeros: Bytes | None = None
     offsets: Floats | None = None
 
 
 class Carried(msgspec.Struct, frozen=True, kw_only=True):
-    """How a GGUF type is stored: bits a code, weights a scale, whether blocks have an offset, and the reader."""
+    """How a GGUF type is stored: bits a code, weights a scale, whether blocks have a minimum, and the reader."""
 
     bits: int
     block: int
-    has_offsets: bool
+    has_minimum: bool
     read: Callable[[Bytes], Codes]
 
 
@@ -55,13 +58,21 @@ def _fifth_bits(packed: Bytes) -> Bytes:
     return np.unpackbits(packed, axis=-1, bitorder="little") * np.uint8(16)
 
 
+def _with_minimum(codes: Bytes, scales: Floats, minima: Floats, largest: int) -> Codes:
+    """Weights `scale * code + minimum`; a zero is a code from 0 to `largest`."""
+    with np.errstate(all="ignore"):
+        nearest = np.nan_to_num(np.rint(-minima / scales), nan=0.0, posinf=0.0, neginf=0.0)
+        zeros = np.clip(nearest, 0, largest)
+        offsets = (minima + zeros * scales).astype(np.float32)
+    return Codes(codes=codes, scales=scales, zeros=zeros.astype(np.uint8), offsets=offsets)
+
+
 def _q4_0(blocks: Bytes) -> Codes:
     return Codes(codes=_flat(_nibbles(blocks[..., 2:])), scales=_half(blocks, 0))
 
 
 def _q4_1(blocks: Bytes) -> Codes:
-    scales = _half(blocks, 0)
-    return Codes(codes=_flat(_nibbles(blocks[..., 4:])), scales=scales, offsets=_half(blocks, 2) + 8 * scales)
+    return _with_minimum(_flat(_nibbles(blocks[..., 4:])), _half(blocks, 0), _half(blocks, 2), 15)
 
 
 def _q5_0(blocks: Bytes) -> Codes:
@@ -70,9 +81,8 @@ def _q5_0(blocks: Bytes) -> Codes:
 
 
 def _q5_1(blocks: Bytes) -> Codes:
-    codes, scales = _nibbles(blocks[..., 8:]) | _fifth_bits(blocks[..., 4:8]), _half(blocks, 0)
-    offsets = _half(blocks, 2) + 16 * scales
-    return Codes(codes=_flat(codes + np.uint8(112)), scales=scales, offsets=offsets)
+    codes = _nibbles(blocks[..., 8:]) | _fifth_bits(blocks[..., 4:8])
+    return _with_minimum(_flat(codes), _half(blocks, 0), _half(blocks, 2), 31)
 
 
 def _q8_0(blocks: Bytes) -> Codes:
@@ -87,13 +97,12 @@ def _k_scales(packed: Bytes) -> tuple[Floats, Floats]:
     return scales.astype(np.float32), minima.astype(np.float32)
 
 
-def _k_steps(blocks: Bytes, centre: int) -> tuple[Floats, Floats]:
-    """Scales and offsets of the blocks of 32 in each super-block of Q4_K and Q5_K."""
+def _k_steps(blocks: Bytes) -> tuple[Floats, Floats]:
+    """Scales and minima of the blocks of 32 in each super-block of Q4_K and Q5_K."""
     scales, minima = _k_scales(blocks[..., 4:16])
-    steps = _half(blocks, 0)[..., None] * scales
-    offsets = centre * steps - _half(blocks, 2)[..., None] * minima
     rows = blocks.shape[0]
-    return steps.reshape(rows, -1), offsets.astype(np.float32).reshape(rows, -1)
+    steps, lowest = _half(blocks, 0)[..., None] * scales, -_half(blocks, 2)[..., None] * minima
+    return steps.reshape(rows, -1), lowest.reshape(rows, -1)
 
 
 def _k_nibbles(packed: Bytes) -> Bytes:
@@ -103,17 +112,13 @@ def _k_nibbles(packed: Bytes) -> Bytes:
 
 
 def _q4_k(blocks: Bytes) -> Codes:
-    scales, offsets = _k_steps(blocks, 8)
-    return Codes(codes=_flat(_k_nibbles(blocks[..., 16:])), scales=scales, offsets=offsets)
+    return _with_minimum(_flat(_k_nibbles(blocks[..., 16:])), *_k_steps(blocks), 15)
 
 
 def _q5_k(blocks: Bytes) -> Codes:
-    scales, offsets = _k_steps(blocks, 16)
     shifts = np.arange(8, dtype=np.uint8)[:, None]
     fifth = ((blocks[..., None, 16:48] >> shifts) & 1) << 4
-    return Codes(
-        codes=_flat((_k_nibbles(blocks[..., 48:]) | fifth) + np.uint8(112)), scales=scales, offsets=offsets
-    )
+    return _with_minimum(_flat(_k_nibbles(blocks[..., 48:]) | fifth), *_k_steps(blocks), 31)
 
 
 def _q6_k(blocks: Bytes) -> Codes:
@@ -129,14 +134,14 @@ def _q6_k(blocks: Bytes) -> Codes:
 
 CARRIED = MappingProxyType(
     {
-        "Q4_0": Carried(bits=4, block=32, has_offsets=False, read=_q4_0),
-        "Q4_1": Carried(bits=4, block=32, has_offsets=True, read=_q4_1),
-        "Q5_0": Carried(bits=8, block=32, has_offsets=False, read=_q5_0),
-        "Q5_1": Carried(bits=8, block=32, has_offsets=True, read=_q5_1),
-        "Q8_0": Carried(bits=8, block=32, has_offsets=False, read=_q8_0),
-        "Q4_K": Carried(bits=4, block=32, has_offsets=True, read=_q4_k),
-        "Q5_K": Carried(bits=8, block=32, has_offsets=True, read=_q5_k),
-        "Q6_K": Carried(bits=8, block=16, has_offsets=False, read=_q6_k),
+        "Q4_0": Carried(bits=4, block=32, has_minimum=False, read=_q4_0),
+        "Q4_1": Carried(bits=4, block=32, has_minimum=True, read=_q4_1),
+        "Q5_0": Carried(bits=8, block=32, has_minimum=False, read=_q5_0),
+        "Q5_1": Carried(bits=8, block=32, has_minimum=True, read=_q5_1),
+        "Q8_0": Carried(bits=8, block=32, has_minimum=False, read=_q8_0),
+        "Q4_K": Carried(bits=4, block=32, has_minimum=True, read=_q4_k),
+        "Q5_K": Carried(bits=8, block=32, has_minimum=True, read=_q5_k),
+        "Q6_K": Carried(bits=8, block=16, has_minimum=False, read=_q6_k),
     }
 )
 """There is no kernel for 5 and 6 bits: those types are stored in 8."""
@@ -153,22 +158,25 @@ def floats(raw: Bytes, type_name: str) -> Floats:
 
 
 def packed(codes: Bytes, bits: int) -> Bytes:
-    """Codes as MatMulNBits stores them: two to a byte for 4 bits, the first in the low nibble."""
-    return codes if bits == 8 else codes[:, ::2] | (codes[:, 1::2] * np.uint8(16))
+    """Codes or zeros as MatMulNBits stores them: two to a byte for 4 bits, the first in the low nibble."""
+    if bits == 8:
+        return codes
+    even = np.pad(codes, ((0, 0), (0, codes.shape[1] % 2)))
+    return even[:, ::2] | (even[:, 1::2] * np.uint8(16))
 
 
 def unpacked(stored: Bytes, bits: int) -> Bytes:
-    """What `packed` made, back as (rows, columns) codes."""
+    """What `packed` made, back as (rows, columns), with the column that made them even."""
     if bits == 8:
         return stored
     return np.stack([stored & 15, stored >> 4], axis=-1).reshape(stored.shape[0], -1)
 
 
 def weights(codes: Codes, bits: int) -> Floats:
-    """The float32 values of the weights, as `scale * (code - centre) + offset`."""
-    centred = codes.codes.astype(np.float32) - (1 << (bits - 1))
+    """The float32 values of the weights, as `scale * (code - zero) + offset`."""
     rows, blocks = codes.scales.shape
-    values = centred.reshape(rows, blocks, -1) * codes.scales[..., None]
+    zeros = 1 << (bits - 1) if codes.zeros is None else codes.zeros[..., None].astype(np.float32)
+    values = (codes.codes.reshape(rows, blocks, -1).astype(np.float32) - zeros) * codes.scales[..., None]
     if codes.offsets is not None:
         values += codes.offsets[..., None]
     return values.reshape(rows, -1)

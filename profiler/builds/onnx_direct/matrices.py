@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from profiler.builds.gguf import TensorInfo
-from profiler.builds.onnx_direct.blocks import CARRIED, Carried, Codes, Floats, packed
+from profiler.builds.onnx_direct.blocks import CARRIED, Bytes, Carried, Codes, Floats, packed
 from profiler.builds.onnx_direct.graph import Graph
 from profiler.builds.onnx_direct.source import Source
 
@@ -54,17 +54,17 @@ class Matrices:
             return
         row_bytes = columns * kind.bits // 8
         self._graph.data.alias(f"{tensor}.rows", f"{tensor}.codes", (rows, row_bytes))
-        looked_up = name if not kind.has_offsets else f"{name}/scaled"
+        looked_up = name if not kind.has_minimum else f"{name}/scaled"
         self._graph.node(
             "GatherBlockQuantized",
-            [f"{tensor}.rows", ids, f"{tensor}.scales"],
+            [f"{tensor}.rows", ids, f"{tensor}.scales", *_zeros(tensor, kind)],
             looked_up,
             bits=kind.bits,
             block_size=kind.block,
             gather_axis=0,
             quantize_axis=1,
         )
-        if kind.has_offsets:
+        if kind.has_minimum:
             self._add_row_offsets(tensor, columns, ids, looked_up, name)
 
     def _add_row_offsets(self, tensor: str, columns: int, ids: str, scaled: str, name: str) -> None:
@@ -86,17 +86,17 @@ class Matrices:
             self._store(found, columns, stored)
         if kind is None:
             return self._graph.node("Gemm", [x, stored], name, transB=1)
-        product = f"{name}/scaled" if kind.has_offsets else name
+        product = f"{name}/scaled" if kind.has_minimum else name
         self._graph.node(
             "MatMulNBits",
-            [x, f"{stored}.codes", f"{stored}.scales"],
+            [x, f"{stored}.codes", f"{stored}.scales", *_zeros(stored, kind)],
             product,
             K=columns,
             N=rows,
             bits=kind.bits,
             block_size=kind.block,
         )
-        if kind.has_offsets:
+        if kind.has_minimum:
             self._graph.node("Gemm", [self._block_sums(x, columns), f"{stored}.offsets", product], name)
         return name
 
@@ -127,7 +127,9 @@ class Matrices:
         shape = (rows, columns // kind.block, kind.block * kind.bits // 8)
         data.add(f"{name}.codes", "uint8", shape, rest.codes(self._chunks(found), kind.bits))
         data.add(f"{name}.scales", "float32", rest.scales.shape, [rest.scales])
-        if rest.offsets is not None:
+        if kind.has_minimum:
+            zeros = packed(rest.zeros, kind.bits)
+            data.add(f"{name}.zeros", "uint8", zeros.shape, [zeros])
             data.add(f"{name}.offsets", "float32", rest.offsets.shape, [rest.offsets])
 
     def _chunks(self, found: list[tuple[Part, TensorInfo]]) -> Iterator[Codes]:
@@ -135,26 +137,33 @@ class Matrices:
 
 
 class _Rest:
-    """Scales (rows, blocks) and offsets (blocks, rows), collected while the codes are written."""
+    """Scales and zeros (rows, blocks) and offsets (blocks, rows), collected while the codes are written."""
 
     def __init__(self, rows: int, columns: int, kind: Carried) -> None:
         self.scales: Floats = np.empty((rows, columns // kind.block), np.float32)
-        shape = (columns // OFFSET_BLOCK, rows)
-        self.offsets: Floats | None = np.empty(shape, np.float32) if kind.has_offsets else None
+        blocks = columns // OFFSET_BLOCK if kind.has_minimum else 0
+        self.zeros: Bytes = np.empty((rows, blocks), np.uint8)
+        self.offsets: Floats = np.empty((blocks, rows), np.float32)
 
-    def codes(self, chunks: Iterable[Codes], bits: int) -> Iterator[np.typing.NDArray[np.uint8]]:
+    def codes(self, chunks: Iterable[Codes], bits: int) -> Iterator[Bytes]:
         """The codes of each chunk as they are stored."""
         first = 0
         for chunk in chunks:
             last = first + chunk.codes.shape[0]
             self.scales[first:last] = chunk.scales
-            if self.offsets is not None and chunk.offsets is not None:
+            if chunk.zeros is not None and chunk.offsets is not None:
+                self.zeros[first:last] = chunk.zeros
                 self.offsets[:, first:last] = chunk.offsets.T
             first = last
             yield packed(chunk.codes, bits)
 
 
+def _zeros(stored: str, kind: Carried) -> list[str]:
+    """The zeros of a matrix as an input, where its type has a minimum."""
+    return [f"{stored}.zeros"] if kind.has_minimum else []
+
+
 def _kind(tensor: TensorInfo) -> tuple[int, int, bool] | None:
-    """What must agree for matrices to be one: bits, block, offsets; None for floats."""
+    """What must agree for matrices to be one: bits, block, minimum; None for floats."""
     kind = CARRIED.get(tensor.type_name)
-    return None if kind is None else (kind.bits, kind.block, kind.has_offsets)
+    return None if kind is None else (kind.bits, kind.block, kind.has_minimum)

@@ -37,11 +37,12 @@ class Stored:
             return np.asarray(self._array(name)[first:last], np.float32)
         bits, scales = self._bits[name], self._array(f"{name}.scales")[first:last]
         packed = self._array(f"{name}.codes")[first:last].reshape(last - first, -1)
-        offsets = None
+        zeros = offsets = None
         if f"{name}.offsets" in self._tensors:
             offsets = self._array(f"{name}.offsets")[:, first:last].T
-        codes = Codes(codes=unpacked(np.asarray(packed), bits), scales=np.asarray(scales), offsets=offsets)
-        return weights(codes, bits)
+            zeros = unpacked(self._array(f"{name}.zeros")[first:last], bits)[:, : scales.shape[1]]
+        found = unpacked(np.asarray(packed), bits)
+        return weights(Codes(codes=found, scales=np.asarray(scales), zeros=zeros, offsets=offsets), bits)
 
     def vector(self, name: str) -> Floats:
         """A vector of floats."""
