@@ -49,7 +49,8 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=genai_loop.PAIRS)
     wanted = parser.parse_args()
     q4_1, q4_0, _ = demo_models()
-    builder, exported = made_via("genai", "int4"), made_via("optimum", "int8")
+    builder = made_via("genai", "int4")
+    four, eight = made_via("optimum", "int4"), made_via("optimum", "int8")
     direct = {"direct Q4_1": onnx_of(q4_1), "direct Q4_0": onnx_of(q4_0)}
     first, decode = genai_loop.compare(direct["direct Q4_0"], wanted.threads, wanted.pairs)
     print(f"ort-genai / GenAI's own loop: TTFT {first}; time of decoding {decode}", flush=True)
@@ -59,11 +60,13 @@ def main() -> None:
         "ort-genai, direct Q4_0": worker(direct["direct Q4_0"], "ort-genai", chat, threads),
         "ort-genai, direct Q4_1": worker(direct["direct Q4_1"], "ort-genai", chat, threads),
         "ort-genai, builder's int4": worker(builder, "ort-genai", chat, threads),
-        "ort, Optimum's int8": worker(exported, "ort", chat, threads),
-        "optimum, Optimum's int8": worker(exported, "optimum", chat, threads),
+        "ort, Optimum's int8": worker(eight, "ort", chat, threads),
+        "optimum, Optimum's int8": worker(eight, "optimum", chat, threads),
+        "optimum, Optimum's int4": worker(four, "optimum", chat, threads),
     }
     found = rounds(contestants, wanted.rounds, "onnx")
     _show(found, "ort, direct Q4_0", "ort-genai, direct Q4_0")
+    _show(found, "ort, direct Q4_0", "optimum, Optimum's int4")
     _show(found, "ort, direct Q4_0", "optimum, Optimum's int8")
     _show(found, "ort, Optimum's int8", "optimum, Optimum's int8")
     for name, folder in direct.items():

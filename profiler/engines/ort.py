@@ -147,6 +147,8 @@ class Ort:
         self._one = np.zeros((1, 1), np.int64)
         self._one_value = _value(self._one)
         self._depth, self._pending = 0, False
+        self._rooms: Dict[int, Any] = {}
+        self._positions = 0
         self._logits: Any = None
 
     def tokenize(self, text: bytes) -> List[int]:
@@ -207,12 +209,16 @@ class Ort:
         return self._parts[key]
 
     def _take_logits(self, count: int) -> None:
-        """Bind room for the logits of `count` positions, or of the last one where the graph gives no more."""
+        """Bind room for the logits of `count` positions, or of the last one where the graph gives no more.
+
+        It is made once for each length: a prompt's logits are tens of megabytes, whose making takes time.
+        """
         positions = 1 if self._logits_shape[1] == 1 else count
-        if self._logits is None or self._logits.shape[1] != positions:
-            room = _room((1, positions, self._vocabulary), self._logits_type)
-            self._binding.bind_ortvalue_output("logits", room)
-            self._logits = room.numpy()
+        if positions not in self._rooms:
+            self._rooms[positions] = _room((1, positions, self._vocabulary), self._logits_type)
+        if positions != self._positions:
+            self._binding.bind_ortvalue_output("logits", self._rooms[positions])
+            self._positions, self._logits = positions, self._rooms[positions].numpy()
 
     def save(self) -> object:
         return self._depth, self._cache.save()
