@@ -75,12 +75,19 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Accelerator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A GPU or NPU. `session_bytes`: the most memory one session on it may have."""
+    """A GPU or NPU. `cores` in the vendor's counting; `memory_bytes` of its own, where it has some;
+    `session_bytes`: the most memory one session on it may have; `reached_by`: programs outside edgeprof that
+    run language models on it."""
 
     kind: Literal["gpu", "npu"]
     product: Fact[str] | None = None
+    cores: Fact[int] | None = None
+    max_mhz: Fact[float] | None = None
+    memory_bytes: Fact[int] | None = None
+    memory_bytes_per_s: Fact[float] | None = None
     session_bytes: Fact[int] | None = None
     peaks: dict[Precision, Peak] = {}
+    reached_by: tuple[Fact[str], ...] = ()
 
 
 class PowerMode(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -98,6 +105,19 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     throttle_celsius: Fact[float] | None = None
 
 
+class Detect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a machine says of itself if it is this device; one match of any kind is enough.
+
+    `compatible`: words of the device tree's list. `dmi`: part of the product or board name. `cpu`: part of the
+    name of the CPU. `mac`: the model identifier, as in `Mac14,2`.
+    """
+
+    compatible: tuple[str, ...] = ()
+    dmi: tuple[str, ...] = ()
+    cpu: tuple[str, ...] = ()
+    mac: tuple[str, ...] = ()
+
+
 class DeviceProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One device. What has no source is None; `absent` says why, by dotted key."""
 
@@ -112,6 +132,7 @@ class DeviceProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     power_modes: dict[str, PowerMode] = {}
     power_w: tuple[Fact[float], ...] = ()
     limits: Limits = Limits()
+    detect: Detect = Detect()
     sources: tuple[Source, ...] = ()
     absent: dict[str, str] = {}
 
@@ -119,7 +140,7 @@ class DeviceProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 def figures(profile: DeviceProfile) -> Iterator[tuple[str, Fact[Any] | None]]:
     """Every figure of `profile` with its dotted key, as in `cpu[0].max_mhz`; None where it is absent."""
     for name in profile.__struct_fields__:
-        if name not in ("sources", "absent"):
+        if name not in ("detect", "sources", "absent"):
             yield from _figures(getattr(profile, name), name)
 
 
