@@ -58,9 +58,17 @@ def _chosen(device_id: str | None, folder: Path | None) -> list[DeviceProfile]:
 
 
 def _json(profiles: list[DeviceProfile]) -> str:
+    """Profiles as they are, and for each accelerator the ways to it that our engines have."""
     import msgspec
 
-    return msgspec.json.format(msgspec.json.encode({"schema": SCHEMA, "devices": profiles})).decode()
+    from profiler.engines.accelerators import routes
+
+    shown = [
+        msgspec.to_builtins(profile)
+        | {"routes": {name: [route._asdict() for route in routes(name)] for name in profile.accelerators}}
+        for profile in profiles
+    ]
+    return msgspec.json.format(msgspec.json.encode({"schema": SCHEMA, "devices": shown})).decode()
 
 
 def _print(*parts: Table | str) -> None:
@@ -83,8 +91,7 @@ def _table(*headers: str) -> Table:
 def _list_table(profiles: list[DeviceProfile]) -> Table:
     table = _table("id,\nname", "cores,\naccelerators", "memory,\nbandwidth")
     for profile in profiles:
-        accelerators = list(profile.accelerators) or ["-"]
-        units = "\n".join([*_cores(profile), *accelerators])
+        units = "\n".join([*_cores(profile), *(_accelerators(profile) or ["-"])])
         table.add_row(f"{profile.id}\n{profile.name}", units, _memory(profile.memory))
     return table
 
@@ -94,6 +101,17 @@ def _cores(profile: DeviceProfile) -> list[str]:
     return [f"{count.value} x {core.value if core else 'unnamed'}" for count, core in clusters if count] or [
         "-"
     ]
+
+
+def _accelerators(profile: DeviceProfile) -> list[str]:
+    """Names, and where no engine of ours comes: who does."""
+    from profiler.engines.accelerators import routes
+
+    shown = []
+    for name, found in profile.accelerators.items():
+        others = ", ".join(fact.value for fact in found.reached_by) or "nobody known"
+        shown.append(name if routes(name) else f"{name} (only {others})")
+    return shown
 
 
 def _memory(memory: Memory) -> str:
@@ -120,11 +138,31 @@ def _details(profile: DeviceProfile) -> Iterable[Table | str]:
         absent.add_row(key, why)
     yield f"{profile.id}: {profile.name} ({profile.kind}; profile version {profile.version})\n"
     yield known
+    if profile.accelerators:
+        yield ""
+        yield _reached(profile)
     yield "\nH read directly, M a copy or one community source, L conflicting or undated, D derived\n"
     yield sources
     if profile.absent:
         yield ""
         yield absent
+
+
+def _reached(profile: DeviceProfile) -> Table:
+    """What runs on each accelerator: engines of ours with the names they use, and programs of others."""
+    from profiler.engines.accelerators import routes
+
+    table = _table("accelerator", "reached by", "as", "needs")
+    for name, accelerator in profile.accelerators.items():
+        for route in routes(name):
+            options = ", ".join(f"{key}={value}" for key, value in route.options.items())
+            named = f"{route.provider} ({options})" if options else route.provider
+            table.add_row(name, f"{route.engine}, unproven", named, route.needs)
+        if not routes(name):
+            table.add_row(name, "no engine of edgeprof", "-", "-")
+        for other in accelerator.reached_by:
+            table.add_row(name, other.value, "-", f"outside edgeprof; {other.source} ({other.confidence})")
+    return table
 
 
 def _remarks(fact: Fact[Any]) -> str:
