@@ -5,6 +5,7 @@ Every text in it is plain: nothing from a run file can move the cursor.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import msgspec
@@ -119,10 +120,10 @@ def _line(report: Report, row: Row, fields: Sequence[str], metrics: Sequence[str
 
 def _short(row: Row) -> str:
     """The build without its quantization, which has a column of its own."""
-    suffix = row.quantization or ""
-    if suffix and row.build.lower().endswith(suffix.lower()):
-        return row.build[: -len(suffix)].rstrip(".-_") or row.build
-    return row.build
+    if not row.quantization:
+        return row.build
+    part = rf"[._-]{re.escape(row.quantization)}(?=[._-]|$)"
+    return re.sub(part, "", row.build, flags=re.IGNORECASE) or row.build
 
 
 def _cell(report: Report, row: Row, metric: str) -> Cell:
