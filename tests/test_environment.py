@@ -39,10 +39,12 @@ def test_a_cloud_vm_has_no_clock_and_no_sensors_and_says_why(tmp_path: Path) -> 
     assert here.load_average == (0.19, 0.85, 0.69)
     assert here.unreadable == {
         "governors": "the kernel does not tell the clock (no cpufreq)",
+        "policy_governors": "the kernel does not tell the clock (no cpufreq)",
         "mhz_now": "the kernel does not tell the clock (no cpufreq)",
         "mhz_limit": "the kernel does not tell the clock (no cpufreq)",
         "mhz_max": "the kernel does not tell the clock (no cpufreq)",
         "turbo": "sys/devices/system/cpu/cpufreq/boost: not offered here",
+        "huge_pages_total": "proc/meminfo: has no HugePages_Total",
         "cgroup_cpus": "no limit is set",
         "cgroup_memory_bytes": "no limit is set",
         "power_source": "sys/class/power_supply: describes neither a battery nor the mains",
@@ -74,6 +76,31 @@ def test_a_laptop_on_battery_is_not_confused_by_the_battery_of_its_mouse(tmp_pat
     assert here.temperatures == {"acpitz": 61.5}
     assert here.swap_used_bytes == 1_000_000 * 1024
     assert (here.hypervisor, here.container) == ("none", "none")
+
+
+def test_kernel_pages_and_huge_pages_are_those_of_the_tree(tmp_path: Path) -> None:
+    root = plant(
+        tmp_path,
+        {
+            "proc/sys/kernel/osrelease": "6.6.51+rpt-rpi-2712\n",
+            "proc/sys/kernel/arch": "aarch64\n",
+            "proc/self/smaps": "5580000000-5580400000 r-xp 00000000 b3:02 1 /usr/bin/python3\n"
+            "Size:               4096 kB\nKernelPageSize:       16 kB\nMMUPageSize:          16 kB\n",
+            "proc/meminfo": "MemTotal: 1000 kB\nHugePages_Total:      12\nHugePages_Free:        0\n",
+        },
+    )
+    here = environment(root)
+    assert (here.kernel_release, here.architecture) == ("6.6.51+rpt-rpi-2712", "aarch64")
+    assert (here.page_size_bytes, here.huge_pages_total) == (16384, 12)
+
+
+def test_every_frequency_domain_has_its_governor(tmp_path: Path) -> None:
+    policy = "sys/devices/system/cpu/cpufreq/policy"
+    governors = {0: "schedutil", 4: "performance", 6: "performance"}
+    files = {f"{policy}{number}/scaling_governor": f"{name}\n" for number, name in governors.items()}
+    here = environment(plant(tmp_path, files))
+    assert here.policy_governors == ("schedutil", "performance", "performance")
+    assert here.governors == ("performance", "schedutil")
 
 
 def test_a_plugged_in_laptop_is_on_mains(tmp_path: Path) -> None:
@@ -179,7 +206,7 @@ def test_an_empty_tree_gives_reasons_for_all_but_the_facts_of_this_process(tmp_p
     here = environment(tmp_path)
     known = {name for name in READERS if getattr(here, name) is not None}
     own = {"kernel_release", "architecture", "libc", "python_version", "edgeprof_version", "page_size_bytes"}
-    assert known <= own
+    assert known <= own | {"compilers"}
 
 
 FILES = sorted(

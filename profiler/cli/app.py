@@ -10,6 +10,7 @@ import typer
 
 from profiler import __version__
 from profiler.cli.build import build
+from profiler.cli.capture import capture
 from profiler.cli.devices import devices
 from profiler.cli.doctor import doctor
 from profiler.cli.models import models
@@ -54,6 +55,7 @@ app.command()(models)
 app.add_typer(build, name="build")
 app.command()(setup)
 app.command()(doctor)
+app.command()(capture)
 
 
 def main() -> int:

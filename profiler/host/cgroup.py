@@ -56,7 +56,12 @@ def cgroup_folders(root: Path, controller: str) -> Iterator[str]:
 
 
 def _mounts(controllers: str, wanted: str) -> list[str]:
-    """Where the groups of a line are mounted: v2 names no controllers, v1 has a folder of their names."""
+    """Where the groups of a line are mounted: v2 names no controllers, v1 has a folder of their names.
+
+    Some kernels name the controllers of a line in another order than the folder; each then has a link too.
+    """
     if not controllers:
         return ["sys/fs/cgroup", "sys/fs/cgroup/unified"]
-    return [f"sys/fs/cgroup/{controllers}"] if wanted in controllers.split(",") else []
+    if wanted not in controllers.split(","):
+        return []
+    return list(dict.fromkeys((f"sys/fs/cgroup/{controllers}", f"sys/fs/cgroup/{wanted}")))

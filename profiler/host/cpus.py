@@ -8,41 +8,23 @@ from pathlib import Path
 
 import msgspec
 
+from profiler.host.arm_cores import LITTLE_CORES, core_name
 from profiler.host.kernel_files import UnreadableError, number, read_text, word_or_none
 
-SAME_CLASS = 0.8
-"""Cores at least this fast, as a share of the fastest, are of its class: copies of one core differ by up to
-a tenth (binning, favoured cores); a little core has half the capacity or three quarters of the clock."""
+SAME_CLOCK = 0.8
+"""Cores of at least this clock, as a share of the highest, are of its class: copies of one core differ by up
+to a tenth (binning, favoured cores), and so do the prime and the big cores of a phone."""
 
-_ARM_CORES = {
-    "0xd03": "Cortex-A53",
-    "0xd04": "Cortex-A35",
-    "0xd05": "Cortex-A55",
-    "0xd07": "Cortex-A57",
-    "0xd08": "Cortex-A72",
-    "0xd09": "Cortex-A73",
-    "0xd0a": "Cortex-A75",
-    "0xd0b": "Cortex-A76",
-    "0xd0c": "Neoverse-N1",
-    "0xd0d": "Cortex-A77",
-    "0xd40": "Neoverse-V1",
-    "0xd41": "Cortex-A78",
-    "0xd42": "Cortex-A78AE",
-    "0xd44": "Cortex-X1",
-    "0xd46": "Cortex-A510",
-    "0xd47": "Cortex-A710",
-    "0xd48": "Cortex-X2",
-    "0xd49": "Neoverse-N2",
-    "0xd4b": "Cortex-A78C",
-    "0xd4c": "Cortex-X1C",
-    "0xd4d": "Cortex-A715",
-    "0xd4e": "Cortex-X3",
-}
-"""`CPU part` of implementer 0x41 to core, from hrw/arm-socs-table, data/cpu_cores.yml."""
+SAME_CAPACITY = 0.5
+"""The same for the kernel's `cpu_capacity`: a little core has less than half of a big one's, the big cores of
+a phone have more than half of the prime core's."""
 
 
 class Cpu(msgspec.Struct, frozen=True, kw_only=True):
-    """One logical CPU. `core` is the same for all threads of a core; `hybrid` is Intel's `core` or `atom`."""
+    """One logical CPU. `core` is the same for all threads of a core.
+
+    `hybrid` is Intel's `core`, `atom` or `lowpower`: performance, efficiency, low-power efficiency.
+    """
 
     number: int
     core: str
@@ -57,26 +39,43 @@ class Cpu(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_cpus(root: Path) -> list[Cpu]:
     """The CPUs that are online, by number; empty where there is no /proc/cpuinfo."""
-    core = _cpu_list(word_or_none(root, "sys/devices/cpu_core/cpus"))
-    atom = _cpu_list(word_or_none(root, "sys/devices/cpu_atom/cpus"))
-    hybrid = {**dict.fromkeys(core, "core"), **dict.fromkeys(atom, "atom")}
-    return [_cpu(root, place, fields, hybrid.get(place)) for place, fields in sorted(_cpuinfo(root).items())]
+    hybrid: dict[int, str] = {}
+    for kind in ("core", "atom", "lowpower"):
+        listed = _cpu_list(word_or_none(root, f"sys/devices/cpu_{kind}/cpus"))
+        hybrid |= dict.fromkeys(listed, kind)
+    found = sorted(_cpuinfo(root).items())
+    return _low_power_apart([_cpu(root, place, fields, hybrid.get(place)) for place, fields in found])
 
 
 def fastest(cpus: Sequence[Cpu]) -> Sequence[Cpu]:
-    """The CPUs of the fastest class: Intel's performance cores, else by capacity and highest clock."""
-    performance = [cpu for cpu in cpus if cpu.hybrid == "core"]
-    if performance:
-        return performance
-    capable = _near_best(cpus, [cpu.capacity for cpu in cpus])
-    return _near_best(capable, [cpu.max_mhz for cpu in capable])
+    """The CPUs of the fastest class, on which a model runs best.
+
+    Intel says which they are. Elsewhere little cores are known by name, and the rest is told apart by
+    capacity and highest clock. The prime and the big cores of a phone are one class: one core alone is no
+    default.
+    """
+    for kind in ("core", "atom"):
+        chosen = [cpu for cpu in cpus if cpu.hybrid == kind]
+        if chosen:
+            return chosen
+    big = [cpu for cpu in cpus if cpu.name not in LITTLE_CORES] or cpus
+    capable = _near_best(big, [cpu.capacity for cpu in big], SAME_CAPACITY)
+    return _near_best(capable, [cpu.max_mhz for cpu in capable], SAME_CLOCK)
 
 
-def _near_best(cpus: Sequence[Cpu], speeds: Sequence[float | None]) -> Sequence[Cpu]:
+def _near_best(cpus: Sequence[Cpu], speeds: Sequence[float | None], share: float) -> Sequence[Cpu]:
     known = [speed for speed in speeds if speed is not None]
     if len(known) < len(cpus) or not known:
         return cpus
-    return [cpu for cpu, speed in zip(cpus, known, strict=True) if speed >= SAME_CLASS * max(known)]
+    return [cpu for cpu, speed in zip(cpus, known, strict=True) if speed >= share * max(known)]
+
+
+def _low_power_apart(cpus: list[Cpu]) -> list[Cpu]:
+    """Meteor Lake lists its low-power efficiency cores among the atoms: a far lower clock tells them."""
+    atoms = [cpu for cpu in cpus if cpu.hybrid == "atom"]
+    usual = {cpu.number for cpu in _near_best(atoms, [cpu.max_mhz for cpu in atoms], SAME_CLOCK)}
+    low = {cpu.number for cpu in atoms} - usual
+    return [msgspec.structs.replace(cpu, hybrid="lowpower") if cpu.number in low else cpu for cpu in cpus]
 
 
 def _cpu(root: Path, place: int, fields: dict[str, str], hybrid: str | None) -> Cpu:
@@ -86,7 +85,7 @@ def _cpu(root: Path, place: int, fields: dict[str, str], hybrid: str | None) -> 
     return Cpu(
         number=place,
         core=_core(root, folder, fields),
-        name=_core_name(fields.get("CPU implementer"), part) or fields.get("model name"),
+        name=core_name(fields.get("CPU implementer"), part) or fields.get("model name"),
         part=part,
         isa=tuple(words.split()),
         hybrid=hybrid,
@@ -108,12 +107,6 @@ def _core(root: Path, folder: str, fields: dict[str, str]) -> str:
     if "core id" in fields:
         return f"core {fields['core id']} of package {fields.get('physical id')}"
     return folder
-
-
-def _core_name(implementer: str | None, part: str | None) -> str | None:
-    if implementer == "0x41" and part:
-        return _ARM_CORES.get(part)
-    return "Oryon" if (implementer, part) == ("0x51", "0x001") else None
 
 
 def _number(root: Path, name: str) -> int | None:

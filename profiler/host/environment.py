@@ -5,7 +5,6 @@ It names no host, user, serial number, hardware address or absolute path.
 
 from __future__ import annotations
 
-import mmap
 import platform
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,6 +14,8 @@ import psutil
 
 import profiler
 from profiler.host import confinement, readings
+from profiler.host.compilers import compilers
+from profiler.host.elsewhere import told
 from profiler.host.kernel_files import UnreadableError
 
 
@@ -22,7 +23,9 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """What is known of this machine now. None means not readable; `unreadable` then says why.
 
     Clocks are MHz, one per frequency domain; `mhz_limit` is the cap in force, `mhz_max` what the chip can do.
-    `cgroup_cpus` is a quota in cores. Temperatures are degrees Celsius by zone type, the hottest of a type.
+    `governors` names each governor once, `policy_governors` has one per frequency domain. `cgroup_cpus` is a
+    quota in cores. Temperatures are degrees Celsius by zone type, the hottest of a type. `compilers` has, by
+    engine, what compiled its library.
     """
 
     os_name: str | None = None
@@ -31,10 +34,12 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     libc: str | None = None
     python_version: str | None = None
     edgeprof_version: str | None = None
+    compilers: dict[str, str] | None = None
     cpu_model: str | None = None
     cpus_allowed: int | None = None
     cpus_total: int | None = None
     governors: tuple[str, ...] | None = None
+    policy_governors: tuple[str, ...] | None = None
     mhz_now: tuple[int, ...] | None = None
     mhz_limit: tuple[int, ...] | None = None
     mhz_max: tuple[int, ...] | None = None
@@ -47,6 +52,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     zram_bytes: int | None = None
     page_size_bytes: int | None = None
     transparent_huge_pages: str | None = None
+    huge_pages_total: int | None = None
     cgroup_cpus: float | None = None
     cgroup_memory_bytes: int | None = None
     hypervisor: str | None = None
@@ -68,15 +74,17 @@ def _libc(_root: Path) -> str:
 
 READERS: Mapping[str, Callable[[Path], object]] = {
     "os_name": readings.os_name,
-    "kernel_release": lambda _root: platform.release(),
-    "architecture": lambda _root: platform.machine(),
+    "kernel_release": readings.kernel_release,
+    "architecture": readings.architecture,
     "libc": _libc,
     "python_version": lambda _root: f"{platform.python_implementation()} {platform.python_version()}",
     "edgeprof_version": lambda _root: profiler.__version__,
+    "compilers": lambda _root: compilers(),
     "cpu_model": readings.cpu_model,
     "cpus_allowed": readings.cpus_allowed,
     "cpus_total": readings.cpus_total,
     "governors": readings.governors,
+    "policy_governors": readings.policy_governors,
     "mhz_now": readings.mhz_now,
     "mhz_limit": readings.mhz_limit,
     "mhz_max": readings.mhz_max,
@@ -87,8 +95,9 @@ READERS: Mapping[str, Callable[[Path], object]] = {
     "swap_total_bytes": readings.swap_total,
     "swap_used_bytes": readings.swap_used,
     "zram_bytes": readings.zram,
-    "page_size_bytes": lambda _root: mmap.PAGESIZE,
+    "page_size_bytes": readings.page_size,
     "transparent_huge_pages": readings.transparent_huge_pages,
+    "huge_pages_total": readings.huge_pages_total,
     "cgroup_cpus": confinement.cgroup_cpus,
     "cgroup_memory_bytes": confinement.cgroup_memory,
     "hypervisor": confinement.hypervisor,
@@ -153,6 +162,22 @@ ELSEWHERE: Mapping[str, Callable[[Path], object]] = {
 """What macOS and Windows tell through psutil."""
 
 
+def _told(root: Path) -> dict[str, object]:
+    """What macOS or Windows tells directly, which goes before what psutil makes of it."""
+    known = told(root)
+    if known is None:
+        return {}
+    values = {
+        "architecture": known.architecture,
+        "cpu_model": known.cpu,
+        "cpus_total": sum(group.threads for group in known.cores) or None,
+        "memory_total_bytes": known.memory_bytes,
+        "page_size_bytes": known.page_bytes,
+        "hypervisor": None if known.virtual is None else ("unknown kind" if known.virtual else "none"),
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
 def environment(root: Path = Path("/")) -> Environment:
     """Reads this machine, or the tree at `root`. Never raises: what cannot be read is None, with a reason."""
     readers = READERS if platform.system() == "Linux" else {**READERS, **ELSEWHERE}
@@ -165,4 +190,6 @@ def environment(root: Path = Path("/")) -> Environment:
             reasons[name] = str(reason)
         except (OSError, RuntimeError, psutil.Error):
             reasons[name] = "this system does not tell"
-    return msgspec.convert(values | {"unreadable": reasons}, Environment)
+    values |= _told(root)
+    unreadable = {name: reason for name, reason in reasons.items() if name not in values}
+    return msgspec.convert(values | {"unreadable": unreadable}, Environment)

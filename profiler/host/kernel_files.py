@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+HERE = Path("/")
+"""The root of the machine that the program runs on. Any other root is a constructed or a captured tree."""
+
 LONGEST_FILE = 1024 * 1024
 LONGEST_WORD = 120
 MOST_ENTRIES = 1024
@@ -14,17 +17,22 @@ class UnreadableError(Exception):
     """A fact that cannot be read here. The text is the reason; it holds no absolute path."""
 
 
-def read_text(root: Path, name: str) -> str:
-    """One kernel file, at most 1 MiB of it, with whatever cannot be printed turned into spaces."""
+def read_text(root: Path, name: str, most: int = LONGEST_FILE) -> str:
+    """One kernel file, at most `most` bytes of it, with whatever cannot be printed turned into spaces."""
     try:
         with (root / name).open("rb") as file:
-            raw = file.read(LONGEST_FILE)
+            raw = file.read(most)
     except (FileNotFoundError, NotADirectoryError):
         raise UnreadableError(f"{name}: not offered here") from None
     except PermissionError:
         raise UnreadableError(f"{name}: needs more rights") from None
     except OSError as error:
         raise UnreadableError(f"{name}: {error.strerror}") from None
+    return printable(raw)
+
+
+def printable(raw: bytes) -> str:
+    """Text in which nothing but line ends is left of what cannot be printed."""
     return "".join(c if c.isprintable() or c == "\n" else " " for c in raw.decode("utf-8", "replace"))
 
 

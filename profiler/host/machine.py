@@ -1,7 +1,7 @@
 """This machine as a device profile, and how much of it this process may use.
 
 Everything is read from the kernel's files below `root`, so that a test can build any board. Where there are
-none (macOS, Windows), `platform` and psutil fill in what they can and the rest is absent.
+none, macOS or Windows is asked. What that does not tell, `platform` and psutil fill in; the rest is absent.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ from profiler.catalogue.devices import THIS, Cluster, DeviceProfile, Fact, Memor
 from profiler.host.cgroup import memory_rooms
 from profiler.host.confinement import cgroup_cpus
 from profiler.host.cpus import Cpu, fastest, read_cpus
-from profiler.host.kernel_files import UnreadableError, read_text, word_or_none
+from profiler.host.elsewhere import told
+from profiler.host.kernel_files import HERE, UnreadableError, read_text, word_or_none
+from profiler.host.readings import compatible
+from profiler.host.told import KINDS, CoreClass, Told
 
 T = TypeVar("T")
 Kind = Literal["board", "laptop", "desktop", "server", "phone", "generic"]
@@ -40,6 +43,7 @@ _CHASSIS: dict[str, Kind] = {
 }
 """DMI chassis types (SMBIOS specification, system enclosure) that name a kind of device."""
 _PLACEHOLDERS = ("to be filled by o.e.m.", "system product name", "default string", "not specified", "none")
+_HYBRID = dict(zip(("core", "atom", "lowpower"), KINDS, strict=True))
 _WHY_ABSENT = {
     "theoretical_bytes_per_s": "no kernel file gives it",
     "measured_bytes_per_s": "not measured yet",
@@ -57,15 +61,17 @@ class MemoryLimit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     limit_source: Literal["MemAvailable", "cgroup", "psutil"] | None
 
 
-def this_machine(root: Path = Path("/")) -> DeviceProfile:
+def this_machine(root: Path = HERE) -> DeviceProfile:
     """This machine as a profile with the id `this`; never its host name or a serial number."""
+    known = told(root) or Told()
     profile = DeviceProfile(
         id=THIS,
-        name=_name(root),
+        name=_name(root, known),
         version=1,
-        kind=_kind(root),
-        soc=_fact(_soc(root)),
+        kind=_kind(root, known),
+        soc=_fact(_soc(root, known)),
         cpu=tuple(_clusters(root))
+        or tuple(_told_cluster(known, group) for group in known.cores)
         or (Cluster(core=_fact(platform.processor()), count=_fact(_psutil_cores())),),
         memory=Memory(bytes=_fact(_kernel_memory(root).total_bytes)),
         sources=(Source(id=_SOURCE, what="read on this machine"),),
@@ -82,7 +88,7 @@ def physical_cores(root: Path, allowed: set[int]) -> int:
     CPUs of the container's quota.
     """
     usable = [cpu for cpu in read_cpus(root) if cpu.number in allowed]
-    cores = len({cpu.core for cpu in fastest(usable)}) if usable else min(_psutil_cores() or 1, len(allowed))
+    cores = len({cpu.core for cpu in fastest(usable)}) if usable else min(_told_cores(root), len(allowed))
     try:
         return max(1, min(cores, int(cgroup_cpus(root))))
     except UnreadableError:
@@ -92,10 +98,10 @@ def physical_cores(root: Path, allowed: set[int]) -> int:
 def default_threads() -> int:
     """Threads that an engine gets when the user names no number: `physical_cores` of this process."""
     known = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
-    return physical_cores(Path("/"), known)
+    return physical_cores(HERE, known)
 
 
-def available_memory(root: Path = Path("/")) -> MemoryLimit:
+def available_memory(root: Path = HERE) -> MemoryLimit:
     """What this process can have: the kernel's MemAvailable, or what a cgroup leaves if that is less."""
     limit = _kernel_memory(root)
     for total, room in memory_rooms(root):
@@ -111,11 +117,19 @@ def _kernel_memory(root: Path) -> MemoryLimit:
         known = dict(re.findall(r"^(\w+):\s*(\d{1,15}) kB", read_text(root, "proc/meminfo"), re.MULTILINE))
         total = int(known["MemTotal"]) * 1024
     except (UnreadableError, KeyError):
-        return _psutil_memory()
+        return _told_memory(root) or _psutil_memory()
     if "MemAvailable" not in known:
         return MemoryLimit(total_bytes=total, available_bytes=None, limit_source=None)
     available = int(known["MemAvailable"]) * 1024
     return MemoryLimit(total_bytes=total, available_bytes=available, limit_source="MemAvailable")
+
+
+def _told_memory(root: Path) -> MemoryLimit | None:
+    """Of a captured machine with another system. Of this one psutil knows more: what is free."""
+    known = told(root) if root != HERE else None
+    if known is None:
+        return None
+    return MemoryLimit(total_bytes=known.memory_bytes, available_bytes=None, limit_source=None)
 
 
 def _psutil_memory() -> MemoryLimit:
@@ -124,6 +138,12 @@ def _psutil_memory() -> MemoryLimit:
     except (OSError, RuntimeError, KeyError):
         return MemoryLimit(total_bytes=None, available_bytes=None, limit_source=None)
     return MemoryLimit(total_bytes=memory.total, available_bytes=memory.available, limit_source="psutil")
+
+
+def _told_cores(root: Path) -> int:
+    """Cores of the fastest class where there are no kernel files."""
+    known = told(root)
+    return known.cores[0].cores if known and known.cores else _psutil_cores() or 1
 
 
 def _psutil_cores() -> int | None:
@@ -147,10 +167,9 @@ def _likeness(cpu: Cpu) -> str:
 def _cluster(cpus: list[Cpu]) -> Cluster:
     first = cpus[0]
     cores = len({cpu.core for cpu in cpus})
-    kind = {"core": "performance cores", "atom": "efficiency cores"}.get(first.hybrid or "")
     return Cluster(
-        core=_fact(first.name, kind),
-        count=_fact(cores, None if cores == len(cpus) else f"{len(cpus)} threads"),
+        core=_fact(first.name, _HYBRID.get(first.hybrid or "")),
+        count=_fact(cores, _threads(cores, len(cpus))),
         part=_fact(first.part),
         min_mhz=_fact(first.min_mhz),
         max_mhz=_fact(first.max_mhz),
@@ -158,25 +177,38 @@ def _cluster(cpus: list[Cpu]) -> Cluster:
     )
 
 
+def _told_cluster(known: Told, group: CoreClass) -> Cluster:
+    return Cluster(
+        core=_fact(known.cpu, group.kind),
+        count=_fact(group.cores, _threads(group.cores, group.threads)),
+        isa=_fact(known.isa),
+    )
+
+
+def _threads(cores: int, threads: int) -> str | None:
+    return None if cores == threads else f"{threads} threads"
+
+
 def _fact(value: T | None, note: str | None = None) -> Fact[T] | None:
     return Fact(value=value, source=_SOURCE, confidence="H", note=note) if value else None
 
 
-def _name(root: Path) -> str:
-    model = word_or_none(root, "proc/device-tree/model") or word_or_none(
-        root, "sys/class/dmi/id/product_name"
-    )
+def _name(root: Path, known: Told) -> str:
+    files = ("proc/device-tree/model", "sys/class/dmi/id/product_name")
+    model = next(filter(None, (word_or_none(root, name) for name in files)), known.product)
     if model is None or model.lower() in _PLACEHOLDERS:
         return f"{platform.machine() or 'unknown'} machine"
     return model
 
 
-def _kind(root: Path) -> Kind:
+def _kind(root: Path, known: Told) -> Kind:
     chassis = _CHASSIS.get(word_or_none(root, "sys/class/dmi/id/chassis_type") or "")
+    if chassis is None and (known.mac or "").startswith("MacBook"):
+        return "laptop"
     return chassis or ("board" if word_or_none(root, "proc/device-tree/model") else "generic")
 
 
-def _soc(root: Path) -> str | None:
-    """The last, least specific word of the device tree's compatible list, as in `brcm,bcm2712`."""
-    words = (word_or_none(root, "proc/device-tree/compatible") or "").split()
-    return words[-1] if words else None
+def _soc(root: Path, known: Told) -> str | None:
+    """The last, least specific word of the device tree's list, as in `brcm,bcm2712`; of a Mac, its chip."""
+    words = compatible(root)
+    return words[-1] if words else (known.cpu if known.mac else None)

@@ -6,6 +6,8 @@ No host name, user name, serial number or hardware address is read at all.
 
 from __future__ import annotations
 
+import mmap
+import platform
 import re
 from collections import Counter
 from contextlib import suppress
@@ -18,6 +20,7 @@ from profiler.host.kernel_files import (
     entries,
     field,
     number,
+    read_text,
     word,
     word_or_none,
 )
@@ -26,9 +29,29 @@ CPU = "sys/devices/system/cpu"
 CLOCKSOURCE = "sys/devices/system/clocksource/clocksource0"
 SUPPLIES = "sys/class/power_supply"
 
+LONGEST_COMPATIBLE = 4096
+ENOUGH_OF_SMAPS = 4096
+"""Bytes of the memory map that certainly hold its first entry."""
+
 
 def os_name(root: Path) -> str:
     return field(root, "etc/os-release", "PRETTY_NAME").strip('"')
+
+
+def kernel_release(root: Path) -> str:
+    return word_or_none(root, "proc/sys/kernel/osrelease") or platform.release()
+
+
+def architecture(root: Path) -> str:
+    return word_or_none(root, "proc/sys/kernel/arch") or platform.machine()
+
+
+def compatible(root: Path) -> tuple[str, ...]:
+    """The words of the device tree's compatible list, the most telling first; none where there is no tree."""
+    try:
+        return tuple(read_text(root, "proc/device-tree/compatible", LONGEST_COMPATIBLE).split())
+    except UnreadableError:
+        return ()
 
 
 def cpu_model(root: Path) -> str:
@@ -57,7 +80,11 @@ def _count_listed(name: str, cpulist: str) -> int:
 
 
 def governors(root: Path) -> tuple[str, ...]:
-    return tuple(sorted({word(root, f"{policy}/scaling_governor") for policy in _policies(root)}))
+    return tuple(sorted(set(policy_governors(root))))
+
+
+def policy_governors(root: Path) -> tuple[str, ...]:
+    return tuple(word(root, f"{policy}/scaling_governor") for policy in _policies(root))
 
 
 def mhz_now(root: Path) -> tuple[int, ...]:
@@ -91,6 +118,24 @@ def turbo(root: Path) -> bool:
 
 def smt_active(root: Path) -> bool:
     return number(root, f"{CPU}/smt/active") == 1
+
+
+def page_size(root: Path) -> int:
+    """Bytes of a page of this process, by the kernel's account of its memory where there is one."""
+    try:
+        smaps = read_text(root, "proc/self/smaps", ENOUGH_OF_SMAPS)
+    except UnreadableError:
+        return mmap.PAGESIZE
+    found = re.search(r"^KernelPageSize: *(\d{1,9}) kB$", smaps, re.MULTILINE)
+    return int(found[1]) * 1024 if found else mmap.PAGESIZE
+
+
+def huge_pages_total(root: Path) -> int:
+    """Huge pages that are set aside for programs which ask for them."""
+    value = field(root, "proc/meminfo", "HugePages_Total")
+    if not re.fullmatch(r"\d{1,15}", value):
+        raise UnreadableError("proc/meminfo: HugePages_Total is not a number")
+    return int(value)
 
 
 def transparent_huge_pages(root: Path) -> str:
