@@ -55,9 +55,9 @@ def script(tmp_path: Path) -> Script:
 
 @pytest.fixture
 def own_folders(tmp_path: Path) -> dict[str, str]:
-    """This environment with data and cache folders below `tmp_path`."""
+    """This environment with data, cache and configuration folders below `tmp_path`."""
     kept = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
-    return kept | {"XDG_DATA_HOME": str(tmp_path / "data"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    return kept | {f"XDG_{name.upper()}_HOME": str(tmp_path / name) for name in ("data", "cache", "config")}
 
 
 @pytest.fixture

@@ -79,10 +79,13 @@ def test_the_sdist_holds_no_weights(distributions: Path) -> None:
         assert not [name for name in archive.getnames() if name.endswith((".gguf", ".onnx"))]
 
 
-def test_the_installed_wheel_lists_devices(installed: Path, tmp_path: Path) -> None:
-    result = run(installed, "devices", "-f", "json", folder=tmp_path)
+@pytest.mark.parametrize(("command", "listed"), [("devices", "raspberry-pi-5"), ("models", "llama-3.1-8b")])
+def test_the_installed_wheel_lists_devices_and_models(
+    installed: Path, tmp_path: Path, command: str, listed: str
+) -> None:
+    result = run(installed, command, "-f", "json", folder=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert "raspberry-pi-5" in result.stdout
+    assert listed in result.stdout
 
 
 def test_the_installed_wheel_profiles_a_real_model(installed: Path, tmp_path: Path, smollm2: Path) -> None:

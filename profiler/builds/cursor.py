@@ -7,7 +7,9 @@ from typing import BinaryIO
 
 from profiler.builds.model_file import BadModelFile
 
-MAX_HEADER_BYTES = 64 << 20
+MAX_HEADER_BYTES = 40 << 20
+"""No header is longer, so that no model costs more than this to describe. The longest known ones have 20 MB."""
+
 MAX_ENTRIES = 100_000
 MAX_KEPT_BYTES = 16 << 20
 

@@ -5,30 +5,38 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 import msgspec
 
-from profiler.builds import manifest
-from profiler.builds.describe import describe, refuse_non_models
+from profiler.builds import manifest, onnx_config
+from profiler.builds.describe import GgufModel, describe, refuse_non_models
 from profiler.builds.gguf import is_gguf, read_header
 from profiler.builds.manifest import Manifest
-from profiler.builds.model_file import is_folder
+from profiler.builds.model_file import BadModelFile, is_folder, shown
+from profiler.builds.non_models import ARCHITECTURES
 from profiler.builds.onnx_folder import OnnxModel, folder_of, read_folder
+from profiler.builds.words import Words, has_chat_template, licence_of, words_of_folder, words_of_gguf
 from profiler.runfile import Build
 
 LARGEST_SCRIPT = 1024 * 1024
+MOST_FILES = 1000
+"""No more files of one folder are counted."""
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
     """A build and where it lies, which stays in this process: it is never recorded.
 
-    `layout` is whose habits an ONNX folder follows: edgeprof, genai, optimum, transformers.js or plain.
+    `layout` is whose habits an ONNX folder follows: edgeprof, genai, optimum, transformers.js or plain. `model`
+    and `words` are what else its own files tell; a script has neither.
     """
 
     build: Build
     path: Path
     layout: str | None = None
+    model: GgufModel | OnnxModel | None = None
+    words: Words | None = None
 
 
 class _Script(msgspec.Struct):
@@ -50,6 +58,14 @@ def identify(words: Sequence[str]) -> list[Found]:
     return named
 
 
+def glance(path: Path) -> Found:
+    """A GGUF file, or an ONNX folder by its configuration files alone: there may be many, and no graph is opened.
+
+    Raises `UserError` for what is no model.
+    """
+    return _glance(path) if is_folder(path) else _gguf(path)
+
+
 def _identify(path: Path) -> Found:
     if is_folder(path) or path.suffix.lower() == ".onnx":
         return _onnx(path)
@@ -57,14 +73,14 @@ def _identify(path: Path) -> Found:
         script = _script(path)
         if script is not None:
             return Found(build=_scripted(path, script), path=path)
-    return Found(build=_gguf(path), path=path)
+    return _gguf(path)
 
 
-def _gguf(path: Path) -> Build:
+def _gguf(path: Path) -> Found:
     header = read_header(path)
     refuse_non_models(header)
     model = describe(header)
-    return Build(
+    build = Build(
         id=_id(path),
         name=_readable(path.name),
         format="gguf",
@@ -79,6 +95,7 @@ def _gguf(path: Path) -> Build:
         context_length=model.context_length,
         bits_read_per_weight=model.bits_read_per_weight or None,
     )
+    return Found(build=build, path=path, model=model, words=words_of_gguf(header))
 
 
 def _onnx(path: Path) -> Found:
@@ -107,7 +124,40 @@ def _onnx(path: Path) -> Found:
         via=made.via if made else None,
         agreement=made.agreement if made else None,
     )
-    return Found(build=build, path=folder, layout=model.layout)
+    said = words_of_folder(folder, onnx_config.read_config(folder, "config.json"))
+    return Found(build=build, path=folder, layout=model.layout, model=model, words=said)
+
+
+def _glance(folder: Path) -> Found:
+    name = _readable(folder.resolve().name)
+    genai = onnx_config.read_config(folder, "genai_config.json")
+    config = onnx_config.read_config(folder, "config.json")
+    architecture = onnx_config.architecture(genai, config)
+    if architecture in ARCHITECTURES:
+        raise BadModelFile(f"{shown(name)}: is {ARCHITECTURES[architecture]}.")
+    build = Build(
+        id=name,
+        name=name,
+        format="onnx-genai" if genai else "onnx",
+        size_bytes=_onnx_bytes(folder),
+        architecture=architecture,
+        context_length=onnx_config.context_length(genai, config),
+        kv_elements_per_token=onnx_config.kv_elements_per_token(genai, config),
+    )
+    said = Words(
+        tokenizer=None,
+        licence=licence_of(folder, config),
+        chat_template=has_chat_template(folder),
+    )
+    return Found(build=build, path=folder, words=said)
+
+
+def _onnx_bytes(folder: Path) -> int:
+    """Bytes of all graphs and their files of weights, of which one model may have several kinds."""
+    files = islice(
+        (path for place in (folder, folder / "onnx") for path in place.glob("*.onnx*")), MOST_FILES
+    )
+    return sum(path.stat().st_size for path in files if path.is_file())
 
 
 def _quantization(model: OnnxModel, made: Manifest | None) -> str:

@@ -7,21 +7,24 @@ from typing import Any
 
 import msgspec
 
-from profiler.builds import manifest
+from profiler.builds import manifest, onnx_config
 from profiler.builds.model_file import BadModelFile, is_file, is_folder, shown, shown_name
 from profiler.builds.onnx_child import PAST
 from profiler.builds.onnx_reading import OnnxGraph, Value, read_graph
 
 OPSETS = range(7, 27)
-LARGEST_CONFIG = 4 << 20
 KV_TYPES = {1: "f32", 10: "f16", 16: "bf16", 3: "int8", 2: "int8"}
+KV_BYTES = {"f32": 4, "f16": 2, "bf16": 2, "int8": 1}
 DOMAINS = ("ai.onnx", "com.microsoft", "ai.onnx.ml", "com.microsoft.nchwc", "")
 PLACES = ("model.onnx", "decoder_model_merged.onnx", "decoder_model.onnx", "onnx/model.onnx")
 """Where layouts keep the model: edgeprof and Optimum, older Optimum, Transformers.js."""
 
 
 class OnnxModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A language model in an ONNX folder. `format` is "onnx-genai" where GenAI can load it, else "onnx"."""
+    """A language model in an ONNX folder. `format` is "onnx-genai" where GenAI can load it, else "onnx".
+
+    `kinds` has the number of weights in matrices by how they are stored.
+    """
 
     name: str
     layout: str
@@ -43,19 +46,24 @@ class OnnxModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     attention: str
     opset: int
     tokenizer: bool
+    kinds: dict[str, int]
+
+    def read_bytes_per_token(self, depth: int = 0) -> float:
+        """Bytes read to decode one token after `depth` others: the weights it touches, and the cache."""
+        return self.weights_read_per_token + depth * self.kv_elements_per_token * KV_BYTES[self.kv_type]
 
 
 def read_folder(path: Path) -> OnnxModel:
     """The model in a folder, or of one .onnx file in it. Raises BadModelFile, one sentence."""
     folder = folder_of(path)
-    genai = _config(folder, "genai_config.json")
-    config = _config(folder, "config.json")
+    genai = onnx_config.read_config(folder, "genai_config.json")
+    config = onnx_config.read_config(folder, "config.json")
     graph_path = _graph(path, folder, genai)
     relative = graph_path.absolute().relative_to(folder.absolute()).as_posix()
     name = shown(f"{folder.resolve().name}/{relative}")
     graph = read_graph(graph_path)
     past = _checked(graph, name)
-    head = past[0].shape[3] or _head_size(genai, config)
+    head = past[0].shape[3] or onnx_config.head_size(genai, config)
     if head is None:
         raise BadModelFile(f"{name}: does not say how long a key is; export the model again.")
     size = graph_path.stat().st_size + _data_bytes(graph, graph_path.parent, name)
@@ -66,7 +74,7 @@ def read_folder(path: Path) -> OnnxModel:
         format="onnx-genai" if is_genai else "onnx",
         graph=relative,
         size_bytes=size,
-        architecture=_text(config.get("model_type")) or _text(_part(genai, "model").get("type")),
+        architecture=onnx_config.architecture(genai, config),
         parameters=graph.parameters,
         weights_bytes=graph.weights_bytes,
         bits_per_weight=graph.weights_bytes * 8 / graph.parameters,
@@ -75,13 +83,13 @@ def read_folder(path: Path) -> OnnxModel:
         kv_elements_per_token=sum((item.shape[1] or 0) * (item.shape[3] or head) for item in past),
         kv_type=KV_TYPES[past[0].type],
         layers=len(past) // 2,
-        context_length=_count(_part(genai, "model").get("context_length"))
-        or _count(config.get("max_position_embeddings")),
-        vocabulary=_count(_part(genai, "model").get("vocab_size")) or _count(config.get("vocab_size")),
+        context_length=onnx_config.context_length(genai, config),
+        vocabulary=onnx_config.vocabulary(genai, config),
         quantization=_label(graph),
         attention="GroupQueryAttention" if "GroupQueryAttention" in graph.operators else "plain operators",
         opset=graph.opsets.get("ai.onnx", 0),
         tokenizer=(folder / "tokenizer.json").is_file(),
+        kinds=graph.kinds,
     )
 
 
@@ -154,13 +162,6 @@ def _checked(graph: OnnxGraph, name: str) -> list[Value]:
     return past
 
 
-def _head_size(genai: dict[str, Any], config: dict[str, Any]) -> int | None:
-    """The length of a key where the graph leaves it open, as the GenAI builder does."""
-    told = _count(_part(_part(genai, "model"), "decoder").get("head_size")) or _count(config.get("head_dim"))
-    hidden, heads = _count(config.get("hidden_size")), _count(config.get("num_attention_heads"))
-    return told or (hidden // heads if hidden and heads else None)
-
-
 def _refuse_versions(graph: OnnxGraph, name: str) -> None:
     opset = graph.opsets.get("ai.onnx", 0)
     if opset not in OPSETS:
@@ -213,35 +214,5 @@ def _label(graph: OnnxGraph) -> str:
     return " + ".join(kind for kind in kinds if graph.kinds[kind] >= 0.02 * total) or "float32"
 
 
-def _config(folder: Path, name: str) -> dict[str, Any]:
-    """A configuration file as a dictionary; empty where there is none."""
-    path = folder / name
-    if not is_file(path):
-        return {}
-    try:
-        if path.stat().st_size > LARGEST_CONFIG:
-            raise BadModelFile(
-                f"{shown_name(folder)}/{name}: is larger than a configuration; export the model again."
-            )
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-    except (OSError, UnicodeDecodeError, msgspec.MsgspecError, RecursionError):
-        raise BadModelFile(
-            f"{shown_name(folder)}/{name}: is not a JSON object; fetch the folder again."
-        ) from None
-
-
 def _filename(genai: dict[str, Any]) -> str | None:
-    return _text(_part(_part(genai, "model"), "decoder").get("filename"))
-
-
-def _part(said: dict[str, Any], name: str) -> dict[str, Any]:
-    found = said.get(name)
-    return found if isinstance(found, dict) else {}
-
-
-def _text(found: object) -> str | None:
-    return found if isinstance(found, str) and 0 < len(found) <= 256 and found.isprintable() else None
-
-
-def _count(found: object) -> int | None:
-    return found if isinstance(found, int) and not isinstance(found, bool) and 0 < found < 2**40 else None
+    return onnx_config.text(onnx_config.decoder_of(genai).get("filename"))

@@ -1,1 +1,1 @@
-"""Devices and workloads as data files, strictly decoded."""
+"""Devices, models and workloads as data files, strictly decoded."""

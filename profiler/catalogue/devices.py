@@ -8,7 +8,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
 
-from profiler.catalogue.data import data_folder
+from profiler.catalogue.data import read_all
 from profiler.catalogue.strict_toml import read_toml
 from profiler.errors import UserError, nearest
 
@@ -161,23 +161,11 @@ def _figures(value: object, key: str) -> Iterator[tuple[str, Fact[Any] | None]]:
 
 
 def load_devices(extra: Path | None = None) -> dict[str, DeviceProfile]:
-    """All profiles by id: those of the folder `extra` first, then those that come with the program.
+    """All profiles by id: those of the folder `extra`, then the user's own, then those that come with the program.
 
     Raises `UserError` if a file is wrong or two files have the same id.
     """
-    if extra is not None and not extra.is_dir():
-        raise UserError(f"{extra}: no such folder; give a folder of device profiles (*.toml)")
-    shipped = data_folder("device_profiles")
-    folders = [extra, shipped] if extra else [shipped]
-    profiles: dict[str, DeviceProfile] = {}
-    files: dict[str, Path] = {}
-    for path in [path for folder in folders for path in sorted(folder.glob("*.toml"))]:
-        profile = read_device(path)
-        if profile.id in files:
-            raise UserError(f"{files[profile.id]} and {path} both have the id {profile.id}; rename one")
-        files[profile.id] = path
-        profiles[profile.id] = profile
-    return profiles
+    return {profile.id: profile for profile in read_all("device_profiles", read_device, extra).values()}
 
 
 def load_device(device_id: str, extra: Path | None = None) -> DeviceProfile:

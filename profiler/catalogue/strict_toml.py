@@ -6,7 +6,7 @@ import math
 import re
 import tomllib
 from collections.abc import Iterable
-from functools import reduce
+from functools import cache, reduce
 from operator import or_
 from pathlib import Path
 from types import NoneType, UnionType
@@ -96,7 +96,7 @@ def _fault(value: object, kind: Any, key: str) -> str | None:
 def _table_fault(value: object, kind: Any, key: str) -> str | None:
     if not isinstance(value, dict):
         return f"{key} is {_shown(value)}, accepted: a table; write it as a table"
-    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    fields = _fields(kind)
     for name in value:
         if name not in fields:
             return f"unknown key {_join(key, name)} ({nearest(name, fields)}); rename or remove it"
@@ -104,6 +104,12 @@ def _table_fault(value: object, kind: Any, key: str) -> str | None:
         if field.required and name not in value:
             return f"{_join(key, name)} is missing, accepted: {_accepted(field.type)}; add it"
     return _first(_fault(item, fields[name].type, _join(key, name)) for name, item in value.items())
+
+
+@cache
+def _fields(kind: Any) -> dict[str, msgspec.structs.FieldInfo]:
+    """The fields of a struct by name; msgspec evaluates their types anew each time, which is half of all reading."""
+    return {field.encode_name: field for field in msgspec.structs.fields(kind)}
 
 
 def _leaf_fault(value: object, kind: Any, key: str) -> str | None:

@@ -1,125 +1,147 @@
-"""`edgeprof models`: what a model file or folder on this machine is, by its own contents."""
+"""`edgeprof models`: the models there are, those in local stores, and what a file or folder is by its own contents."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from profiler.errors import UserError, nearest
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import RenderableType
 
-    from profiler.builds.identify import Found
-    from profiler.runfile import Build
+    from profiler.cli.model_list import Wanted
 
 SCHEMA = "edgeprof.models/1"
 FORMATS = ("json", "terminal")
 
+Words = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="PATH|WORD", help="Files or folders to describe; or an id, or parts of it."),
+]
+Arch = Annotated[str | None, typer.Option(help="Only models of this architecture, as GGUF names it.")]
+MaxParams = Annotated[str | None, typer.Option(help="Only models of up to so many parameters: 8B.")]
+Licence = Annotated[
+    str | None,
+    typer.Option("--licence", "--license", help="Only models whose licence has this in its name."),
+]
+Local = Annotated[
+    bool,
+    typer.Option("--local", help="List what Hugging Face, Ollama, LM Studio, llama.cpp and edgeprof keep."),
+]
+Context = Annotated[
+    int, typer.Option(min=1, max=1 << 30, help="Tokens in the KV cache when a token's bytes are counted.")
+]
+Format = Annotated[str, typer.Option("-f", "--format", help="terminal or json.")]
+Profiles = Annotated[
+    Path | None, typer.Option(metavar="FOLDER", help="A folder of your own models (*.toml).")
+]
+
 
 def models(
-    paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH...", help="GGUF files and ONNX folders.", show_default=False)
-    ],
-    output: Annotated[str, typer.Option("-f", "--format", help="terminal or json.")] = "terminal",
+    words: Words = None,
+    arch: Arch = None,
+    max_params: MaxParams = None,
+    licence: Licence = None,
+    local: Local = False,
+    context: Context = 4096,
+    output: Format = "terminal",
+    profiles: Profiles = None,
 ) -> None:
-    """Describe models from their own contents: quantization, bits and bytes read for a token, engines that run them.
+    """List models, or describe a GGUF file or ONNX folder from its own contents: types, bits, bytes for a token.
 
     Example: edgeprof models model.gguf model-onnx
     """
     if output not in FORMATS:
         raise UserError(f"-f {output}: no such format; {nearest(output, FORMATS)}")
-    from profiler.builds.identify import identify
+    from profiler.cli.model_list import Wanted
+    from profiler.cli.values import count
 
-    found = identify([str(path) for path in paths])
+    most = None if max_params is None else count("--max-params", max_params)
+    wanted = Wanted(words=tuple(words or ()), architecture=arch, most_parameters=most, licence=licence)
+    if local:
+        _show_stores(wanted, output)
+    elif any(map(_is_path, wanted.words)):
+        _show_files(wanted, context, output)
+    else:
+        _show_catalogue(wanted, profiles, output)
+
+
+def _is_path(word: str) -> bool:
+    """Whether this is a path: something is there, or it is spelt as only paths are."""
+    return os.path.lexists(word) or os.sep in word or word.lower().endswith((".gguf", ".onnx"))
+
+
+def _show_files(wanted: Wanted, context: int, output: str) -> None:
+    from profiler.builds.identify import identify
+    from profiler.cli.model_details import described, table_of_found
+
+    if wanted.filters:
+        raise UserError(
+            "--arch, --max-params and --licence choose from a list; leave them out to describe files"
+        )
+    found = identify(wanted.words)
     if output == "json":
-        typer.echo(_json(found))
-        return
+        _print_json({"models": [described(model, context) for model in found]})
+    else:
+        _print(*_apart([table_of_found(model, context) for model in found]))
+
+
+def _show_catalogue(wanted: Wanted, folder: Path | None, output: str) -> None:
+    from profiler.catalogue.models import load_models
+    from profiler.cli.model_list import LEGEND, chosen, row_of_profile, table
+
+    known = load_models(folder)
+    exact = bool(wanted.words) and not wanted.filters and all(word in known for word in wanted.words)
+    found = [known[word] for word in wanted.words] if exact else chosen(known.values(), wanted)
+    if output == "json":
+        _print_json({"catalogue": found})
+    elif exact:
+        from profiler.cli.model_details import table_of_profile
+
+        _print(*_apart([table_of_profile(model) for model in found]))
+    elif found:
+        rows = [row_of_profile(model) for model in found]
+        _print(table(rows), f"{LEGEND}; `edgeprof models ID` shows every figure and its source")
+    else:
+        _print(f"none of {len(known)} models has all of this")
+
+
+def _show_stores(wanted: Wanted, output: str) -> None:
+    from profiler.builds.local import shelves
+    from profiler.builds.stores import looked_in
+    from profiler.cli.model_list import LEGEND
+    from profiler.cli.model_stores import json_of_shelf, parts_of_shelf
+
+    found = shelves()
+    if output == "json":
+        _print_json({"stores": [json_of_shelf(shelf, wanted) for shelf in found]})
+    elif found:
+        for shelf in found:
+            _print(*parts_of_shelf(shelf, wanted), "")
+        _print(f"{LEGEND}; -f json has the paths")
+    else:
+        _print("no store is on this machine; looked in:", *(f"  {folder}" for folder in looked_in()))
+
+
+def _apart(parts: Sequence[RenderableType]) -> list[RenderableType]:
+    """The parts with an empty line between each two."""
+    return [line for part in parts for line in ("", part)][1:]
+
+
+def _print(*parts: RenderableType) -> None:
     from rich.console import Console
 
     console = Console(markup=False, highlight=False, emoji=False)
-    for number, model in enumerate(found):
-        console.print(*([""] if number else []), _table(model))
+    for part in parts:
+        console.print(part)
 
 
-def _json(models: list[Found]) -> str:
+def _print_json(content: dict[str, Any]) -> None:
     import msgspec
 
-    shown = [
-        msgspec.to_builtins(model.build) | {"layout": model.layout, "engines": engines_of(model.build)}
-        for model in models
-    ]
-    return msgspec.json.format(msgspec.json.encode({"schema": SCHEMA, "models": shown}), indent=2).decode()
-
-
-def engines_of(build: Build) -> list[str]:
-    """The engines that read this format."""
-    from profiler.engines.table import ENGINES
-
-    return [name for name, entry in ENGINES.items() if build.format in entry.formats]
-
-
-def _table(model: Found) -> Table:
-    from rich.table import Table
-    from rich.text import Text
-
-    from profiler.render.format import plain
-
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0), title_justify="left")
-    table.add_column(style="dim")
-    table.add_column(overflow="fold")
-    table.add_row(Text("model"), Text(plain(model.build.name), style="bold"))
-    for label, value in _facts(model):
-        table.add_row(Text(label), Text(plain(value)))
-    return table
-
-
-def _facts(model: Found) -> list[tuple[str, str]]:
-    """What is known, label and text; what the file does not tell is said so."""
-    from profiler.analyse.agreement import summary
-
-    build = model.build
-    found = [
-        ("format", _format(model)),
-        ("architecture", build.architecture),
-        ("parameters", f"{build.parameters:,}" if build.parameters else None),
-        ("quantization", build.quantization),
-        ("bits per weight", _bits(build)),
-        ("weights", _size(build.weights_bytes)),
-        ("read for a token", _size(build.read_bytes_per_token)),
-        ("KV cache", _cache(build)),
-        ("context", f"{build.context_length:,} tokens" if build.context_length else None),
-        ("size", _size(build.size_bytes)),
-        ("engines", ", ".join(engines_of(build))),
-    ]
-    agreement = summary(build)
-    return [(label, text or "not told by the file") for label, text in found] + (
-        [("agreement", agreement)] if agreement else []
-    )
-
-
-def _format(model: Found) -> str:
-    graph = f", graph {model.build.graph}" if model.build.graph else ""
-    return model.build.format + graph + (f", folder as {model.layout} lays it out" if model.layout else "")
-
-
-def _size(count: int | None) -> str | None:
-    from profiler.render.format import size
-
-    return None if count is None else size(count)
-
-
-def _bits(build: Build) -> str | None:
-    if build.bits_per_weight is None:
-        return None
-    read = f", {build.bits_read_per_weight:.2f} read for a token" if build.bits_read_per_weight else ""
-    return f"{build.bits_per_weight:.2f} stored{read}"
-
-
-def _cache(build: Build) -> str | None:
-    if build.kv_elements_per_token is None:
-        return None
-    kind = f", as {build.kv_type}" if build.kv_type else ", in the type that the engine is told"
-    return f"{build.kv_elements_per_token:,} elements for each token{kind}"
+    typer.echo(msgspec.json.format(msgspec.json.encode({"schema": SCHEMA} | content), indent=2).decode())

@@ -10,6 +10,8 @@ from profiler.runfile import MOST_SECONDS
 
 _TIME = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h)?")
 _SECONDS = {None: 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_COUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([kmbt]?)", re.IGNORECASE)
+_THOUSANDS = {"": 1.0, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 
 
@@ -49,3 +51,11 @@ def assignments(flag: str, texts: Sequence[str]) -> dict[str, list[str]]:
             raise UserError(f"{flag} {text!r}: key=value is accepted, such as ubatch=256")
         found[key.strip()] = several(flag, value)
     return found
+
+
+def count(flag: str, text: str) -> float:
+    """A number of things: `500M`, `8B`, `1.5b`, `1000000`."""
+    found = _COUNT.fullmatch(text.strip())
+    if found is None:
+        raise UserError(f"{flag} {text[:20]!r}: a number such as 500M, 8B or 1.5B is accepted")
+    return float(found[1]) * _THOUSANDS[found[2].upper()]
