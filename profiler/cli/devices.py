@@ -39,11 +39,16 @@ def devices(
     """
     chosen = _chosen(device_id, profiles)
     if output is Output.JSON:
-        typer.echo(_json(chosen))
+        typer.echo(_json(chosen, _alike(profiles)))
     elif device_id is None:
-        _print(_list_table(chosen), "- : not known; `edgeprof devices ID` shows every figure and its source")
+        _print(
+            _list_table(chosen),
+            f"\n- : not known; `edgeprof devices ID` shows every figure and its source\n{_likeness(profiles)}",
+        )
     else:
         _print(*_details(chosen[0]))
+        if chosen[0].id == "this":
+            _print(f"\n{_likeness(profiles)}")
 
 
 def _chosen(device_id: str | None, folder: Path | None) -> list[DeviceProfile]:
@@ -57,8 +62,25 @@ def _chosen(device_id: str | None, folder: Path | None) -> list[DeviceProfile]:
     return [this_machine(), *load_devices(folder).values()]
 
 
-def _json(profiles: list[DeviceProfile]) -> str:
-    """Profiles as they are, and for each accelerator the ways to it that our engines have."""
+def _alike(folder: Path | None) -> list[str]:
+    """The profiles that this machine looks like, the most specific first."""
+    from profiler.catalogue.devices import load_devices
+    from profiler.catalogue.matching import matching
+    from profiler.host.identity import identity
+
+    return matching(identity(), load_devices(folder).values())
+
+
+def _likeness(folder: Path | None) -> str:
+    """The same as a sentence."""
+    found = _alike(folder)
+    return (
+        f"This machine looks like {', '.join(found)}." if found else "This machine looks like none of them."
+    )
+
+
+def _json(profiles: list[DeviceProfile], alike: list[str]) -> str:
+    """Profiles as they are, the ways to each accelerator that our engines have, and what this machine looks like."""
     import msgspec
 
     from profiler.engines.accelerators import routes
@@ -68,7 +90,9 @@ def _json(profiles: list[DeviceProfile]) -> str:
         | {"routes": {name: [route._asdict() for route in routes(name)] for name in profile.accelerators}}
         for profile in profiles
     ]
-    return msgspec.json.format(msgspec.json.encode({"schema": SCHEMA, "devices": shown})).decode()
+    return msgspec.json.format(
+        msgspec.json.encode({"schema": SCHEMA, "looks_like": alike, "devices": shown})
+    ).decode()
 
 
 def _print(*parts: Table | str) -> None:
@@ -109,8 +133,9 @@ def _accelerators(profile: DeviceProfile) -> list[str]:
 
     shown = []
     for name, found in profile.accelerators.items():
-        others = ", ".join(fact.value for fact in found.reached_by) or "nobody known"
-        shown.append(name if routes(name) else f"{name} (only {others})")
+        others = ", ".join(fact.value for fact in found.reached_by)
+        unreached = f"only {others}" if others else "reached by nothing known"
+        shown.append(name if routes(name) else f"{name} ({unreached})")
     return shown
 
 

@@ -18,7 +18,7 @@ class Route(NamedTuple):
     engine: str
     provider: str
     needs: str
-    options: Dict[str, str] = {}
+    options: Dict[str, str]
 
 
 def _llama(backend: str, switch: str, **options: str) -> Route:
