@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "builds": {"errors", "runfile"},
     "engines": set[str](),
     "environments": {"errors"},
+    "fetching": {"errors", "catalogue", "builds", "environments"},
     "agreement": {"errors", "runfile", "catalogue", "builds", "engines"},
     "telemetry": {"errors"},
     "measure": {"errors", "runfile", "catalogue", "host", "builds", "engines", "telemetry", "environments"},

@@ -13,6 +13,7 @@ from profiler.cli.build import build
 from profiler.cli.capture import capture
 from profiler.cli.devices import devices
 from profiler.cli.doctor import doctor
+from profiler.cli.fetch import fetch
 from profiler.cli.models import models
 from profiler.cli.report import report
 from profiler.cli.run import run
@@ -21,6 +22,9 @@ from profiler.errors import ExitCode, UserError
 
 _UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
 """What typer raises for a wrong command line; it comes from click in older versions of typer."""
+
+SILENT = {"ORT_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
+"""No library that is used here reports to its makers. All but `fetch` keep Hugging Face's offline, too."""
 
 app = typer.Typer(
     name="edgeprof",
@@ -46,6 +50,8 @@ def _options(
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
         raise typer.Exit(ExitCode.BAD_INPUT)
+    if context.invoked_subcommand != "fetch":
+        os.environ["HF_HUB_OFFLINE"] = "1"
 
 
 app.command()(run)
@@ -53,6 +59,7 @@ app.command()(report)
 app.command()(devices)
 app.command()(models)
 app.add_typer(build, name="build")
+app.command()(fetch)
 app.command()(setup)
 app.command()(doctor)
 app.command()(capture)
@@ -60,7 +67,7 @@ app.command()(capture)
 
 def main() -> int:
     """Run the command of `sys.argv`. Every user error ends as one sentence and its exit code."""
-    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    os.environ |= SILENT
     try:
         code = app(prog_name="edgeprof", standalone_mode=False)
         sys.stdout.flush()
