@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-COMMANDS = ("run", "report", "devices", "models", "doctor", "setup", "build onnx", "capture")
+COMMANDS = ("run", "report", "devices", "models", "doctor", "setup", "build onnx", "capture", "fetch")
 HEAVY = ("llama_cpp", "onnxruntime", "numpy", "scipy", "rich.table", "rich.live", "msgspec", "psutil")
 LOADED = """
 import sys

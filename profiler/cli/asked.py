@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from profiler.cli.known_builds import located
 from profiler.cli.values import assignments, seconds, several, share
 from profiler.measure.start import Request
 
@@ -41,7 +42,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     def request(self) -> Request:
         """The request behind these words. Raises `UserError` for a word that cannot be read."""
         return Request(
-            builds=self.builds,
+            builds=[located(word) for word in self.builds],
             workloads=self.workload or ["chat"],
             prompt=self.prompt,
             output_tokens=self.output_tokens,

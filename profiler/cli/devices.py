@@ -114,6 +114,7 @@ def _table(*headers: str) -> Table:
 
 def _list_table(profiles: list[DeviceProfile]) -> Table:
     table = _table("id,\nname", "cores,\naccelerators", "memory,\nbandwidth")
+    table.columns[0].min_width = max(len(profile.id) for profile in profiles)
     for profile in profiles:
         units = "\n".join([*_cores(profile), *(_accelerators(profile) or ["-"])])
         table.add_row(f"{profile.id}\n{profile.name}", units, _memory(profile.memory))

@@ -9,7 +9,10 @@ import typer
 
 Words = list[str] | None
 Builds = Annotated[
-    list[str], typer.Argument(metavar="BUILD...", help="GGUF files and ONNX folders.", show_default=False)
+    list[str],
+    typer.Argument(
+        metavar="BUILD...", help="GGUF files, ONNX folders, ids of fetched builds.", show_default=False
+    ),
 ]
 Workloads = Annotated[
     Words,

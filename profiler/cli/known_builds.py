@@ -1,0 +1,27 @@
+"""A BUILD of the command line that is the id of a known build stands for its fetched file."""
+
+from __future__ import annotations
+
+import os
+
+from profiler.errors import UserError
+
+
+def located(word: str) -> str:
+    """`word` itself if it can only be a path, or if no build is called so; else where the build's file lies.
+
+    Raises `UserError` for a known build that was not fetched, or whose file is not what the catalogue states.
+    """
+    if os.path.lexists(word) or os.sep in word or word.lower().endswith((".gguf", ".onnx", ".json")):
+        return word
+    from profiler.catalogue.models import load_models
+
+    known = {build.id: build for model in load_models().values() for build in model.builds}
+    if word not in known:
+        return word
+    from profiler.fetching.store import fetched
+
+    path = fetched(known[word])
+    if path is None:
+        raise UserError(f"the build {word} is not on this machine: edgeprof fetch {word}")
+    return str(path)
