@@ -14,6 +14,9 @@ FIRST_LINE = (
     "# Written by `python -m bench.model_profiles` from architectures.csv and builds.csv: change those."
 )
 NOT_VERIFIED = "not verified"
+ENGINE = (
+    "llama.cpp 0c1e57098 (packaged by llama-cpp-python 0.3.36), model and context made without allocating"
+)
 QK_NORMS = {"false": None, "true": "rms", "l2": "l2"}
 
 Row = Mapping[str, str]
@@ -76,6 +79,7 @@ def _shape(row: Row) -> Tables:
         "window": _window(row) if row["sliding_window"] else None,
         "experts": _experts(row) if row["n_experts"] else None,
         "reference": {
+            "source": ENGINE,
             "quantization": row["ref_mix"],
             "weights_bytes": int(row["ref_mix_bytes"]),
             "compute_buffer_mib": float(row["compute_buffer_mib_ctx8192_ub512"]),

@@ -122,8 +122,14 @@ class TestWhole:
 
     def test_output_may_be_a_file_or_a_folder(self, server: Server, tmp_path: Path) -> None:
         server.routes["/m.bin"] = whole()
-        assert get(server, output=tmp_path / "new" / "x.bin").path == tmp_path / "new" / "x.bin"
+        assert get(server, output=tmp_path / "x.bin").path == tmp_path / "x.bin"
         assert get(server, output=tmp_path).path == tmp_path / "m.bin"
+
+    def test_output_in_a_folder_that_is_not_there_makes_none(self, server: Server, tmp_path: Path) -> None:
+        server.routes["/m.bin"] = whole()
+        with pytest.raises(UserError, match="cannot be written"):
+            get(server, output=tmp_path / "nwe" / "x.bin")
+        assert not (tmp_path / "nwe").exists()
 
     def test_nothing_but_the_request_is_sent(self, server: Server) -> None:
         server.routes["/m.bin"] = whole()

@@ -84,7 +84,8 @@ class TestRealPackage:
             file.seek(1_000_000)
             file.write(b"tampered")
         monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
-        assert fetched(known_build(ID)) is None
+        with pytest.raises(UserError, match="is not the build"):
+            fetched(known_build(ID))
         sentence = refusal(self.edgeprof(cache, "fetch", ID))
         assert (
             f"not {known_build(ID).sha256} as the catalogue states: remove it and fetch it again" in sentence

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import shutil
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 
 from profiler.cli.known_builds import located
 from profiler.errors import UserError
+from profiler.fetching.store import Record, write_record
 from tests.conftest import Command
 
 ID = "smollm2-135m-instruct-q4_1"
@@ -43,8 +46,29 @@ def test_a_file_that_was_changed_is_not_the_build(smollm2: Path, tmp_path: Path)
     with path.open("r+b") as file:
         file.seek(50_000_000)
         file.write(b"changed")
-    with pytest.raises(UserError, match="is not on this machine"):
+    with pytest.raises(UserError, match=f"is not the build {ID} as the catalogue states it: remove it"):
         located(ID)
+
+
+def test_a_fetched_file_that_was_changed_is_not_run(tmp_path: Path) -> None:
+    path = tmp_path / "m.gguf"
+    path.write_bytes(b"as it came")
+    record = Record(
+        source="https://example.org/m.gguf",
+        size_bytes=10,
+        sha256=hashlib.sha256(b"as it came").hexdigest(),
+        verified_against=None,
+        fetched="2026-11-24T00:00:00+00:00",
+    )
+    write_record(path, record)
+    assert located(str(path)) == str(path)
+    before = path.stat()
+    path.write_bytes(b"as it went")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(
+        UserError, match="has changed since it was fetched on 2026-11-24: remove it and fetch it again"
+    ):
+        located(str(path))
 
 
 def test_the_build_runs(edgeprof: Command, smollm2: Path, tmp_path: Path) -> None:

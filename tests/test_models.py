@@ -97,15 +97,19 @@ class TestCatalogue:
             "model gpt-oss-20b: gpt-oss-20b",
             "licence Apache-2.0 (source: gpt-oss model card summary (aiwartracker.com))",
             "shape read from config.json as copied in ai-dynamo/aiconfigurator@095f58a",
-            "parameters 20,914,757,184; 3,608,307,264 read for a token",
+            "parameters 20,914,757,184; 4,187,440,704 active",
+            "read for a token 3,608,307,264 weights",
             "attention 64 heads of 64, 8 of keys and values, bias of queries, keys and values",
             "window 128 tokens, the whole context in 1 of 2 layers",
             "experts 4 of 32 used, each of 2,880",
             "KV cache 24,576 elements for each token, 48.0 KiB as f16",
             "rope theta 150,000, yarn x32 orig 4096",
-            "llama.cpp MXFP4_MOE has 11.3 GiB, compute buffer 435.27 MiB",
         ):
             assert line in shown
+        (figures,) = [line for line in shown if line.startswith("llama.cpp ")]
+        assert figures.startswith(
+            "llama.cpp MXFP4_MOE has 11.3 GiB, compute buffer 435.27 MiB (source: llama.cpp "
+        )
 
     def test_what_was_not_verified_and_what_is_known_of_builds_is_shown(self) -> None:
         assert "no licence not verified" in lines("tinyllama-1.1b")

@@ -52,6 +52,7 @@ active = 2
 feed_forward = 32
 
 [shape.reference]
+source = "our own run"
 quantization = "Q4_0"
 weights_bytes = 600
 compute_buffer_mib = 1.5
@@ -118,9 +119,18 @@ class TestShipped:
             tokens=8192, full_attention_every=4, full_attention_kv_elements_per_token=24576
         )
         assert scout.shape.reference == Reference(
-            quantization="Q4_K_M", weights_bytes=65_346_798_336, compute_buffer_mib=450.65
+            source=model_profiles.ENGINE,
+            quantization="Q4_K_M",
+            weights_bytes=65_346_798_336,
+            compute_buffer_mib=450.65,
         )
         assert (scout.shape.layer_period, scout.shape.qk_norm, scout.shape.rope_dimensions) == (4, "l2", None)
+
+    def test_all_parameters_of_a_dense_model_are_active_and_few_of_a_mixture(self) -> None:
+        for model in load_models().values():
+            shape = model.shape
+            assert (shape.active_parameters == shape.parameters) == (shape.experts is None), model.id
+        assert load_model("qwen3-30b-a3b").shape.active_parameters == pytest.approx(3.35e9, rel=1e-3)
 
     def test_latent_attention_has_no_length_of_a_head(self) -> None:
         deepseek = load_model("deepseek-v3").shape
@@ -306,3 +316,16 @@ class TestBadFiles:
         mine = load_models(tmp_path)["mine"]
         assert (mine.shape.layers, mine.shape.layer_period, mine.shape.qk_norm) == (2, 1, "none")
         assert known_build("mine-q4_0", tmp_path) == mine.builds[0]
+
+
+@pytest.mark.parametrize("broken", ["edgeprof", "edgeprof/models"])
+def test_a_file_in_the_place_of_ones_own_folder_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    place = tmp_path / broken
+    place.parent.mkdir(exist_ok=True)
+    place.write_text("")
+    with pytest.raises(UserError, match="is no folder: make it one that holds models"):
+        folders("models")

@@ -84,13 +84,15 @@ def ort(order: dict[str, Any]) -> Logits:
     """ONNX Runtime on the written graph, changed in memory to give the logits of every position."""
     import onnxruntime
 
+    from profiler.engines.accelerators import CPU
+
     ids = order["ids"]
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = order["threads"]
     options.log_severity_level = 3
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", order["path"])
     graph = every_position(Path(order["path"]) / order["graph"])
-    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(graph, options, providers=[CPU])
     feeds = {
         "input_ids": np.array([ids], np.int64),
         "attention_mask": np.ones((1, len(ids)), np.int64),

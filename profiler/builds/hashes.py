@@ -1,4 +1,7 @@
-"""SHA-256 of model files, remembered by device, inode, size and time of change."""
+"""SHA-256 of model files, remembered by device, inode, size and both times of change.
+
+The time that the kernel keeps of a change (ctime) cannot be set back, unlike the other.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ _MOST_REMEMBERED = 1000
 
 def sha256(path: Path, cache: Path | None = None) -> str:
     """The hash of a file's content, read again unless the same file was hashed before and has not changed."""
-    cache = cache or platformdirs.user_cache_path("edgeprof") / "sha256.json"
+    cache = cache or _cache()
     try:
         known = _remembered(cache)
         identity = _identity(path)
@@ -28,6 +31,13 @@ def sha256(path: Path, cache: Path | None = None) -> str:
     return known[identity]
 
 
+def renamed(path: Path, digest: str) -> None:
+    """Remember the hash of a file that was hashed under another name: a rename changes its times, not its content."""
+    known = _remembered(_cache())
+    known[_identity(path)] = digest
+    _remember(_cache(), known)
+
+
 def build_sha256(path: Path) -> str:
     """The hash of a build: of a file its content, of a folder the list of its files with the hash of each."""
     if not path.is_dir():
@@ -37,9 +47,13 @@ def build_sha256(path: Path) -> str:
     return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
+def _cache() -> Path:
+    return platformdirs.user_cache_path("edgeprof") / "sha256.json"
+
+
 def _identity(path: Path) -> str:
     found = path.stat()
-    return f"{found.st_dev}:{found.st_ino}:{found.st_size}:{found.st_mtime_ns}"
+    return f"{found.st_dev}:{found.st_ino}:{found.st_size}:{found.st_mtime_ns}:{found.st_ctime_ns}"
 
 
 def _remembered(cache: Path) -> dict[str, str]:

@@ -45,6 +45,10 @@ def folders(name: str, extra: Path | None = None) -> list[Path]:
     if extra is not None and not extra.is_dir():
         raise UserError(f"{extra}: no such folder; give a folder of {name.replace('_', ' ')} (*.toml)")
     own = _own_catalogue() / name
+    if not own.is_dir() and any(os.path.lexists(place) and not place.is_dir() for place in (own, own.parent)):
+        raise UserError(
+            f"{own} is no folder: make it one that holds {name.replace('_', ' ')} (*.toml), or remove it"
+        )
     found = [extra, own if own.is_dir() else None, data_folder(name)]
     return list({folder.resolve(): folder for folder in found if folder is not None}.values())
 
@@ -78,6 +82,6 @@ def _own_catalogue() -> Path:
 
 def _files(folder: Path) -> list[Path]:
     try:
-        return sorted(path for path in folder.iterdir() if path.suffix == ".toml")
+        return sorted(path for path in folder.iterdir() if path.suffix.lower() == ".toml")
     except OSError as error:
         raise UserError(f"{folder} cannot be read ({error.strerror}); check its permissions") from None

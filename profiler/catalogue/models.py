@@ -14,6 +14,8 @@ from profiler.errors import UserError, nearest
 
 Id = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 FileName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$")]
+Fetchable = Annotated[str, msgspec.Meta(pattern=r"^(pypi|hf):.|^https?://.", max_length=1000)]
+Shown = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Natural = Annotated[int, msgspec.Meta(ge=0)]
@@ -26,7 +28,7 @@ class KnownBuild(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     id: Id
     format: Literal["gguf", "onnx", "onnx-genai"]
     quantization: str
-    source: str
+    source: Fetchable
     file: FileName
     size_bytes: Count
     sha256: Sha256
@@ -62,11 +64,12 @@ class Experts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Reference(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """llama.cpp's own figures for a usual mix of quantizations.
+    """llama.cpp's own figures for a usual mix of quantizations; `source` says of which llama.cpp.
 
     The compute buffer is that on a CPU with flash attention auto, context 8192, batch 2048 and ubatch 512.
     """
 
+    source: str
     quantization: str
     weights_bytes: Count
     compute_buffer_mib: Positive
@@ -105,12 +108,18 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     experts: Experts | None = None
     reference: Reference | None = None
 
+    @property
+    def active_parameters(self) -> int:
+        """Parameters that a token takes part in: those read, and the input table even if it is only looked up."""
+        looked_up = 0 if self.tied_embedding else self.vocabulary * self.embedding
+        return self.parameters_read_per_token + looked_up
+
 
 class ModelFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A model as its file tells it: with a shape of its own, or with that of the model called `base`."""
 
     id: Id
-    name: str
+    name: Shown
     hf_repo: str | None = None
     base: Id | None = None
     licence: Licence | None = None

@@ -64,7 +64,8 @@ def _parse(path: Path) -> dict[str, Any]:
 def _read(path: Path) -> bytes:
     try:
         if not path.is_file():
-            raise UserError(f"{path}: no such file; give the path of a TOML file")
+            what = "is no regular file" if path.exists() else "no such file"
+            raise UserError(f"{path}: {what}; give the path of a TOML file")
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:

@@ -39,7 +39,11 @@ def capture(
     save(captured, output)
     for line in summary(captured):
         typer.echo(line)
-    typer.echo(f"\nWritten to {output}. Nothing was sent. Look into it before you give it to anybody.")
+    from profiler.render.format import plain
+
+    typer.echo(
+        f"\nWritten to {plain(str(output))}. Nothing was sent. Look into it before you give it to anybody."
+    )
 
 
 def summary(captured: Captured) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from profiler.errors import UserError
 
@@ -10,9 +11,10 @@ from profiler.errors import UserError
 def located(word: str) -> str:
     """`word` itself if it can only be a path, or if no build is called so; else where the build's file lies.
 
-    Raises `UserError` for a known build that was not fetched, or whose file is not what the catalogue states.
+    Raises `UserError` for a known build that was not fetched, and for a fetched file that has changed since.
     """
     if os.path.lexists(word) or os.sep in word or word.lower().endswith((".gguf", ".onnx", ".json")):
+        _refuse_changed(word)
         return word
     from profiler.catalogue.models import load_models
 
@@ -25,3 +27,10 @@ def located(word: str) -> str:
     if path is None:
         raise UserError(f"the build {word} is not on this machine: edgeprof fetch {word}")
     return str(path)
+
+
+def _refuse_changed(word: str) -> None:
+    if os.path.lexists(f"{word}.edgeprof.json"):
+        from profiler.fetching.store import refuse_changed
+
+        refuse_changed(Path(word))

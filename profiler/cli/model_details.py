@@ -166,7 +166,8 @@ def _shape(shape: Shape) -> Iterator[tuple[str, str | None]]:
     tied = "tied embedding" if shape.tied_embedding else "output matrix of its own"
     yield "architecture", f"{shape.gguf_architecture}, {shape.layers} layers of {shape.embedding:,}, {tied}"
     yield "feed forward", f"{shape.feed_forward:,}"
-    yield "parameters", f"{shape.parameters:,}; {shape.parameters_read_per_token:,} read for a token"
+    yield "parameters", f"{shape.parameters:,}; {shape.active_parameters:,} active"
+    yield "read for a token", f"{shape.parameters_read_per_token:,} weights"
     yield "attention", _attention(shape)
     yield "window", _window(shape)
     yield "experts", _experts(shape)
@@ -211,4 +212,5 @@ def _reference(shape: Shape) -> str | None:
     if shape.reference is None:
         return None
     found = shape.reference
-    return f"{found.quantization} has {size(found.weights_bytes)}, compute buffer {found.compute_buffer_mib:g} MiB"
+    memory = f"{found.quantization} has {size(found.weights_bytes)}, compute buffer {found.compute_buffer_mib:g} MiB"
+    return f"{memory} (source: {found.source})"

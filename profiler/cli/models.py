@@ -14,6 +14,7 @@ from profiler.errors import UserError, nearest
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from profiler.catalogue.models import ModelProfile
     from profiler.cli.model_list import Wanted
 
 SCHEMA = "edgeprof.models/1"
@@ -99,7 +100,7 @@ def _show_catalogue(wanted: Wanted, folder: Path | None, output: str) -> None:
     exact = bool(wanted.words) and not wanted.filters and all(word in known for word in wanted.words)
     found = [known[word] for word in wanted.words] if exact else chosen(known.values(), wanted)
     if output == "json":
-        _print_json({"catalogue": found})
+        _print_json({"catalogue": [_with_active(model) for model in found]})
     elif exact:
         from profiler.cli.model_details import table_of_profile
 
@@ -109,6 +110,14 @@ def _show_catalogue(wanted: Wanted, folder: Path | None, output: str) -> None:
         _print(table(rows), f"{LEGEND}; `edgeprof models ID` shows every figure and its source")
     else:
         _print(f"none of {len(known)} models has all of this")
+
+
+def _with_active(model: ModelProfile) -> dict[str, Any]:
+    import msgspec
+
+    told: dict[str, Any] = msgspec.to_builtins(model)
+    told["shape"]["active_parameters"] = model.shape.active_parameters
+    return told
 
 
 def _show_stores(wanted: Wanted, output: str) -> None:

@@ -7,6 +7,9 @@ documentation of ONNX Runtime's execution providers (read 2026). Nothing here sa
 
 from typing import Dict, List, NamedTuple, Tuple
 
+CPU = "CPUExecutionProvider"
+"""ONNX Runtime's own, which every build of it has."""
+
 
 class Route(NamedTuple):
     """A way from an engine to an accelerator.

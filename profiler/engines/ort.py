@@ -10,6 +10,7 @@ import re
 import time
 from typing import Any, Dict, List, Optional
 
+from profiler.engines.accelerators import CPU
 from profiler.engines.onnx_tokenizer import OnnxTokenizer
 from profiler.engines.ort_library import (
     assigned,
@@ -44,9 +45,7 @@ def load(job: Job) -> "Ort":
     """Load the graph of `job`, or say why not in ONNX Runtime's own words."""
     path = os.path.join(job["path"], graph_of(job))
     try:
-        session = ort.InferenceSession(
-            path, session_options(job["settings"]), providers=["CPUExecutionProvider"]
-        )
+        session = ort.InferenceSession(path, session_options(job["settings"]), providers=[CPU])
     except Exception as error:  # the library has an exception for each status, and no base of its own
         raise EngineFailure("load_failed", f"ONNX Runtime says: {cause(error)}") from None
     return Ort(job, session)

@@ -10,6 +10,7 @@ import random
 import time
 from typing import Any, Dict, List
 
+from profiler.engines.accelerators import CPU
 from profiler.engines.onnx_tokenizer import OnnxTokenizer
 from profiler.engines.ort_library import (
     ERRORS_ONLY,
@@ -122,7 +123,7 @@ class OrtGenai:
             "kv_type": self._job["build"].get("kv_type"),
             "kv_in_place": True,
             "device_type": self.model.device_type,
-            "assigned": {"CPUExecutionProvider": None} if self.model.device_type == "CPU" else {},
+            "assigned": {CPU: None} if self.model.device_type == "CPU" else {},
         }
 
     def close(self) -> None:

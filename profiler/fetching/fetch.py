@@ -34,7 +34,8 @@ def fetch(wanted: Wanted, output: Path | None, on_bytes: OnBytes, limits: Limits
     """
     target = _target(wanted, output)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        if output is None:
+            target.parent.mkdir(parents=True, exist_ok=True)
         with alone(target):
             record = intact(target, wanted)
             if record is not None:

@@ -10,7 +10,7 @@ import msgspec
 import platformdirs
 
 from profiler.builds.gguf import is_gguf, read_header
-from profiler.builds.hashes import sha256
+from profiler.builds.hashes import renamed, sha256
 from profiler.builds.model_file import BadModelFile, is_file, shown_name
 from profiler.catalogue.models import KnownBuild
 from profiler.errors import UserError
@@ -42,14 +42,28 @@ def models_folder() -> Path:
 
 
 def fetched(build: KnownBuild) -> Path | None:
-    """The file of a known build, or None if it was not fetched or is not what the catalogue states.
+    """The file of a known build, or None if it was not fetched.
 
-    It is read for its hash unless it has not changed since the last time.
+    It is read for its hash unless it has not changed since the last time. Raises `UserError` for a file that is
+    not what the catalogue states.
     """
     path = models_folder() / (plain_name(build.file) or "")
-    if not is_file(path) or path.stat().st_size != build.size_bytes:
+    if not os.path.lexists(path):
         return None
-    return path if sha256(path) == build.sha256 else None
+    if not is_file(path) or path.stat().st_size != build.size_bytes or sha256(path) != build.sha256:
+        raise UserError(
+            f"{path} is not the build {build.id} as the catalogue states it: remove it, then edgeprof fetch {build.id}"
+        )
+    return path
+
+
+def refuse_changed(path: Path) -> None:
+    """Raises `UserError` for a file that was fetched and has changed since; it is not read if its times say no."""
+    record = read_record(path)
+    if record is not None and is_file(path) and sha256(path) != record.sha256:
+        raise UserError(
+            f"{path} has changed since it was fetched on {record.fetched[:10]}: remove it and fetch it again"
+        )
 
 
 def intact(path: Path, wanted: Wanted) -> Record | None:
@@ -107,6 +121,7 @@ def finish(part: Path, target: Path, wanted: Wanted, expected: Expected) -> Reco
     record = _record(part, wanted, expected, found)
     write_record(target, record)
     settle(part, target)
+    renamed(target, found)
     return record
 
 
