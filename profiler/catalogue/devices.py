@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
@@ -170,7 +170,11 @@ def load_devices(extra: Path | None = None) -> dict[str, DeviceProfile]:
 
 def load_device(device_id: str, extra: Path | None = None) -> DeviceProfile:
     """The profile called `device_id`. Raises `UserError` with the nearest ids if there is none."""
-    profiles = load_devices(extra)
+    return called(device_id, load_devices(extra))
+
+
+def called(device_id: str, profiles: Mapping[str, DeviceProfile]) -> DeviceProfile:
+    """That of these profiles. Raises `UserError` with the nearest ids if it is not among them."""
     if device_id not in profiles:
         raise UserError(f"no device is called {device_id!r}; {nearest(device_id, profiles)}")
     return profiles[device_id]

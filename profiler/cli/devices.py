@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -37,43 +37,45 @@ def devices(
 
     Example: edgeprof devices raspberry-pi-5
     """
-    chosen = _chosen(device_id, profiles)
+    from profiler.catalogue.devices import load_devices
+
+    known = load_devices(profiles)
+    chosen = _chosen(device_id, known)
     if output is Output.JSON:
-        typer.echo(_json(chosen, _alike(profiles)))
+        typer.echo(_json(chosen, _alike(known)))
     elif device_id is None:
         _print(
             _list_table(chosen),
-            f"\n- : not known; `edgeprof devices ID` shows every figure and its source\n{_likeness(profiles)}",
+            f"\n- : not known; `edgeprof devices ID` shows every figure and its source\n{_likeness(known)}",
         )
     else:
         _print(*_details(chosen[0]))
         if chosen[0].id == "this":
-            _print(f"\n{_likeness(profiles)}")
+            _print(f"\n{_likeness(known)}")
 
 
-def _chosen(device_id: str | None, folder: Path | None) -> list[DeviceProfile]:
-    from profiler.catalogue.devices import THIS, load_device, load_devices
+def _chosen(device_id: str | None, known: Mapping[str, DeviceProfile]) -> list[DeviceProfile]:
+    from profiler.catalogue.devices import THIS, called
     from profiler.host.machine import this_machine
 
     if device_id == THIS:
         return [this_machine()]
     if device_id is not None:
-        return [load_device(device_id, folder)]
-    return [this_machine(), *load_devices(folder).values()]
+        return [called(device_id, known)]
+    return [this_machine(), *known.values()]
 
 
-def _alike(folder: Path | None) -> list[str]:
+def _alike(known: Mapping[str, DeviceProfile]) -> list[str]:
     """The profiles that this machine looks like, the most specific first."""
-    from profiler.catalogue.devices import load_devices
     from profiler.catalogue.matching import matching
     from profiler.host.identity import identity
 
-    return matching(identity(), load_devices(folder).values())
+    return matching(identity(), known.values())
 
 
-def _likeness(folder: Path | None) -> str:
+def _likeness(known: Mapping[str, DeviceProfile]) -> str:
     """The same as a sentence."""
-    found = _alike(folder)
+    found = _alike(known)
     return (
         f"This machine looks like {', '.join(found)}." if found else "This machine looks like none of them."
     )
@@ -117,7 +119,7 @@ def _list_table(profiles: list[DeviceProfile]) -> Table:
     table.columns[0].min_width = max(len(profile.id) for profile in profiles)
     for profile in profiles:
         units = "\n".join([*_cores(profile), *(_accelerators(profile) or ["-"])])
-        table.add_row(f"{profile.id}\n{profile.name}", units, _memory(profile.memory))
+        table.add_row(f"{profile.id}\n{profile.name}", units, _memory(profile.memory) or _own_memory(profile))
     return table
 
 
@@ -140,8 +142,21 @@ def _accelerators(profile: DeviceProfile) -> list[str]:
     return shown
 
 
+def _own_memory(profile: DeviceProfile) -> str:
+    """That of accelerators, where nothing is known of main memory."""
+    shown = [
+        f"{_value('bytes', found.memory_bytes.value)} of its own\n"
+        + (_value("bytes_per_s", found.memory_bytes_per_s.value) if found.memory_bytes_per_s else "-")
+        for found in profile.accelerators.values()
+        if found.memory_bytes
+    ]
+    return "\n".join(shown) or "-\n-"
+
+
 def _memory(memory: Memory) -> str:
-    """Size, then bandwidth: the theoretical figure, else the highest measured one, named as such."""
+    """Size, then bandwidth: the theoretical figure, else the highest measured one, named as such; or nothing."""
+    if not (memory.bytes or memory.theoretical_bytes_per_s or memory.measured_bytes_per_s):
+        return ""
     size = _value("bytes", memory.bytes.value) if memory.bytes else "-"
     if memory.theoretical_bytes_per_s:
         return f"{size}\n{_value('bytes_per_s', memory.theoretical_bytes_per_s.value)}"
