@@ -110,7 +110,11 @@ def test_peaks_say_precision_and_sparsity() -> None:
             "memory.bytes.value is 1024.5, accepted: a whole number; correct it",
         ),
         (', confidence = "H"', "", "memory.bytes.confidence is missing, accepted: H or M or L or D; add it"),
-        ('"my-board"', '"My Board"', "id is 'My Board', accepted: str matching regex"),
+        (
+            '"my-board"',
+            '"My Board"',
+            "id is 'My Board', accepted: 1 to 64 small letters, digits, dots and dashes",
+        ),
         ('"my-board"', '"this"', "id is 'this', which stands for the machine the program runs on"),
         (
             "[[sources]]",

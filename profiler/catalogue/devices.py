@@ -19,7 +19,12 @@ Confidence = Literal["H", "M", "L", "D"]
 """H: vendor file, raw tool output or maintainer read directly. M: copy of such a source, or one community
 source. L: undated, conflicting or aggregated. D: derived by arithmetic that the note shows."""
 
-Id = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$")]
+Id = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$", description="1 to 64 small letters, digits, dots and dashes"
+    ),
+]
 Precision = Literal["int4", "int8", "fp8", "fp16", "bf16", "tf32", "fp32"]
 T = TypeVar("T")
 

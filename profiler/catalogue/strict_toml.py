@@ -126,9 +126,17 @@ def _leaf_fault(value: object, kind: Any, key: str) -> str | None:
         msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         rule = str(error).removeprefix("Expected ").replace("`", "")
-        accepted = _accepted(kind) if ", got " in rule else rule
+        accepted = _accepted(kind) if ", got " in rule else _described(kind) or rule
         return f"{key} is {_shown(value)}, accepted: {accepted}; correct it"
     return None
+
+
+def _described(kind: Any) -> str | None:
+    """What the description of an annotated type says is accepted."""
+    rules = get_args(kind)[1:] if get_origin(kind) is Annotated else ()
+    return next(
+        (rule.description for rule in rules if isinstance(rule, msgspec.Meta) and rule.description), None
+    )
 
 
 def _without_none(kind: Any) -> Any:
