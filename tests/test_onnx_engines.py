@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +130,33 @@ def test_input_that_is_not_known_is_named(tmp_path: Path) -> None:
     onnx.save(model, folder / "model.onnx")
     with pytest.raises(EngineFailure, match="wants the input token_type_ids, which this version does not"):
         loaded(folder)
+
+
+STARVED = """
+import resource, sys
+from profiler.engines import ort
+from profiler.engines.protocol import EngineFailure
+ort.import_library()
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (32 << 20), resource.RLIM_INFINITY))
+settings = {"threads": 1, "accuracy": "built", "arena": True, "spinning": True, "graph": "all"}
+workload = {"prompt_tokens": 8, "output_tokens": 8, "depth": 0}
+try:
+    ort.load({"path": sys.argv[1], "settings": settings, "workload": workload, "build": {"graph": "model.onnx"}})
+except EngineFailure as failure:
+    print(failure.kind, failure.message)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
+def test_memory_that_runs_out_is_told_from_other_failures(
+    edgeprof: Command, smollm2: Path, tmp_path: Path
+) -> None:
+    assert edgeprof("build", "onnx", smollm2, "-o", "made").code == 0
+    done = subprocess.run(
+        [sys.executable, "-c", STARVED, tmp_path / "made"], check=True, capture_output=True, text=True
+    )
+    assert done.stdout == "out_of_memory ONNX Runtime could not allocate memory\n"
 
 
 def test_exported_folder_runs_by_its_ids(edgeprof: Command, tmp_path: Path) -> None:

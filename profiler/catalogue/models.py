@@ -176,9 +176,14 @@ def load_model(model_id: str, extra: Path | None = None) -> ModelProfile:
     return models[model_id]
 
 
+def known_builds(extra: Path | None = None) -> dict[str, KnownBuild]:
+    """All builds of all models by id."""
+    return {build.id: build for model in load_models(extra).values() for build in model.builds}
+
+
 def known_build(build_id: str, extra: Path | None = None) -> KnownBuild:
     """The build called `build_id`. Raises `UserError` with the nearest ids if there is none."""
-    builds = {build.id: build for model in load_models(extra).values() for build in model.builds}
+    builds = known_builds(extra)
     if build_id not in builds:
         raise UserError(f"no build is called {build_id!r}; {nearest(build_id, builds)}")
     return builds[build_id]

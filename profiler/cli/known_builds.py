@@ -16,9 +16,9 @@ def located(word: str) -> str:
     if os.path.lexists(word) or os.sep in word or word.lower().endswith((".gguf", ".onnx", ".json")):
         _refuse_changed(word)
         return word
-    from profiler.catalogue.models import load_models
+    from profiler.catalogue.models import known_builds
 
-    known = {build.id: build for model in load_models().values() for build in model.builds}
+    known = known_builds()
     if word not in known:
         return word
     from profiler.fetching.store import fetched

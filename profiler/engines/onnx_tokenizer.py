@@ -1,6 +1,7 @@
 """Token ids of an ONNX folder by its tokenizer.json, without any code that the folder brings."""
 
 import os
+import random
 from typing import Any, List
 
 from profiler.engines.ort_library import TOKENIZER
@@ -26,6 +27,12 @@ class OnnxTokenizer:
     def text_of(self, ids: List[int]) -> bytes:
         """The bytes that these ids stand for."""
         return bytes(self._read().decode(ids, skip_special_tokens=False).encode("utf-8"))
+
+    def random_ids(self, vocabulary: int, count: int, seed: int) -> List[int]:
+        """`count` ids drawn evenly from the vocabulary, the first one what stands before every prompt."""
+        draw = random.Random(seed)  # noqa: S311
+        ids = [draw.randrange(vocabulary) for _ in range(count)]
+        return (self.starts_with()[:1] + ids)[:count]
 
     def starts_with(self) -> List[int]:
         """The tokens that stand before every prompt; none without a tokenizer."""

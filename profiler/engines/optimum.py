@@ -1,12 +1,11 @@
 """ORTModelForCausalLM as its users run it: `model.generate`, one call for a whole text."""
 
 import os
-import random
 import time
 from typing import Any, Callable, Dict, List, Optional
 
 from profiler.engines.onnx_tokenizer import OnnxTokenizer
-from profiler.engines.ort_library import assigned, kv_bytes, onnxruntime, planned, session_options
+from profiler.engines.ort_library import assigned, failure, kv_bytes, onnxruntime, planned, session_options
 from profiler.engines.protocol import EngineFailure, Job
 
 _DISTRIBUTIONS = ("optimum", "optimum-onnx", "transformers", "onnxruntime", "torch", "tokenizers")
@@ -60,7 +59,7 @@ class Optimum:
                 session_options=session_options(job["settings"]),
             )
         except Exception as error:  # the libraries raise whatever their parsers raise
-            raise EngineFailure("load_failed", f"{type(error).__name__}: {error}") from None
+            raise failure("load_failed", "Optimum", error) from None
         self._tokenizer = OnnxTokenizer(job["path"])
         # `generate` takes special tokens that it is not given from here: no end of text, no extras.
         self._model.generation_config = generation_config_class(pad_token_id=0)
@@ -72,8 +71,7 @@ class Optimum:
         return self._tokenizer.text_of(ids)
 
     def random_ids(self, count: int, seed: int) -> List[int]:
-        draw = random.Random(seed)  # noqa: S311
-        return [draw.randrange(self._model.config.vocab_size) for _ in range(count)]
+        return self._tokenizer.random_ids(self._model.config.vocab_size, count, seed)
 
     def reset(self) -> None:
         """Nothing is kept."""

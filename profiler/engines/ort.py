@@ -5,7 +5,6 @@ Transformers.js's exports) return a longer cache at each step, which becomes the
 """
 
 import os
-import random
 import re
 import time
 from typing import Any, Dict, List, Optional
@@ -14,7 +13,7 @@ from profiler.engines.accelerators import CPU
 from profiler.engines.onnx_tokenizer import OnnxTokenizer
 from profiler.engines.ort_library import (
     assigned,
-    cause,
+    failure,
     graph_of,
     onnxruntime,
     operators,
@@ -47,7 +46,7 @@ def load(job: Job) -> "Ort":
     try:
         session = ort.InferenceSession(path, session_options(job["settings"]), providers=[CPU])
     except Exception as error:  # the library has an exception for each status, and no base of its own
-        raise EngineFailure("load_failed", f"ONNX Runtime says: {cause(error)}") from None
+        raise failure("load_failed", "ONNX Runtime", error) from None
     return Ort(job, session)
 
 
@@ -157,9 +156,7 @@ class Ort:
         return self._tokenizer.text_of(ids)
 
     def random_ids(self, count: int, seed: int) -> List[int]:
-        draw = random.Random(seed)  # noqa: S311
-        ids = [draw.randrange(self._vocabulary) for _ in range(count)]
-        return (self._tokenizer.starts_with()[:1] + ids)[:count]
+        return self._tokenizer.random_ids(self._vocabulary, count, seed)
 
     def reset(self) -> None:
         self._depth, self._pending = 0, False
@@ -195,8 +192,8 @@ class Ort:
         self._take_logits(count)
         try:
             self._session.run_with_iobinding(self._binding)
-        except Exception as error:
-            raise EngineFailure("crashed", f"ONNX Runtime says: {cause(error)}") from None
+        except Exception as error:  # as when it is loaded
+            raise failure("crashed", "ONNX Runtime", error) from None
         self._cache.after()
         self._depth = total
 

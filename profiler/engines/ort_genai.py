@@ -6,7 +6,6 @@ one evaluates the token before it. Its own tokenizer is not used: it differs fro
 
 import json
 import os
-import random
 import time
 from typing import Any, Dict, List
 
@@ -16,7 +15,7 @@ from profiler.engines.ort_library import (
     ERRORS_ONLY,
     GRAPH_LEVELS,
     SPINNING,
-    cause,
+    failure,
     graph_of,
     kv_bytes,
     onnxruntime,
@@ -25,6 +24,7 @@ from profiler.engines.ort_library import (
 )
 from profiler.engines.protocol import EngineFailure, Job
 
+LIBRARY = "ONNX Runtime GenAI"
 NO_PAD = -1
 """GenAI passes over positions that hold the pad id, and a prompt may end in it: so no id is it."""
 
@@ -46,8 +46,8 @@ def load(job: Job) -> "OrtGenai":
     """Load the folder of `job` and make a generator, or say why not in the library's own words."""
     try:
         return OrtGenai(job)
-    except RuntimeError as error:
-        raise EngineFailure("load_failed", f"ONNX Runtime GenAI says: {cause(error)}") from None
+    except (RuntimeError, MemoryError) as error:
+        raise failure("load_failed", LIBRARY, error) from None
 
 
 def inspect(job: Job) -> Dict[str, Any]:
@@ -87,15 +87,16 @@ class OrtGenai:
         return self._tokenizer.text_of(ids)
 
     def random_ids(self, count: int, seed: int) -> List[int]:
-        draw = random.Random(seed)  # noqa: S311
-        ids = [draw.randrange(self._vocabulary) for _ in range(count)]
-        return (self._tokenizer.starts_with()[:1] + ids)[:count]
+        return self._tokenizer.random_ids(self._vocabulary, count, seed)
 
     def reset(self) -> None:
         self._generator.rewind_to(0)
 
     def prefill(self, ids: List[int]) -> None:
-        self._generator.append_tokens(ids)
+        try:
+            self._generator.append_tokens(ids)
+        except (RuntimeError, MemoryError) as error:
+            raise failure("crashed", LIBRARY, error) from None
 
     def next_token(self) -> int:
         self._generator.generate_next_token()

@@ -18,6 +18,8 @@ SERVED, EXACT = "model.onnx", "model_level0.onnx"
 
 TOKENIZER = "tokenizer.json"
 ERRORS_ONLY = 3
+_OUT_OF_MEMORY = ("bad_alloc", "bad allocation", "Failed to allocate memory")
+"""Words of the C++ library's and of ONNX Runtime's own arena's exceptions."""
 
 
 def onnxruntime() -> Any:
@@ -99,6 +101,13 @@ def operators(session: Any) -> List[str]:
     """The kinds of nodes in the graph as it runs."""
     parts = session.get_provider_graph_assignment_info()
     return sorted({node.op_type for part in parts for node in part.get_nodes()})
+
+
+def failure(kind: str, library: str, error: BaseException) -> EngineFailure:
+    """What `library` raised as a failure of this kind, or of memory where that ran out: it has no type for that."""
+    if isinstance(error, MemoryError) or any(sign in str(error) for sign in _OUT_OF_MEMORY):
+        return EngineFailure("out_of_memory", f"{library} could not allocate memory")
+    return EngineFailure(kind, f"{library} says: {cause(error)}")
 
 
 def cause(error: BaseException) -> str:

@@ -45,6 +45,12 @@ def run(
         return Ended(status=status, errors=_last_lines(errors))
 
 
+def last_error(ended: Ended) -> str:
+    """The last error that pip or venv told, else the last line."""
+    errors = [line.removeprefix("ERROR: ") for line in ended.errors if line.startswith("ERROR: ")]
+    return [f"exit status {ended.status}", *ended.errors[-1:], *errors][-1]
+
+
 def printable(line: bytes) -> str:
     """`line` as text, with nothing in it that a terminal would obey."""
     text = line.decode("utf-8", "replace").rstrip()

@@ -13,7 +13,7 @@ from types import MappingProxyType
 import msgspec
 import platformdirs
 
-from profiler.environments.child import Ended, OnLine, run, shortened
+from profiler.environments.child import OnLine, last_error, run, shortened
 from profiler.errors import UserError, nearest
 
 VARIABLE = "EDGEPROF_ENVIRONMENTS"
@@ -158,10 +158,4 @@ def _pip(name: str, folder: Path, words: Iterable[str], on_line: OnLine) -> None
 def _run(name: str, command: list[str], on_line: OnLine) -> None:
     ended = run(command, on_line, environment=os.environ)
     if ended.status != 0:
-        raise UserError(f"the environment {name} could not be made: {shortened(_cause(ended))}")
-
-
-def _cause(ended: Ended) -> str:
-    """The last error that pip or venv told, else its last line."""
-    errors = [line.removeprefix("ERROR: ") for line in ended.errors if line.startswith("ERROR: ")]
-    return [f"exit status {ended.status}", *ended.errors[-1:], *errors][-1]
+        raise UserError(f"the environment {name} could not be made: {shortened(last_error(ended))}")

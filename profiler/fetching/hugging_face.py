@@ -60,9 +60,8 @@ def _stated(file: HubFile, timeout_s: float) -> HfFileMetadata:
         raise UserError(_refusal(file, error)) from None
     except HFValidationError:
         raise UserError(f"Hugging Face has no repository with such a name: {file.repo}") from None
-    except (
-        Exception
-    ) as error:  # a connection that fails raises what the library's version of its HTTP client raises
+    # A connection that fails raises whatever the HTTP client of the installed version raises.
+    except Exception as error:
         raise UserError(
             f"Hugging Face cannot be reached ({type(error).__name__}): check the connection, or HF_ENDPOINT"
         ) from None

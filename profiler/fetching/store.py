@@ -81,10 +81,7 @@ def intact(path: Path, wanted: Wanted) -> Record | None:
     if record is None or record.source != wanted.said:
         where = f"came from {record.source}" if record else "was not fetched by edgeprof"
         raise UserError(f"{path} is there already and {where}: choose another name with -o, or remove it")
-    if sha256(path) != record.sha256:
-        raise UserError(
-            f"{path} has changed since it was fetched on {record.fetched[:10]}: remove it and fetch it again"
-        )
+    refuse_changed(path)
     return record
 
 

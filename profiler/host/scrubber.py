@@ -34,33 +34,31 @@ HOST_NAMES = ("etc/hostname", "proc/sys/kernel/hostname")
 USER_VARIABLES = ("USER", "LOGNAME", "SUDO_USER", "USERNAME")
 
 USUAL_NAMES = frozenset(
-    {
-        *(
-            "admin",
-            "alarm",
-            "android",
-            "debian",
-            "ec2-user",
-            "fedora",
-            "jetson",
-            "linaro",
-            "linux",
-            "localdomain",
-        ),
-        *(
-            "localhost",
-            "nvidia",
-            "orangepi",
-            "pi",
-            "radxa",
-            "raspberrypi",
-            "rock",
-            "root",
-            "runner",
-            "ubuntu",
-        ),
-        *("user", "none", "(none)"),
-    }
+    [
+        "admin",
+        "alarm",
+        "android",
+        "debian",
+        "ec2-user",
+        "fedora",
+        "jetson",
+        "linaro",
+        "linux",
+        "localdomain",
+        "localhost",
+        "nvidia",
+        "orangepi",
+        "pi",
+        "radxa",
+        "raspberrypi",
+        "rock",
+        "root",
+        "runner",
+        "ubuntu",
+        "user",
+        "none",
+        "(none)",
+    ]
 )
 """Names that systems come with: they say nothing about anybody, and stand in the names of boards."""
 
