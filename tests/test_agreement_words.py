@@ -38,6 +38,13 @@ def test_a_build_that_was_not_checked_says_so() -> None:
     )
 
 
+def test_a_build_of_an_exporter_is_not_compared() -> None:
+    exported = msgspec.structs.replace(made(None), via="optimum")
+    assert summary(exported) == (
+        "m-onnx was made from m.Q4_1.gguf (optimum): its weights are that exporter's own and were not compared"
+    )
+
+
 def test_every_finding_of_a_check_is_told() -> None:
     assert summary(made(AGREEMENT)) == (
         "m-onnx was made from m.Q4_1.gguf (direct): all 134,515,008 weights are equal; with float32 activations "

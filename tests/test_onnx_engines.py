@@ -185,6 +185,8 @@ def test_one_model_on_three_paths(edgeprof: Command, smollm2: Path, tmp_path: Pa
     )
     done = edgeprof("run", smollm2, "made", *words, "-f", "json", "-o", "run.jsonl")
     assert done.code == 0, done.err
+    (described,) = json.loads(edgeprof("models", "made", "-f", "json").out)["models"]
+    assert (described["layout"], described["licence"]) == ("edgeprof", "apache-2.0")
     found = json.loads(done.out)
     rows = {row["engine"]: row for row in found["rows"]}
     assert set(rows) == {"llama-cpp", "ort-genai", "ort"}

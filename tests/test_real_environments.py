@@ -43,7 +43,7 @@ def test_a_gguf_file_becomes_a_folder_that_names_it(edgeprof: Command, tmp_path:
     done = edgeprof("build", "onnx", "tiny.gguf", "--via", via, "-o", "built", env=KEPT)
     assert done.code == 0, done.err
     (found,) = identify([str(tmp_path / "built")])
-    assert (found.build.via, found.build.source) == (via, "tiny.gguf")
+    assert (found.build.via, found.build.source, found.layout) == (via, "tiny.gguf", via)
     assert found.build.quantization != found.build.source
 
 

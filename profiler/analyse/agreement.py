@@ -10,6 +10,8 @@ def summary(build: Build) -> str | None:
     if build.source is None:
         return None
     made = f"{build.name} was made from {build.source} ({build.via})"
+    if build.via != "direct":
+        return f"{made}: its weights are that exporter's own and were not compared"
     if build.agreement is None:
         return f"{made}; whether it agrees with it was not checked"
     return f"{made}: {'; '.join(findings(build.agreement))}"

@@ -125,6 +125,8 @@ def _onnx(path: Path) -> Found:
         agreement=made.agreement if made else None,
     )
     said = words_of_folder(folder, onnx_config.read_config(folder, "config.json"))
+    if said.licence is None and made is not None and made.source.licence is not None:
+        said = msgspec.structs.replace(said, licence=shown(made.source.licence))
     return Found(build=build, path=folder, layout=model.layout, model=model, words=said)
 
 

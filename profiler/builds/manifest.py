@@ -15,7 +15,7 @@ _LARGEST = 1 << 20
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The file or folder that a build was made from.."""
+    """The file or folder that a build was made from; `licence` in its own words."""
 
     name: str
     size_bytes: int | None = None
@@ -23,6 +23,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     quantization: str | None = None
     architecture: str | None = None
     bits_read_per_weight: float | None = None
+    licence: str | None = None
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

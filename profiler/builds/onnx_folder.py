@@ -198,7 +198,8 @@ def _data_bytes(graph: OnnxGraph, folder: Path, name: str) -> int:
 
 
 def _layout(folder: Path, graph: str, is_genai: bool) -> str:
-    if manifest.read(folder) is not None:
+    made = manifest.read(folder)
+    if made is not None and made.via == "direct":
         return "edgeprof"
     if is_genai:
         return "genai"

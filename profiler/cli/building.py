@@ -21,6 +21,7 @@ from profiler.builds.hashes import sha256
 from profiler.builds.identify import identify
 from profiler.builds.manifest import Manifest, Source
 from profiler.builds.model_file import is_file, is_folder, shown_name
+from profiler.builds.words import words_of_gguf
 from profiler.cli.environment import ready
 from profiler.cli.progress import Progress, progress
 from profiler.environments.building import build as build_in_environment
@@ -132,6 +133,7 @@ def _write_directly(source: Path, folder: Path, shown: Progress) -> None:
                 quantization=model.quantization,
                 architecture=model.architecture,
                 bits_read_per_weight=written.gguf_bits_read_per_weight,
+                licence=words_of_gguf(header).licence,
             ),
             versions={"edgeprof": __version__, "onnx": version("onnx")},
         ),
