@@ -6,6 +6,9 @@ import difflib
 from collections.abc import Iterable
 from enum import IntEnum
 
+MOST_NAMED = 12
+"""Names in a sentence."""
+
 
 class ExitCode(IntEnum):
     """What the process returns. People's scripts rely on these numbers."""
@@ -25,9 +28,10 @@ class UserError(Exception):
 
 
 def nearest(found: str, accepted: Iterable[str]) -> str:
-    """A clause naming the accepted spelling nearest to `found`, or all of them when none is near."""
+    """A clause naming the accepted spelling nearest to `found`; when none is near, all of them or the first dozen."""
     names = sorted(accepted)
     close = difflib.get_close_matches(found, names, n=2, cutoff=0.6)
     if close:
         return "did you mean " + " or ".join(close) + "?"
-    return "accepted: " + ", ".join(names)
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return "accepted: " + ", ".join(names[:MOST_NAMED]) + more

@@ -13,7 +13,8 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
-from profiler.cli.doctor import as_json, doctor, show
+from profiler.cli.doctor import as_json, doctor, environments, show
+from profiler.environments.environments import VARIABLE
 from profiler.errors import UserError
 from profiler.host.counters import BusyNow
 from profiler.host.environment import Environment
@@ -106,3 +107,13 @@ def test_its_help_costs_no_heavy_import() -> None:
     code = "import sys, profiler.cli.doctor; print({'rich', 'msgspec', 'psutil'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_environments_that_were_not_made_are_told_with_what_to_type(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    assert [(finding.code, finding.seen, finding.advice) for finding in environments()] == [
+        ("engine.setup_optimum", "not made", "edgeprof setup optimum"),
+        ("engine.setup_genai", "not made", "edgeprof setup genai"),
+    ]

@@ -47,11 +47,30 @@ def doctor(
     from profiler.host.preflight import findings
 
     here, busy = environment(), busy_now()
-    found = findings(here=here, busy=busy)
+    found = [*findings(here=here, busy=busy), *environments()]
     if output == "json":
         typer.echo(as_json(here, found))
     else:
         show(Console(highlight=False), found, busy)
+
+
+def environments() -> list[Finding]:
+    """One finding for each environment of its own: whether it was made, and what to type if not."""
+    from profiler.environments.environments import ENVIRONMENTS, python_of
+    from profiler.host.finding import Finding
+
+    return [
+        Finding(code=f"engine.setup_{name}", status="ok", seen="made", why=spec.purpose)
+        if python_of(name)
+        else Finding(
+            code=f"engine.setup_{name}",
+            status="missing",
+            seen="not made",
+            why=spec.purpose,
+            advice=f"edgeprof setup {name}",
+        )
+        for name, spec in ENVIRONMENTS.items()
+    ]
 
 
 def as_json(here: Environment, found: list[Finding]) -> str:
