@@ -23,7 +23,7 @@ if "profiler" not in sys.modules:
     sys.modules["profiler"] = _package
 
 from profiler.engines.protocol import Engine, EngineFailure, EngineModule, Job
-from profiler.measure import worker_memory
+from profiler.measure import worker_counters, worker_memory
 
 PASS, START, EVALUATED, FIRST = 0, 1, 2, 3
 """Words of the stamp buffer: pass number, prompt received, prompt evaluated, first token."""
@@ -178,11 +178,11 @@ class Measurement:
         self._go_to_depth()
         tokenized_ns = self._time_tokenizer()
         self._clear_stamps(number)
-        before = worker_memory.counters()
+        before = worker_counters.counters()
         started = time.perf_counter_ns()
         output = self._one_pass(tokens)
         wall_ns = time.perf_counter_ns() - started
-        moved = worker_memory.difference(before, worker_memory.counters())
+        moved = worker_counters.difference(before, worker_counters.counters())
         self._report(number, tokens, output, tokenized_ns, dict(moved, wall_ns=wall_ns))
 
     def _go_to_depth(self) -> None:

@@ -143,7 +143,10 @@ def varying(cases: Sequence[Case]) -> list[str]:
 class Plan(Record, frozen=True, kw_only=True):
     """What a run sets out to do. `rounds` is fixed by `--processes`; None means the checkpoints decide.
 
-    `settle_s` is how long each worker's start may wait for other programs to go quiet.
+    `settle_s` is how long each worker's start may wait for other programs to go quiet. With `until_decided` the run
+    may also stop at a checkpoint where every comparison has its verdict. `more_passes` says that a case whose start
+    costs more than three of its passes runs five. `anchors` are cases measured only to tie this run to others. `cold`
+    evicts each build before its worker starts. `sustained_s` makes one long worker of each case.
     """
 
     builds: Annotated[list[Build], msgspec.Meta(min_length=1, max_length=MOST_CASES)]
@@ -156,6 +159,11 @@ class Plan(Record, frozen=True, kw_only=True):
     stall_s: Seconds
     checkpoints: Annotated[list[Rounds], msgspec.Meta(min_length=1, max_length=MOST_ROUNDS)]
     settle_s: Seconds = 10.0
+    until_decided: bool = False
+    more_passes: bool = False
+    anchors: list[str] = []
+    cold: bool = False
+    sustained_s: Seconds = 0.0
 
 
 class Device(Record, frozen=True, kw_only=True):
@@ -203,7 +211,12 @@ class Phase(Record, frozen=True, kw_only=True):
 
 
 class Counters(Record, frozen=True, kw_only=True):
-    """How far kernel counters moved during a pass. `busy_ns` is that of all CPUs and all processes."""
+    """How far kernel counters moved during a pass.
+
+    `busy_ns` is that of all CPUs and all processes, `steal_ns` what the hypervisor gave to other guests. A pressure is
+    the time in which some task of the machine waited; pages swapped are those of all processes. `throttle_events`
+    counts how often the processor slowed itself down for heat.
+    """
 
     wall_ns: Natural
     own_cpu_ns: Whole | None = None
@@ -212,13 +225,26 @@ class Counters(Record, frozen=True, kw_only=True):
     major_faults: Whole | None = None
     minor_faults: Whole | None = None
     involuntary_switches: Whole | None = None
+    cpu_pressure_ns: Whole | None = None
+    memory_pressure_ns: Whole | None = None
+    io_pressure_ns: Whole | None = None
+    swapped_in_pages: Whole | None = None
+    swapped_out_pages: Whole | None = None
+    throttle_events: Whole | None = None
+
+
+class Conditions(Record, frozen=True, kw_only=True):
+    """The state of the processor at one moment: mean clock of the CPUs in use, highest temperature of its sensors."""
+
+    clock_hz: Natural | None = None
+    temperature_c: float | None = None
 
 
 class Pass(Record, frozen=True, kw_only=True):
     """Stamps of one pass: `start_ns` on the clock of the stamps, the others counted from it.
 
     Number 0 is the warm-up: its first token is the first of the process, and no headline contains it.
-    A pass that the worker did not finish has no counters.
+    A pass that the worker did not finish has no counters. `conditions` are those at its end.
     """
 
     number: Natural
@@ -230,6 +256,7 @@ class Pass(Record, frozen=True, kw_only=True):
     output_bytes: Natural | None = None
     output_sha256: str | None = None
     counters: Counters | None = None
+    conditions: Conditions | None = None
 
 
 class Failure(Record, frozen=True, kw_only=True):
@@ -240,7 +267,11 @@ class Failure(Record, frozen=True, kw_only=True):
 
 
 class Worker(Record, frozen=True, kw_only=True):
-    """Everything one worker saw. Round and attempt say where it stands in the plan."""
+    """Everything one worker saw. Round and attempt say where it stands in the plan.
+
+    `cached_share` is the share of the build's bytes that lay in the page cache just before the start; `evicted` says
+    whether they were sent away for a cold start and none was left, and `not_evicted` why not.
+    """
 
     type: str = "worker"
     case: str
@@ -251,6 +282,10 @@ class Worker(Record, frozen=True, kw_only=True):
     ended: Anchor
     quiet_wait_s: float | None = None
     foreign_share_before: float | None = None
+    cached_share: Share | None = None
+    evicted: bool | None = None
+    not_evicted: str | None = None
+    conditions: Conditions | None = None
     import_ms: float | None = None
     load_ms: float | None = None
     facts: dict[str, Any] | None = None
