@@ -58,7 +58,7 @@ class TestRow:
         )
 
     def test_passes_too_short_for_the_kernels_ticks(self) -> None:
-        seen = rounds("r1", EIGHT, counters=counters(wall_ms=400))
+        seen = rounds("r1", EIGHT, counters=counters(wall_ms=200))
         assert "intrusion_unknown" in row_notices(seen)
 
     def test_nearly_everything_disturbed(self) -> None:

@@ -76,7 +76,7 @@ def _unjudged(found: Samples) -> Notice | None:
         return None
     return Notice(
         code="intrusion_unknown",
-        seen="whether others disturbed these passes cannot be told: they are shorter than half a second, or this "
+        seen="whether others disturbed these passes cannot be told: they are shorter than 0.3 s, or this "
         "system does not count it",
         advice="a longer answer (-n) can be judged where the kernel counts",
     )
