@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 import pytest
@@ -16,16 +17,18 @@ from profiler.runfile import Run, read
 from tests.conftest import LIMIT_S, Outcome
 
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="this is what Linux does")
+T = TypeVar("T")
 BUFFERS = "/dev/shm/edgeprof-"
 
 
-def until(true: Callable[[], object], limit_s: float = 30) -> None:
-    """Wait until `true()` is, or fail."""
+def until(found: Callable[[], T], limit_s: float = 30) -> T:
+    """Wait for what is found to be true, or something at all, and return it; else fail."""
     end = time.monotonic() + limit_s
-    while not true():
+    while not (seen := found()):
         if time.monotonic() > end:
             pytest.fail("waited in vain")
         time.sleep(0.01)
+    return seen
 
 
 class RunInProcess:
@@ -60,12 +63,10 @@ class RunInProcess:
     def worker(self, after: int = 1) -> psutil.Process:
         """The worker that measures once the file has `after` lines, when its stamps are mapped."""
         self.until_lines(after)
-        found: list[psutil.Process] = []
-        until(lambda: found.extend(w for w in self._workers() if buffers(w)) or found)
-        return found[0]
+        return until(self._measuring)[0]
 
-    def _workers(self) -> list[psutil.Process]:
-        return [child for child in self.parent.children() if is_worker(child)]
+    def _measuring(self) -> list[psutil.Process]:
+        return [child for child in self.parent.children() if is_worker(child) and buffers(child)]
 
     def tree(self) -> list[psutil.Process]:
         """The command and all its descendants."""
