@@ -14,10 +14,11 @@ OLD, NEW = Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup")
 
 
 class MemoryGroup:
-    """The folder of one group."""
+    """One group. `line` is what /proc/self/cgroup says of its processes."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, old: bool) -> None:
         self._folder = folder
+        self.line = f"4:memory:/{folder.name}\n" if old else f"0::/{folder.name}\n"
 
     def enter(self) -> None:
         """Put the calling process, and all that it will start, into the group."""
@@ -45,7 +46,7 @@ def memory_group(limit_bytes: int) -> Iterator[MemoryGroup]:
         (folder / ("memory.limit_in_bytes" if old else "memory.max")).write_text(str(limit_bytes))
         with contextlib.suppress(OSError):
             (folder / "memory.swappiness" if old else folder / "memory.swap.max").write_text("0")
-        yield MemoryGroup(folder)
+        yield MemoryGroup(folder, old)
     finally:
         _remove(folder)
 

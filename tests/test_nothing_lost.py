@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 import pytest
 
+from profiler.measure.endings import oom_kill_count
 from profiler.measure.stamps import stamp_buffer, words
 from profiler.measure.worker import PASS
 from profiler.runfile import read
@@ -31,7 +32,7 @@ from tests.injecting import (
     make_old,
     until,
 )
-from tests.memory_group import memory_group
+from tests.memory_group import MemoryGroup, memory_group
 
 pytestmark = LINUX
 
@@ -171,6 +172,7 @@ class TestMemoryRunsOut:
             run = start(eater, script("sound"), *SHORT, *THREE_ROUNDS, before=group.enter)
             assert run.ending().code == 0
             assert group.kills() == 1
+            assert counted_inside(group, file.with_name("root")) == 1
         found = read(file)
         assert failures(found) == {(1, "r1"): "out_of_memory"}
         assert found.workers[-1].failure is None
@@ -198,6 +200,14 @@ class TestMemoryRunsOut:
             assert group.kills() == 1
         assert ending.code == 3
         assert failures(read(forced)) == {(0, "r1"): "out_of_memory"}
+
+
+def counted_inside(group: MemoryGroup, root: Path) -> int:
+    """What a process of this group counts where, as in some containers, nothing counts for the machine."""
+    (root / "proc/self").mkdir(parents=True)
+    (root / "proc/self/cgroup").write_text(group.line)
+    (root / "sys").symlink_to("/sys")
+    return oom_kill_count(root)
 
 
 class TestParentIsKilled:

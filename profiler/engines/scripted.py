@@ -154,7 +154,7 @@ _FAILURES: Dict[str, Any] = {
     "raise": _raise,
     "noise": _print_noise,
     "eat": _eat,
-    "spawn": lambda fail: subprocess.Popen(["sleep", "3600"]),
+    "spawn": lambda fail: subprocess.Popen(["sleep", "60"]),
     "hang": lambda fail: time.sleep(3600),
     "hang_at_exit": lambda fail: atexit.register(time.sleep, 3600),
     "crash_at_exit": lambda fail: atexit.register(os.abort),
