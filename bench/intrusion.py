@@ -10,12 +10,12 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import random
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 
@@ -25,7 +25,7 @@ from bench.demo_models import demo_models
 from bench.hogs import TRACE, playing, read_log, read_trace
 from bench.llama_bench_build import environment, llama_bench
 from bench.pairs import MOST_FOREIGN, Ratio, ratio, watched
-from bench.truth import Truth, truths
+from bench.truth import LONG_S, Truth, truths
 from profiler import runfile
 from profiler.analyse.report import report
 from profiler.host.counters import wait_until_quiet
@@ -35,6 +35,7 @@ PROCESSES, REPETITIONS = 6, 5
 TOKENS = 128
 WITHIN = 0.02
 MOST_TRIES = 3
+LOG = "hogs.jsonl"
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,90 +59,81 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
         return math.log(self.traced.tokens_per_s / self.quiet.tokens_per_s)
 
 
-Tool = Callable[[float | None], Figure]
-"""Measures under the trace from a second on, or, given None, on the quiet machine."""
+Tool = Callable[[Path], Figure]
+"""Measures once, with its files in a new folder, in which the hogs, if there are any, keep their log."""
 
 
-def edgeprof(model: Path, threads: int, trace: Path) -> Tool:
-    """A run of six processes, in the way of `-w tg128`, its figure as the report has it."""
+def edgeprof(model: Path, threads: int) -> Tool:
+    """A run of six processes: the figure of its report."""
     words = [str(model), "-w", f"tg{TOKENS}", "-t", str(threads), "--processes", str(PROCESSES)]
 
-    def measure(offset_s: float | None) -> Figure:
-        with tempfile.TemporaryDirectory() as folder:
-            path, log = Path(folder) / "run.jsonl", Path(folder) / "hogs.jsonl"
-            command = [sys.executable, "-m", "profiler", "run", *words, "-o", str(path)]
-            _run(command, dict(os.environ), offset_s, trace, log)
-            run, slices = runfile.read(path), read_log(log)
+    def measure(folder: Path) -> Figure:
+        path = folder / "run.jsonl"
+        command = [sys.executable, "-m", "profiler", "run", *words, "-o", str(path)]
+        subprocess.run(command, check=True, capture_output=True)
+        run = runfile.read(path)
         found = report(run).rows[0].metrics["tg_tps"]
         assert found.value, found.reason
         spread = ((found.high or math.inf) - (found.low or 0)) / 2
-        return Figure(tokens_per_s=found.value, spread=spread, passes=truths(run, slices))
+        return Figure(tokens_per_s=found.value, spread=spread, passes=truths(run, read_log(folder / LOG)))
 
     return measure
 
 
-def theirs(model: Path, threads: int, trace: Path) -> Tool:
+def theirs(model: Path, threads: int) -> Tool:
     """`llama-bench -r 5`: mean and standard deviation as it prints them."""
     asked = ["-p", 0, "-n", TOKENS, "-t", threads, "-r", REPETITIONS, "-ngl", 0, "-o", "json"]
     command = [str(word) for word in (llama_bench(), "-m", model, *asked)]
 
-    def measure(offset_s: float | None) -> Figure:
-        with tempfile.TemporaryDirectory() as folder:
-            log = Path(folder) / "hogs.jsonl"
-            output = _run(command, environment(), offset_s, trace, log)
-        found = json.loads(output)[0]
+    def measure(_: Path) -> Figure:
+        output = subprocess.run(command, env=environment(), check=True, capture_output=True).stdout
+        (found,) = json.loads(output)
         return Figure(tokens_per_s=found["avg_ts"], spread=found["stddev_ts"])
 
     return measure
 
 
-def _run(
-    command: Sequence[str], env: Mapping[str, str], offset_s: float | None, trace: Path, log: Path
-) -> bytes:
-    """What a command prints, run from a quiet moment on. The hogs begin with it; a run that is to be quiet is made
-    again while others disturb it."""
+def pair(tool: Tool, trace: Path, offset_s: float, draw: random.Random) -> Pair:
+    """Quiet and traced, next to each other in time, in drawn order."""
+    found: dict[str, Figure] = {}
+    names = ["quiet", "traced"]
+    draw.shuffle(names)
+    for name in names:
+        found[name] = quiet(tool) if name == "quiet" else traced(tool, trace, offset_s)
+    return Pair(**found)
 
-    def output() -> bytes:
-        return subprocess.run(command, env=env, check=True, capture_output=True).stdout
 
+def quiet(tool: Tool) -> Figure:
+    """What a tool says on the quiet machine; asked again, at most twice, where others disturbed it."""
     for _ in range(MOST_TRIES):
         wait_until_quiet()
-        if offset_s is not None:
-            with playing(trace, log, offset_s):
-                return output()
-        printed, share = watched(output)
+        with tempfile.TemporaryDirectory() as folder:
+            figure, share = watched(partial(tool, Path(folder)))
         if share is None or share <= MOST_FOREIGN:
-            return printed
-    print(
-        f"others disturbed a quiet run {MOST_TRIES} times ({share:.0%}): it counts nevertheless",
-        file=sys.stderr,
-    )
-    return printed
+            return figure
+    print(f"others disturbed a quiet run (they used {share:.0%}); it counts nevertheless", file=sys.stderr)
+    return figure
 
 
-def pair(tool: Tool, offset_s: float, draw: random.Random) -> Pair:
-    """Quiet and traced, next to each other in time, in drawn order."""
-    moments = [None, offset_s]
-    draw.shuffle(moments)
-    found = {moment: tool(moment) for moment in moments}
-    return Pair(quiet=found[None], traced=found[offset_s])
+def traced(tool: Tool, trace: Path, offset_s: float) -> Figure:
+    """What a tool says while the trace is played from `offset_s` on. It begins on a quiet machine."""
+    wait_until_quiet()
+    with tempfile.TemporaryDirectory() as folder, playing(trace, Path(folder) / LOG, offset_s):
+        return tool(Path(folder))
 
 
-def measure(tools: dict[str, Tool], pairs: int, period_s: float) -> dict[str, list[Pair]]:
+def measure(tools: dict[str, Tool], pairs: int, trace: Path) -> dict[str, list[Pair]]:
     """All pairs. Each begins at another second of the trace, spread evenly over its period."""
+    period_s = read_trace(trace).period_s
     draw, names = random.Random(1), list(tools)
     found: dict[str, list[Pair]] = {name: [] for name in tools}
     for number in range(pairs):
         draw.shuffle(names)
         for name in names:
-            one = pair(tools[name], period_s * number / pairs, draw)
+            one = pair(tools[name], trace, period_s * number / pairs, draw)
             found[name].append(one)
-            quiet, traced = one.quiet.tokens_per_s, one.traced.tokens_per_s
-            print(
-                f"pair {number + 1} {name}: quiet {quiet:.1f}, traced {traced:.1f}",
-                file=sys.stderr,
-                flush=True,
-            )
+            speeds = f"quiet {one.quiet.tokens_per_s:.1f}, under hogs {one.traced.tokens_per_s:.1f} tok/s"
+            print(f"pair {number + 1} of {pairs}, {name}: {speeds}", file=sys.stderr, flush=True)
     return found
 
 
@@ -177,20 +169,21 @@ def verdict(pairs: Sequence[Pair]) -> str:
 
 
 def marks(pairs: Sequence[Pair]) -> list[str]:
-    """How the marks agree with what the hogs say they did, and every disturbed pass without a mark."""
-    judged = [one for p in pairs for one in p.traced.passes if one.judged]
-    short = sum(len(p.traced.passes) for p in pairs) - len(judged)
-    quiet = [one for p in pairs for one in p.quiet.passes if one.judged]
+    """How the marks agree with what the hogs say they did, and every long disturbed pass without a mark."""
+    every = [done for one in pairs for done in one.traced.passes]
     lines = ["| Passes of edgeprof under hogs | marked | not marked |", "| --- | ---: | ---: |"]
-    for words, disturbed in (("disturbed by hogs", True), ("not disturbed by hogs", False)):
-        these = [one.marked for one in judged if one.disturbed is disturbed]
-        lines.append(f"| {words} | {sum(these)} | {len(these) - sum(these)} |")
-    lines += ["", f"too short to be judged: {short}; marked on the quiet machine: {_of(quiet)}"]
-    return lines + [f"not marked: {_told(one)}" for one in judged if one.disturbed and not one.marked]
+    for length, long in ((f"longer than {LONG_S} s", True), ("shorter", False)):
+        for words, disturbed in (("disturbed by hogs", True), ("not disturbed by hogs", False)):
+            these = [one for one in every if (one.long, one.disturbed) == (long, disturbed)]
+            lines.append(f"| {length}, {words} | {_marked(these)} | {len(these) - _marked(these)} |")
+    still = [done for one in pairs for done in one.quiet.passes]
+    lines.append(f"| on the quiet machine | {_marked(still)} | {len(still) - _marked(still)} |")
+    missed = [one for one in every if one.long and one.disturbed and not one.marked]
+    return [*lines, "", f"long, disturbed, not marked: {len(missed)}", *map(_told, missed)]
 
 
-def _of(passes: Sequence[Truth]) -> str:
-    return f"{sum(one.marked for one in passes)} of {len(passes)}"
+def _marked(passes: Sequence[Truth]) -> int:
+    return sum(one.marked for one in passes)
 
 
 def _told(one: Truth) -> str:
@@ -212,13 +205,12 @@ def main() -> None:
     trace = read_trace(asked.trace)
     ours, other = f"edgeprof, {PROCESSES} processes", f"llama-bench -r {REPETITIONS}"
     tools = {
-        ours: edgeprof(asked.model, asked.threads, asked.trace),
-        other: theirs(asked.model, asked.threads, asked.trace),
+        ours: edgeprof(asked.model, asked.threads),
+        other: theirs(asked.model, asked.threads),
     }
-    found = measure(tools, max(2, asked.pairs), trace.period_s)
-    print(
-        f"{asked.model.name}, tg{TOKENS}, {asked.threads} threads; hogs busy {trace.disturbed_share:.0%} of the time\n"
-    )
+    found = measure(tools, max(2, asked.pairs), asked.trace)
+    busy = f"hogs busy {trace.disturbed_share:.0%} of the time"
+    print(f"{asked.model.name}, tg{TOKENS}, {asked.threads} threads; {busy}; ± as each tool prints it\n")
     print("\n".join([*figures(found), "", verdict(found[ours]), "", *marks(found[ours])]))
 
 

@@ -9,13 +9,15 @@ import msgspec
 from bench.hogs import Slice
 from profiler.analyse.intrusion import (
     FOREIGN_SHARE_LIMIT,
-    SHORTEST_JUDGED_NS,
     counted,
     foreign_share,
     intruded,
 )
 from profiler.analyse.study import cores
 from profiler.runfile import Pass, Run, Worker
+
+LONG_S = 0.5
+"""Every disturbed pass that is longer must be marked."""
 
 
 class Truth(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,9 +31,9 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
     marked: bool
 
     @property
-    def judged(self) -> bool:
-        """Whether it is long enough to be judged."""
-        return self.took_s * 1e9 >= SHORTEST_JUDGED_NS
+    def long(self) -> bool:
+        """Whether it is so long that a disturbance must be marked."""
+        return self.took_s > LONG_S
 
     @property
     def disturbed(self) -> bool:

@@ -200,7 +200,7 @@ def test_truth_is_the_hogs_share_and_a_mark_is_the_counters() -> None:
     assert (quiet.marked, marked.marked) == (False, True)
     (loud, _) = truths(seen, [burnt(began_ms, began_ms + 140, 28.1)])
     assert loud.disturbed
-    assert not loud.judged, "0.14 s are too short"
+    assert not loud.long, "0.14 s are not half a second"
 
 
 def test_every_pass_that_a_hog_disturbed_is_marked(script: Script, edgeprof: Command, tmp_path: Path) -> None:
@@ -215,7 +215,7 @@ def test_every_pass_that_a_hog_disturbed_is_marked(script: Script, edgeprof: Com
         outcome = edgeprof("run", build, "--engine", "scripted", *asked, "-o", path)
     assert outcome.code == 0, outcome.err
     passes = truths(read(path), read_log(log))
-    assert all(one.judged for one in passes)
+    assert all(one.long for one in passes)
     beyond_ticks = [one for one in passes if one.hogs_share > FOREIGN_SHARE_LIMIT + 0.03 / one.took_s]
     assert beyond_ticks
     assert [one for one in beyond_ticks if not one.marked] == []
