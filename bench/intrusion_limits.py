@@ -16,7 +16,7 @@ from statistics import median
 import msgspec
 
 from profiler import runfile
-from profiler.analyse.intrusion import FOREIGN_SHARE_LIMIT, counted
+from profiler.analyse.intrusion import FOREIGN_CPU, counted, foreign_share
 from profiler.analyse.study import cores
 from profiler.runfile import Counters, Run
 
@@ -32,13 +32,6 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 
     slowness: float
     shares: Mapping[str, float | None]
-
-
-def _foreign(moved: Counters, cores: int) -> float | None:
-    """As in the analysis, but of passes of any length."""
-    if moved.busy_ns is None or moved.own_cpu_ns is None:
-        return None
-    return max(0.0, (moved.busy_ns - moved.own_cpu_ns) / (cores * moved.wall_ns))
 
 
 def _of_cores(name: str) -> Share:
@@ -67,7 +60,7 @@ class Tried(msgspec.Struct, frozen=True):
 
 
 TRIED: dict[str, Tried] = {
-    FOREIGN: Tried(_foreign, (0.02, 0.03, 0.05, 0.08, 0.10)),
+    FOREIGN: Tried(foreign_share, (0.02, 0.03, 0.05, 0.08, 0.10)),
     "steal": Tried(_of_cores("steal_ns"), (0.0, 0.01, 0.02, 0.03, 0.05, 0.10)),
     "CPU pressure": Tried(_of_time("cpu_pressure_ns"), (0.05, 0.10, 0.20, 0.30, 0.50)),
     "memory pressure": Tried(_of_time("memory_pressure_ns"), (0.0, 0.01, 0.05, 0.10)),
@@ -144,7 +137,7 @@ def limits(passes: Sequence[Seen]) -> list[str]:
     heads.append("flags others")
     besides = [f"{head} besides" for head in heads]
     lines = [f"| Limit | {' | '.join(heads + besides)} |", "| --- |" + " ---: |" * 2 * len(heads)]
-    left = [p for p in passes if not (p.shares[FOREIGN] or 0) > FOREIGN_SHARE_LIMIT]
+    left = [p for p in passes if not (p.shares[FOREIGN] or 0) > FOREIGN_CPU.limit]
     for name, tried in TRIED.items():
         for limit in tried.limits:
             cells = [*_found(passes, name, limit), *_found(left, name, limit)]

@@ -7,12 +7,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from bench.hogs import Slice
-from profiler.analyse.intrusion import (
-    FOREIGN_SHARE_LIMIT,
-    counted,
-    foreign_share,
-    intruded,
-)
+from profiler.analyse.intrusion import FOREIGN_CPU, counted, foreign_share, intruded
 from profiler.analyse.study import cores
 from profiler.runfile import Pass, Run, Worker
 
@@ -38,7 +33,7 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def disturbed(self) -> bool:
         """Whether the hogs took more than others may."""
-        return self.hogs_share > FOREIGN_SHARE_LIMIT
+        return self.hogs_share > FOREIGN_CPU.limit
 
 
 def span(worker: Worker, done: Pass) -> tuple[int, int]:
@@ -72,6 +67,6 @@ def _truth(worker: Worker, done: Pass, slices: Sequence[Slice], cores: int) -> T
         number=done.number,
         took_s=(ended_ns - began_ns) / 1e9,
         hogs_share=cpu_inside(slices, began_ns, ended_ns) / (cores * (ended_ns - began_ns)),
-        foreign_share=foreign_share(done, cores),
+        foreign_share=foreign_share(done.counters, cores),
         marked=intruded(done, cores),
     )

@@ -15,7 +15,7 @@ import pytest
 
 from bench.hogs import ROOT, TRACE, Slice, Trace, playing, read_log, read_trace, spells
 from bench.truth import cpu_inside, span, truths
-from profiler.analyse.intrusion import FOREIGN_SHARE_LIMIT
+from profiler.analyse.intrusion import FOREIGN_CPU
 from profiler.errors import UserError
 from profiler.runfile import Anchor, Worker, read
 from tests.conftest import Command, Script
@@ -216,6 +216,6 @@ def test_every_pass_that_a_hog_disturbed_is_marked(script: Script, edgeprof: Com
     assert outcome.code == 0, outcome.err
     passes = truths(read(path), read_log(log))
     assert all(one.long for one in passes)
-    beyond_ticks = [one for one in passes if one.hogs_share > FOREIGN_SHARE_LIMIT + 0.03 / one.took_s]
+    beyond_ticks = [one for one in passes if one.hogs_share > FOREIGN_CPU.limit + 0.03 / one.took_s]
     assert beyond_ticks
     assert [one for one in beyond_ticks if not one.marked] == []
