@@ -23,6 +23,7 @@ from profiler.errors import UserError
 from profiler.measure import worker as worker_script
 from profiler.measure.endings import failure_of, oom_kill_count, printable
 from profiler.measure.events import (
+    ConditionsRead,
     Done,
     Failed,
     Imported,
@@ -36,7 +37,7 @@ from profiler.measure.events import (
 )
 from profiler.measure.stamps import progress, stamp_buffer, unfinished_pass, words
 from profiler.measure.worker_environment import worker_environment
-from profiler.runfile import Anchor, Build, Case, Failure, Pass, Phase, Workload
+from profiler.runfile import Anchor, Build, Case, Conditions, Failure, Pass, Phase, Workload
 
 LOOK_EVERY_S = 0.25
 GRACE_S = 10.0
@@ -53,6 +54,7 @@ class Seen(msgspec.Struct, kw_only=True):
 
     started: Anchor | None = None
     ended: Anchor | None = None
+    conditions: Conditions | None = None
     import_ms: float | None = None
     load_ms: float | None = None
     facts: dict[str, Any] | None = None
@@ -217,6 +219,8 @@ def _note(event: WorkerEvent, seen: Seen) -> None:
             seen.started = anchor
         case Imported(ms=ms):
             seen.import_ms = ms
+        case ConditionsRead(conditions=conditions):
+            seen.conditions = conditions
         case Inspected(facts=facts):
             seen.facts = facts
         case Loaded(ms=ms, facts=facts):

@@ -159,7 +159,7 @@ def _header(plan: Plan, profile: DeviceProfile) -> Header:
 def device_of(profile: DeviceProfile, cpu_model: str | None) -> Device:
     """What a run file keeps of a device profile."""
     memory = profile.memory
-    bandwidth = memory.theoretical_bytes_per_s
+    bandwidth, throttles = memory.theoretical_bytes_per_s, profile.limits.throttle_celsius
     counts = [cluster.count.value for cluster in profile.cpu if cluster.count is not None]
     return Device(
         id=profile.id,
@@ -169,6 +169,7 @@ def device_of(profile: DeviceProfile, cpu_model: str | None) -> Device:
         memory_bytes=memory.bytes.value if memory.bytes else None,
         memory_bandwidth_bytes_per_s=bandwidth.value if bandwidth else None,
         bandwidth_source=f"theoretical, {bandwidth.source}" if bandwidth else None,
+        throttle_celsius=throttles.value if throttles else None,
     )
 
 
