@@ -80,7 +80,9 @@ class Done(_Event, frozen=True, kw_only=True, tag="done"):
     anchor: Anchor
 
 
-WorkerEvent = Started | Imported | ConditionsRead | Inspected | Loaded | PhaseEnded | PassEnded | Failed | Done
+WorkerEvent = (
+    Started | Imported | ConditionsRead | Inspected | Loaded | PhaseEnded | PassEnded | Failed | Done
+)
 
 _decoder: msgspec.json.Decoder[WorkerEvent] = msgspec.json.Decoder(WorkerEvent)
 

@@ -66,9 +66,20 @@ class Seen(msgspec.Struct, kw_only=True):
 
 
 def job(
-    case: Case, build: Build, path: Path, *, mode: str, round_number: int, passes: int, seed: int
+    case: Case,
+    build: Build,
+    path: Path,
+    *,
+    mode: str,
+    round_number: int,
+    passes: int,
+    seed: int,
+    sustained_s: float = 0.0,
 ) -> dict[str, Any]:
-    """The order for a worker: `mode` is "measure" or "inspect"."""
+    """The order for a worker: `mode` is "measure" or "inspect".
+
+    With `sustained_s`, passes begin for so many seconds, `passes` at most.
+    """
     workload = msgspec.to_builtins(case.workload)
     if case.workload.method == "text":
         workload["text"] = text_of(case.workload.id)
@@ -82,6 +93,7 @@ def job(
         "workload": workload,
         "round": round_number,
         "passes": passes,
+        "sustained_s": sustained_s or None,
         "seed": seed,
         "cpus": sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
     }

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from profiler.measure.worker_conditions import Processor, allowed_cpus
+from profiler.runfile import Workload
 
 SHORTEST_S, LONGEST_S = 90.0, 2 * 3600.0
 """What may be asked for: more than the first minute, which the rest is compared with, and what one line can hold."""
@@ -21,9 +22,9 @@ LONGEST_COOLING_S = 300.0
 LOOK_EVERY_S = 2.0
 
 
-def most_passes(output_tokens: int) -> int:
+def most_passes(workload: Workload) -> int:
     """The passes after which a sustained worker ends, however much time is left."""
-    return max(1, min(MOST_PASSES, MOST_STAMPS // max(1, output_tokens)))
+    return max(1, min(MOST_PASSES, MOST_STAMPS // max(1, workload.output_tokens)))
 
 
 def processor_temperature() -> float | None:

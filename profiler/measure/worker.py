@@ -140,9 +140,7 @@ def raw_pass(engine: Engine, ids: List[int], fed: List[int], stamps: Stamps) -> 
 class Measurement:
     """The passes of one loaded build."""
 
-    def __init__(
-        self, job: Job, engine: Engine, processor: Processor, stamps: Stamps, emit: Emit
-    ) -> None:
+    def __init__(self, job: Job, engine: Engine, processor: Processor, stamps: Stamps, emit: Emit) -> None:
         self._engine, self._processor, self._stamps, self._emit = engine, processor, stamps, emit
         self._workload = job["workload"]
         self._seed = job["seed"]
