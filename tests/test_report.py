@@ -95,6 +95,7 @@ class JsonReport(Contract, frozen=True):
     varying: list[str]
     rounds: int
     passes: int
+    most_passes: int
     stopped: str | None
     elapsed_s: float
     resolution: dict[str, float]

@@ -13,6 +13,7 @@ from profiler.analyse.bandwidth import bandwidth_share, bits_read, read_bytes
 from profiler.analyse.comparison import Comparison, resolution
 from profiler.analyse.contrasts import best_rows, comparisons
 from profiler.analyse.estimate import Estimate, estimates
+from profiler.analyse.intrusion import counted
 from profiler.analyse.metrics import PASS_METRICS, judged_metrics
 from profiler.analyse.notices import Notice, row_notices, run_notices
 from profiler.analyse.samples import pass_values
@@ -67,6 +68,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     varying: list[str]
     rounds: int
     passes: int
+    most_passes: int
     stopped: str | None
     elapsed_s: float
     resolution: dict[str, float]
@@ -98,6 +100,7 @@ def report(run: Run, base: str | None = None) -> Report:
         varying=varying(plan.cases),
         rounds=len({worker.round for worker in run.workers if worker.passes}),
         passes=plan.passes,
+        most_passes=max((len(counted(worker.passes)) for worker in run.workers), default=plan.passes),
         stopped=run.ended.reason if run.ended else None,
         elapsed_s=_elapsed_s(run.workers),
         resolution=resolution(compared),

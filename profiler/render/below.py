@@ -107,7 +107,9 @@ def _said(settings: Settings, names: Sequence[str]) -> list[str]:
 
 def _run(report: Report) -> str:
     cases = plural(len(report.rows), "case") + (", interleaved" if len(report.rows) > 1 else "")
-    size = f"{plural(report.rounds, 'round')} of {cases}, {plural(report.passes, 'pass')} each"
+    more = f"{report.passes} to {report.most_passes} passes"
+    passes = more if report.most_passes > report.passes else plural(report.passes, "pass")
+    size = f"{plural(report.rounds, 'round')} of {cases}, {passes} each"
     stopped = _STOPPED.get(report.stopped, "stopped")
     return f"{size}; {fmt.duration(report.elapsed_s)}; {stopped}"
 
