@@ -3,7 +3,8 @@
 A script is a JSON object: `edgeprof_script` 1, and any of `vocabulary`, `load_ms`, `prefill_ms_per_token`,
 `token_ms` (a number, or one per round), `growth_ms` (added per position), `memory` (weights_bytes,
 kv_bytes, compute_bytes), `virtual_clock` (time passes by the script alone, so figures are exact),
-`slow_after_s` and `slow_factor` (from so many seconds after the start of loading on, tokens take so many times as long), and
+`slow_after_s` and `slow_factor` (that long after the start of loading, tokens begin to take so many times as
+long), and
 `fail`: {"at": "load" | "prefill" | "token", "how": see `_FAILURES`, "rounds": [...],
 "kind": ..., "message": ..., "after": tokens}.
 """

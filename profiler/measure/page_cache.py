@@ -123,7 +123,7 @@ def _sees_a_read(count: Count, file: Path, handle: int, size: int) -> bool:
     os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_RANDOM)
     os.pread(handle, 1, 0)
     seen = count(file, handle, size)
-    os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.posix_fadvise(handle, 0, mmap.PAGESIZE, os.POSIX_FADV_DONTNEED)
     return bool(seen)
 
 

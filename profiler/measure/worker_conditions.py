@@ -63,7 +63,7 @@ class Processor:
 
     def _temperature_c(self) -> Optional[float]:
         read = [_number(path) for path in self._sensors]
-        return max((value / 1000 for value in read if _plausible(value)), default=None)
+        return max((value / 1000 for value in read if value is not None and _is_plausible(value)), default=None)
 
     def throttle_count(self) -> Optional[int]:
         """How often the processor has slowed itself down since start-up, by all counters that there are.
@@ -129,9 +129,9 @@ def _is_processor(name: Optional[str]) -> bool:
     return bool(name and _PROCESSOR.search(name.lower()))
 
 
-def _plausible(millidegrees: Optional[int]) -> bool:
+def _is_plausible(millidegrees: int) -> bool:
     """Sensors that are not there read -256, 0 or more than any chip survives."""
-    return millidegrees is not None and 0 < millidegrees < 125_000
+    return 0 < millidegrees < 125_000
 
 
 def _found(folder: str, pattern: str) -> List[str]:

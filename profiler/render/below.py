@@ -110,6 +110,8 @@ def _run(report: Report) -> str:
     more = f"{report.passes} to {report.most_passes} passes"
     passes = more if report.most_passes > report.passes else plural(report.passes, "pass")
     size = f"{plural(report.rounds, 'round')} of {cases}, {passes} each"
+    if report.sustained_s:
+        size = f"{plural(len(report.rows), 'case')}, one process of {fmt.duration(report.sustained_s)} each"
     stopped = _STOPPED.get(report.stopped, "stopped")
     return f"{size}; {fmt.duration(report.elapsed_s)}; {stopped}"
 
