@@ -53,7 +53,9 @@ def test_passes_with_behaviour_stay_in_the_headline(state: dict[str, Any], code:
     figure = found.metrics["tpot_ms"]
     assert (figure.processes, figure.passes, figure.excluded) == (8, 24, 0)
 
-    two_slow = [worker("r1", n, a_pass(1), a_pass(2, gap_ms=40), a_pass(3, gap_ms=40, **state)) for n in range(8)]
+    two_slow = [
+        worker("r1", n, a_pass(1), a_pass(2, gap_ms=40), a_pass(3, gap_ms=40, **state)) for n in range(8)
+    ]
     assert report(run([case("r1")], two_slow)).rows[0].metrics["tpot_ms"].value == pytest.approx(40)
 
 
@@ -71,7 +73,7 @@ class TestThrottled:
     def test_by_the_clock_where_the_temperature_is_not_readable(self) -> None:
         [notice] = row(a_pass(3, ghz=1.5, degrees=None)).notices
         assert notice.code == "throttled"
-        assert notice.seen.endswith("by 25%, and the temperature is not readable")
+        assert notice.seen.endswith("by 25%, where the temperature is not readable")
 
     def test_a_clock_that_falls_on_a_cool_processor_has_another_cause(self) -> None:
         [notice] = row(a_pass(3, ghz=1.5, degrees=50)).notices

@@ -105,7 +105,10 @@ class TestTemperature:
 class TestThrottling:
     def counts(self, core: int, package: int) -> dict[str, str]:
         folder = f"{CPU}/cpu0/thermal_throttle"
-        return {f"{folder}/core_throttle_count": f"{core}\n", f"{folder}/package_throttle_count": f"{package}\n"}
+        return {
+            f"{folder}/core_throttle_count": f"{core}\n",
+            f"{folder}/package_throttle_count": f"{package}\n",
+        }
 
     def test_events_are_how_far_the_counters_moved(self, tmp_path: Path) -> None:
         found = processor(tmp_path, self.counts(3, 10))

@@ -149,9 +149,7 @@ def test_an_account_that_sees_nothing_must_see_a_page_just_read(
 
 def test_a_file_that_is_gone(tmp_path: Path) -> None:
     assert cached_share(tmp_path / "gone") is None
-    assert evict(tmp_path / "gone").reason == (
-        "it cannot be read to be sent out (No such file or directory)"
-    )
+    assert evict(tmp_path / "gone").reason == ("it cannot be read to be sent out (No such file or directory)")
 
 
 def test_a_system_without_the_call(build: Path, monkeypatch: pytest.MonkeyPatch) -> None:

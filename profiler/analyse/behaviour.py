@@ -41,7 +41,7 @@ def _slowed_down(passes: Sequence[Pass], hot_from: float) -> Notice | None:
     seen = _fall(passes)
     temperature = hottest(fallen)
     if temperature is None:
-        return _throttled(f"{seen}, and the temperature is not readable")
+        return _throttled(f"{seen} where the temperature is not readable")
     if temperature >= hot_from:
         return _throttled(f"{seen} at {temperature:.0f} degrees")
     return Notice(
@@ -55,8 +55,8 @@ def _throttled(seen: str) -> Notice:
     return Notice(
         code="throttled",
         seen=seen,
-        advice="this is how the device runs under such a load: the passes stay in the figures; "
-        "see how it goes on with --sustained 10m",
+        advice="this is how the device runs under such a load, so the passes stay in the figures; a run with "
+        "--sustained shows it over time",
     )
 
 

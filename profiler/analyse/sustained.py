@@ -132,15 +132,19 @@ def _speed_of(workload: Workload) -> tuple[str, Work]:
 
 def windows(passes: Sequence[Pass], work: Work, cores: int) -> list[Window]:
     """Passes in their order, as many to a window as fill six seconds; what is left at the end joins the last one."""
-    groups: list[list[Pass]] = [[]]
-    for done in passes:
-        if groups[-1] and _end_ns(groups[-1][-1]) - groups[-1][0].start_ns >= WINDOW_S * NS_PER_S:
+    groups = [[passes[0]]]
+    for done in passes[1:]:
+        if _is_full(groups[-1]):
             groups.append([])
         groups[-1].append(done)
-    if len(groups) > 1 and _end_ns(groups[-1][-1]) - groups[-1][0].start_ns < WINDOW_S * NS_PER_S:
-        groups[-2] += groups.pop()
+    rest = [] if len(groups) == 1 or _is_full(groups[-1]) else groups.pop()
+    groups[-1] += rest
     zero = passes[0].start_ns
     return [_window(group, work, cores, zero) for group in groups]
+
+
+def _is_full(passes: Sequence[Pass]) -> bool:
+    return _end_ns(passes[-1]) - passes[0].start_ns >= WINDOW_S * NS_PER_S
 
 
 def _window(passes: Sequence[Pass], work: Work, cores: int, zero_ns: int) -> Window:

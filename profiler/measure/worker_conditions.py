@@ -63,7 +63,9 @@ class Processor:
 
     def _temperature_c(self) -> Optional[float]:
         read = [_number(path) for path in self._sensors]
-        return max((value / 1000 for value in read if value is not None and _is_plausible(value)), default=None)
+        return max(
+            (value / 1000 for value in read if value is not None and _is_plausible(value)), default=None
+        )
 
     def throttle_count(self) -> Optional[int]:
         """How often the processor has slowed itself down since start-up, by all counters that there are.

@@ -117,6 +117,8 @@ def _run(report: Report) -> str:
 
 
 def _intervals(report: Report) -> str:
+    if report.sustained_s:
+        return "none: what passes of one process have in common cannot be told apart"
     provisional = any(figure.provisional for row in report.rows for figure in row.metrics.values())
     mark = "; ~ marks a provisional one" if provisional else ""
     return f"95%, of this machine in these minutes{mark}"
