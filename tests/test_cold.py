@@ -49,7 +49,7 @@ class TestFigures:
         """A start is import, loading and the first token together."""
         figure = report(cold(starts([True] * 8))).rows[0].metrics[name]
         assert figure.value == pytest.approx(value)
-        assert (figure.low, figure.high) == (pytest.approx(value), pytest.approx(value))
+        assert (figure.low, figure.high) == pytest.approx((value, value))
         assert (figure.processes, figure.unit) == (8, "ms")
 
     def test_starts_that_were_not_cold_are_left_out(self) -> None:
@@ -125,7 +125,9 @@ def test_a_cold_run_evicts_before_every_worker(edgeprof: Command, script: Script
     if not page_cache.evict(build).evicted:
         pytest.skip("the file system of the temporary folder keeps its files in memory")
     file = build.parent / "run.jsonl"
-    done = edgeprof("run", build, "-p", "4", "-n", "4", "--cold", "--processes", "3", "--passes", "2", "-o", file)
+    done = edgeprof(
+        "run", build, "-p", "4", "-n", "4", "--cold", "--processes", "3", "--passes", "2", "-o", file
+    )
     found = runfile.read(file)
     assert done.code == 0
     assert found.header.plan.cold

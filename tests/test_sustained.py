@@ -41,7 +41,8 @@ def course(
     seconds: float = ASKED_S,
 ) -> list[Pass]:
     """Passes of two seconds: a token after one, then a hundred at 10 ms each, all `slow(t)` times as long."""
-    passes, now_s = [], 0.0
+    passes: list[Pass] = []
+    now_s = 0.0
     while now_s < seconds:
         factor, clock = slow(now_s), ghz(now_s)
         share = counters(foreign_share=foreign(now_s), wall_ms=2000 * factor)
@@ -75,7 +76,7 @@ class TestWindows:
         found = of(course())
         assert len(found.windows) == 50
         first, second = found.windows[:2]
-        assert (first.start_s, first.end_s, first.passes, first.speed) == (0, 6, 3, pytest.approx(100))
+        assert (first.start_s, first.end_s, first.passes, first.speed) == pytest.approx((0, 6, 3, 100))
         assert (second.start_s, second.end_s) == (6, 12)
         assert found.lasted_s == 300
 
@@ -107,17 +108,18 @@ class TestWindows:
 class TestSettled:
     def test_one_that_never_changes(self) -> None:
         found = of(course())
-        assert (found.first_minute, found.settled) == (pytest.approx(100), pytest.approx(100))
-        assert (found.settled_from_s, found.ratio, found.reason) == (0, pytest.approx(1), None)
+        assert (found.first_minute, found.settled) == pytest.approx((100, 100))
+        assert (found.settled_from_s, found.ratio) == pytest.approx((0, 1))
+        assert found.reason is None
         assert (found.onset_s, found.cause, found.ended_early) == (None, None, None)
 
     def test_one_that_slows_down_and_stays_there(self) -> None:
         """From 120 s on 25% longer: 80 tokens a second."""
         found = of(course(after(120, 1.25)))
-        assert (found.first_minute, found.settled) == (pytest.approx(100), pytest.approx(80))
+        assert (found.first_minute, found.settled) == pytest.approx((100, 80))
         assert found.settled_from_s == 120
         assert found.ratio == pytest.approx(0.8)
-        assert (found.last_third, found.last_third_low) == (pytest.approx(80), pytest.approx(80))
+        assert (found.last_third, found.last_third_low) == pytest.approx((80, 80))
 
     @pytest.mark.parametrize(("factor", "since"), [(1.029, 0), (1.032, 120)])
     def test_within_three_per_cent_is_settled(self, factor: float, since: float) -> None:
@@ -128,7 +130,7 @@ class TestSettled:
         found = of(course(after(250, 1.25)))
         assert (found.settled, found.settled_from_s, found.ratio) == (None, None, None)
         assert found.reason == "it did not settle"
-        assert (found.last_third_low, found.last_third_high) == (pytest.approx(80), pytest.approx(100))
+        assert (found.last_third_low, found.last_third_high) == pytest.approx((80, 100))
 
     def test_disturbed_windows_are_marked_and_enter_nothing(self) -> None:
         """Others take a fifth of the machine for one minute in the middle, and it is three times as slow."""
@@ -139,7 +141,8 @@ class TestSettled:
         found = of(course(lambda s: 3.0 if busy(s) else 1.0, foreign=lambda s: 0.2 if busy(s) else 0.0))
         assert [w.intruded for w in found.windows if busy(w.start_s)] == [True] * 10
         assert sum(w.intruded for w in found.windows) == 10
-        assert (found.settled, found.settled_from_s, found.onset_s) == (pytest.approx(100), 0, None)
+        assert (found.settled, found.settled_from_s) == pytest.approx((100, 0))
+        assert found.onset_s is None
 
     def test_a_first_minute_that_was_disturbed_is_absent(self) -> None:
         found = of(course(foreign=after(60, 0.0, 0.2)))
@@ -206,7 +209,8 @@ class TestOtherWork:
 
     def test_a_single_token_has_the_speed_of_its_prompt(self) -> None:
         done = text_pass(tokens=1, prefill_ms=80)
-        assert self.speeds([done], "one") == ("prefill_tps", pytest.approx(1600))
+        metric, speed = self.speeds([done], "one")
+        assert (metric, round(speed)) == ("prefill_tps", 1600)
 
 
 class TestCutShort:
@@ -260,16 +264,16 @@ class TestReport:
         ]
 
     def test_what_cannot_be_read_or_did_not_settle(self) -> None:
-        found = report(a_run(at("r1", None, *course(lambda s: 1.0 if s < 250 else 1.25))))
+        found = report(a_run(at("r1", None, *course(lambda s: 1.0 if s < 270 else 1.25))))
         shown = formats.render(found, "markdown")
         assert "- **clock**: not readable\n- **temperature**: not readable\n" in shown
         assert "- **settled**: not within 3%: 80.0 to 100 tok/s in the last third, median 100\n" in shown
-        assert "- **slower**: from 4 min 10 s on: slowed down, cause not readable\n" in shown
+        assert "- **slower**: from 4 min 30 s on: slowed down, cause not readable\n" in shown
         assert "throttled" not in shown
 
     def test_a_steady_course_looks_steady(self) -> None:
         shown = formats.render(report(a_run(at("r1", 50, *course(lambda s: 1 + s % 7 / 1000)))), "terminal")
-        assert re.search(r"^decode +[▇█]+ 99\.\d to 100 tok/s$", shown, re.MULTILINE)
+        assert re.search(r"^decode +[▇█]{50} 99\.5 to 99\.8 tok/s$", shown, re.MULTILINE)
 
     def test_a_course_that_was_disturbed_throughout(self) -> None:
         found = report(a_run(at("r1", 50, *course(foreign=lambda _: 0.2))))

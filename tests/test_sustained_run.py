@@ -16,7 +16,7 @@ from tests.conftest import Command, Script, only_refusal, refusal
 from tests.launching import launch, scripted
 from tests.run_builder import text
 
-SECOND = {"virtual_clock": True, "prefill_ms_per_token": 0, "token_ms": 10}
+SECOND: dict[str, Any] = {"virtual_clock": True, "prefill_ms_per_token": 0, "token_ms": 10}
 """100 tokens of 10 ms: a pass of one second."""
 LONG = ("-p", "4", "-n", "100", "--sustained", "2m")
 

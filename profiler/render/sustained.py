@@ -15,7 +15,7 @@ from profiler.render import format as fmt
 from profiler.render import rows
 from profiler.render.spark import spark
 
-MOST_BLOCKS = 48
+MOST_BLOCKS = 50
 DISTURBED = "x"
 
 LEAST_SPAN = 0.1
