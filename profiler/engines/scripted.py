@@ -2,7 +2,9 @@
 
 A script is a JSON object: `edgeprof_script` 1, and any of `vocabulary`, `load_ms`, `prefill_ms_per_token`,
 `token_ms` (a number, or one per round), `growth_ms` (added per position), `memory` (weights_bytes,
-kv_bytes, compute_bytes), `virtual_clock` (time passes by the script alone, so figures are exact), and
+kv_bytes, compute_bytes), `virtual_clock` (time passes by the script alone, so figures are exact),
+`slow_after_s` and `slow_factor` (that long after the start of loading, tokens begin to take so many times as
+long), and
 `fail`: {"at": "load" | "prefill" | "token", "how": see `_FAILURES`, "rounds": [...],
 "kind": ..., "message": ..., "after": tokens}.
 """
@@ -57,6 +59,7 @@ class Scripted:
         self._tokens = 0
         self._now = 1_000_000_000
         self._virtual = bool(script.get("virtual_clock"))
+        self._slow_from = self.clock() + script.get("slow_after_s", 0) * 1e9
 
     def clock(self) -> int:
         return self._now if self._virtual else time.perf_counter_ns()
@@ -106,7 +109,8 @@ class Scripted:
         per_token = self._script.get("token_ms", 0.1)
         if isinstance(per_token, list):
             per_token = per_token[self._round % len(per_token)]
-        return float(per_token + self._depth * self._script.get("growth_ms", 0))
+        slower = self._script.get("slow_factor", 1) if self.clock() >= self._slow_from else 1
+        return float(per_token + self._depth * self._script.get("growth_ms", 0)) * slower
 
     def feed(self, token: int) -> None:
         self.next_token()

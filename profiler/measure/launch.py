@@ -24,6 +24,7 @@ from profiler.errors import UserError
 from profiler.measure import worker as worker_script
 from profiler.measure.endings import failure_of, oom_kill_count, printable
 from profiler.measure.events import (
+    ConditionsRead,
     Done,
     Failed,
     Imported,
@@ -38,7 +39,7 @@ from profiler.measure.events import (
 from profiler.measure.stamps import progress, stamp_buffer, unfinished_pass, words
 from profiler.measure.watchdog import Watchdog
 from profiler.measure.worker_environment import worker_environment
-from profiler.runfile import Anchor, Build, Case, Failure, Pass, Phase, Workload
+from profiler.runfile import Anchor, Build, Case, Conditions, Failure, Pass, Phase, Workload
 
 LOOK_EVERY_S = 0.25
 GRACE_S = 10.0
@@ -55,6 +56,7 @@ class Seen(msgspec.Struct, kw_only=True):
 
     started: Anchor | None = None
     ended: Anchor | None = None
+    conditions: Conditions | None = None
     import_ms: float | None = None
     load_ms: float | None = None
     facts: dict[str, Any] | None = None
@@ -66,9 +68,20 @@ class Seen(msgspec.Struct, kw_only=True):
 
 
 def job(
-    case: Case, build: Build, path: Path, *, mode: str, round_number: int, passes: int, seed: int
+    case: Case,
+    build: Build,
+    path: Path,
+    *,
+    mode: str,
+    round_number: int,
+    passes: int,
+    seed: int,
+    sustained_s: float = 0.0,
 ) -> dict[str, Any]:
-    """The order for a worker: `mode` is "measure" or "inspect"."""
+    """The order for a worker: `mode` is "measure" or "inspect".
+
+    With `sustained_s`, passes begin for so many seconds, `passes` at most.
+    """
     workload = msgspec.to_builtins(case.workload)
     if case.workload.method == "text":
         workload["text"] = text_of(case.workload.id)
@@ -82,6 +95,7 @@ def job(
         "workload": workload,
         "round": round_number,
         "passes": passes,
+        "sustained_s": sustained_s or None,
         "seed": seed,
         "cpus": sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
     }
@@ -221,6 +235,8 @@ def _note(event: WorkerEvent, seen: Seen) -> None:
             seen.started = anchor
         case Imported(ms=ms):
             seen.import_ms = ms
+        case ConditionsRead(conditions=conditions):
+            seen.conditions = conditions
         case Inspected(facts=facts):
             seen.facts = facts
         case Loaded(ms=ms, facts=facts):

@@ -22,6 +22,7 @@ from profiler.host.machine import available_memory, default_threads, this_machin
 from profiler.measure.gate import Need, needs, refusal
 from profiler.measure.launch import now
 from profiler.measure.passes import MORE_PASSES
+from profiler.measure.sustaining import LONGEST_S, SHORTEST_S
 from profiler.measure.variants import cases
 from profiler.measure.worker_environment import recorded
 from profiler.runfile import MOST_PASSES, MOST_ROUNDS, SCHEMA, Build, Device, Failure, Header, Plan, Workload
@@ -55,6 +56,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     stall_s: float
     settle_s: float
+    cold: bool
+    sustained_s: float
     force: bool
 
 
@@ -111,6 +114,18 @@ def _check(request: Request) -> None:
     _between("--seed", request.seed, MOST_SEED, least=0)
     if request.max_time_s <= 0 or request.stall_s <= 0:
         raise UserError("--max-time and --stall must be longer than 0 s")
+    if request.sustained_s:
+        _check_sustained(request)
+
+
+def _check_sustained(request: Request) -> None:
+    if request.rounds is not None:
+        raise UserError("--sustained runs one long process of each case: leave out --processes")
+    if not SHORTEST_S <= request.sustained_s <= LONGEST_S:
+        raise UserError(
+            f"--sustained {request.sustained_s:g} s: {SHORTEST_S:g} s (more than the first minute, which the rest is "
+            f"compared with) to {LONGEST_S / 3600:g} h are accepted"
+        )
 
 
 def _between(flag: str, value: int | None, most: int, least: int = 1) -> None:
@@ -128,12 +143,14 @@ def _plan(request: Request, found: Sequence[Found]) -> Plan:
         seed=request.seed,
         passes=request.passes,
         more_passes=request.more_passes,
-        rounds=request.rounds,
+        rounds=1 if request.sustained_s else request.rounds,
         within=request.within,
         until_decided=request.until_decided and request.rounds is None,
         max_time_s=request.max_time_s,
         stall_s=request.stall_s,
         settle_s=request.settle_s,
+        cold=request.cold,
+        sustained_s=request.sustained_s,
         checkpoints=CHECKPOINTS,
     )
 
@@ -165,7 +182,7 @@ def _header(plan: Plan, profile: DeviceProfile) -> Header:
 def device_of(profile: DeviceProfile, cpu_model: str | None) -> Device:
     """What a run file keeps of a device profile."""
     memory = profile.memory
-    bandwidth = memory.theoretical_bytes_per_s
+    bandwidth, throttles = memory.theoretical_bytes_per_s, profile.limits.throttle_celsius
     counts = [cluster.count.value for cluster in profile.cpu if cluster.count is not None]
     return Device(
         id=profile.id,
@@ -175,6 +192,7 @@ def device_of(profile: DeviceProfile, cpu_model: str | None) -> Device:
         memory_bytes=memory.bytes.value if memory.bytes else None,
         memory_bandwidth_bytes_per_s=bandwidth.value if bandwidth else None,
         bandwidth_source=f"theoretical, {bandwidth.source}" if bandwidth else None,
+        throttle_celsius=throttles.value if throttles else None,
     )
 
 

@@ -124,11 +124,15 @@ def _run(report: Report) -> str:
     more = f"{report.passes} to {report.most_passes} passes"
     passes = more if report.most_passes > report.passes else plural(report.passes, "pass")
     size = f"{plural(report.rounds, 'round')} of {cases}, {passes} each"
+    if report.sustained_s:
+        size = f"{plural(len(report.rows), 'case')}, one process of {fmt.duration(report.sustained_s)} each"
     stopped = _STOPPED.get(report.stopped, "stopped")
     return f"{size}; {fmt.duration(report.elapsed_s)}; {stopped}"
 
 
 def _intervals(report: Report) -> str:
+    if report.sustained_s:
+        return "none: what passes of one process have in common cannot be told apart"
     provisional = any(figure.provisional for row in report.rows for figure in row.metrics.values())
     mark = "; ~ marks a provisional one" if provisional else ""
     return f"95%, of this machine in these minutes{mark}"
