@@ -61,12 +61,17 @@ def samples(workers: Sequence[Worker], standing: Mapping[int, int], cores: int) 
     )
 
 
-def log_values(formula: PassFormula, case: Case, found: Samples) -> dict[int, float]:
-    """For each round the log of the median of its passes: what pairs and intervals are made from."""
+def round_values(formula: PassFormula, case: Case, found: Samples) -> dict[int, float]:
+    """For each round the median of its passes."""
     values = {}
     for number, passes in found.passes.items():
         figures = [formula(done, case.workload) for done in passes]
         positive = [figure for figure in figures if figure is not None and figure > 0]
         if positive:
-            values[number] = math.log(median(positive))
+            values[number] = median(positive)
     return values
+
+
+def log_values(formula: PassFormula, case: Case, found: Samples) -> dict[int, float]:
+    """For each round the log of the median of its passes: what pairs and intervals are made from."""
+    return {number: math.log(value) for number, value in round_values(formula, case, found).items()}

@@ -8,8 +8,13 @@ from profiler.analyse.report import Report
 
 
 def render(report: Report) -> str:
-    """Every figure with its interval, in the order of the rows. Characters that cannot be seen are escaped."""
-    text = msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n"
+    """Every figure with its interval, in the order of the rows."""
+    return as_text(report)
+
+
+def as_text(document: msgspec.Struct) -> str:
+    """A document as indented JSON. Characters that cannot be seen are escaped."""
+    text = msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
     for character in sorted(set(text) - {"\n"}):
         if not character.isprintable():
             text = text.replace(character, _escape(character))
