@@ -238,8 +238,8 @@ class TestLeftOut:
 
     def test_each_with_its_reason(self) -> None:
         assert self.reasons() == {
-            (4, 0, 2): "others used 12% of the CPUs, over 5%",
-            (5, 0, 1): "another attempt at this round stands",
+            (4, 0, 2): "others' CPU time 12% > 5%",
+            (5, 0, 1): "round measured again, another attempt stands",
             (6, 0, 1): "the worker failed (crashed)",
             (6, 0, 2): "the worker did not finish it",
         }
@@ -254,7 +254,7 @@ class TestLeftOut:
 
     def test_they_are_listed(self) -> None:
         lines = [line.strip() for line in shown(self.FOUND).splitlines()]
-        assert "round 4, pass 2  others used 12% of the CPUs, over 5%" in lines
+        assert "round 4, pass 2  others' CPU time 12% > 5%" in lines
 
     def test_where_all_were_disturbed_all_count(self) -> None:
         loud = counters(foreign_share=0.5)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from profiler.analyse.intrusion import FOREIGN_SHARE_LIMIT, foreign_share, intruded
+from profiler.analyse.intrusion import reasons
 from profiler.analyse.samples import Samples
 from profiler.runfile import Pass, Worker
 
@@ -21,13 +21,5 @@ def left_out(done: Pass, worker: Worker, found: Samples, cores: int) -> str | No
     if worker.failure is not None:
         return f"the worker failed ({worker.failure.kind.replace('_', ' ')})"
     if not stands:
-        return "another attempt at this round stands"
-    return intrusion(done, cores)
-
-
-def intrusion(done: Pass, cores: int) -> str:
-    """What others did during an intruded pass."""
-    share = foreign_share(done, cores)
-    if share is None or not intruded(done, cores):
-        return "others disturbed it"
-    return f"others used {share:.0%} of the CPUs, over {FOREIGN_SHARE_LIMIT:.0%}"
+        return "round measured again, another attempt stands"
+    return "; ".join(reasons(done, cores)) or "others disturbed it"
