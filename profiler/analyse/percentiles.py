@@ -5,7 +5,7 @@ are; their percentile has an upper bound from order statistics, open above while
 
 Gaps: they grow with depth, so a percentile is pooled over all positions of the answer and says so. The gaps of one
 process resemble each other, so pooling those of all processes and counting each as a sample would claim far too much
-(docs/method.md, Percentiles). Each process gives the percentile of its own gaps, and the processes are then treated
+(docs/method.md, "Percentiles"). Each process gives the percentile of its own gaps, and the processes are then treated
 as for every other metric.
 """
 
