@@ -263,6 +263,7 @@ class TestLeftOut:
         assert [done.left_out for one in found.processes for done in one.passes if done.number > 0] == [
             None
         ] * 24
+        assert "nothing else, although other programs disturbed nearly all passes" in shown(found)
 
 
 class TestShown:

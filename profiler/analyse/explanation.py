@@ -45,7 +45,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """A cell of a report, as it stands there, and everything it was made from.
 
     `processes` are empty for a figure from the build's file, whose symbols stand in `symbols`. `interval` is None
-    where the figure has none, `order` all but for percentiles of first tokens.
+    where the figure has none, `order` all but for percentiles of first tokens. `all_count` says that nearly all passes
+    were disturbed, and none left out for it.
     """
 
     schema: str
@@ -60,6 +61,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     formula: str
     meanings: dict[str, str]
     processes: list[ProcessSteps]
+    all_count: bool
     symbols: dict[str, Symbol]
     interval: IntervalSteps | None
     order: OrderSteps | None
@@ -94,6 +96,7 @@ def explain(run: Run, row: str, name: str) -> Explanation:
         formula=formula,
         meanings={symbol: symbols.MEANINGS[symbol] for symbol in symbols.named_in(formula)},
         processes=processes,
+        all_count=study.samples[row].kept_although_disturbed,
         symbols=_from_file(study, case, metric, cells) if name in FROM_FILE and metric else {},
         interval=_interval(study, metric, processes),
         order=_order(metric, processes) if metric in FIRST_TOKENS else None,

@@ -60,8 +60,9 @@ _MEMORY = ("peak_rss", "pss", "anon", "file", "shmem")
 
 
 def named_in(formula: str) -> list[str]:
-    """The symbols of a formula, in their order."""
-    return [word for word in dict.fromkeys(re.findall(r"[A-Za-z_]\w*", formula)) if word in MEANINGS]
+    """The symbols of a formula, in the order of `MEANINGS`."""
+    words = set(re.findall(r"[A-Za-z_]\w*", formula))
+    return [name for name in MEANINGS if name in words]
 
 
 def of_pass(done: Pass, workload: Workload) -> dict[str, Symbol]:

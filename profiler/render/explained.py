@@ -65,7 +65,8 @@ def _hanging(line: str) -> RenderableType:
 def _formula(found: Explanation) -> list[str]:
     width = max(map(len, found.meanings), default=0)
     known = [f"  {name.ljust(width)}\t{meaning}" for name, meaning in found.meanings.items()]
-    return [found.formula, *known] if found.formula else []
+    unit = f", in {found.cell.unit}" if found.cell.unit else ""
+    return [f"{found.formula}{unit}", *known] if found.formula else []
 
 
 def _stamps(found: Explanation, every: bool) -> list[str]:
@@ -94,7 +95,7 @@ def _process(found: Explanation, process: ProcessSteps) -> list[str]:
         for n, done in enumerate(passes)
     ]
     if process.value is not None and len(passes) > 1 and found.order is None:
-        lines.append(f"{' ' * len(where)}  median\t{quantity(process.value, found.cell.unit)}{_log(process)}")
+        lines.append(f"{' ' * len(where)}  median\t{_figure(process.value, found)}{_log(process)}")
     return lines
 
 
@@ -115,25 +116,30 @@ def _pass(found: Explanation, done: PassSteps) -> str:
 def _worked(found: Explanation, symbols: dict[str, float | dict[str, float]], value: float | None) -> str:
     if value is None:
         return f"{worked(found.formula, symbols)}: no figure"
-    return f"{worked(found.formula, symbols)} = {quantity(value, found.cell.unit)}"
+    return f"{worked(found.formula, symbols)} = {_figure(value, found)}"
+
+
+def _figure(value: float, found: Explanation) -> str:
+    """Bytes in binary units too; other units stand beside the formula."""
+    return quantity(value, found.cell.unit if found.cell.unit == "B" else "")
 
 
 def _left_out(found: Explanation, every: bool) -> list[str]:
-    """Every pass that counts for nothing, but warm-ups."""
+    """The warm-ups in one line, and a line for every other pass that counts for nothing."""
+    if not any(process.passes for process in found.processes):
+        return []
     left = [
         f"{_where(process)}, pass {done.number}\t{done.left_out}"
         for process in found.processes
         for done in process.passes
         if done.left_out and done.number > 0
     ]
-    shown = left if every else left[:MOST_LEFT_OUT]
-    more = (
-        [f"... {plural(len(left) - len(shown), 'pass')} more: --all shows them"]
-        if len(left) > len(shown)
-        else []
-    )
-    warm_ups = any(done.number == 0 for process in found.processes for done in process.passes)
-    return (["the warm-up of each process"] if warm_ups else []) + shown + more
+    lines = ["the warm-up of each process", *(left if every else left[:MOST_LEFT_OUT])]
+    if found.all_count:
+        lines.append("nothing else, although other programs disturbed nearly all passes")
+    if len(left) > MOST_LEFT_OUT and not every:
+        lines.append(f"... {plural(len(left) - MOST_LEFT_OUT, 'pass')} more: --all shows them")
+    return lines
 
 
 def _values(found: Explanation, every: bool) -> list[str]:
