@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 
 from profiler import runfile
 from profiler.analyse import symbols
@@ -22,6 +24,7 @@ from profiler.analyse.symbols import MEANINGS, Symbol
 from profiler.errors import UserError
 from profiler.render import explained, explained_ratio
 from profiler.render.columns import tables
+from profiler.render.json import as_text as as_json
 from profiler.render.terminal import as_text
 from profiler.render.worked import precise, worked
 from profiler.runfile import Run
@@ -45,6 +48,7 @@ from tests.run_builder import (
     warm_up,
     worker,
 )
+from tests.test_any_run import any_run
 
 DEMO_FILE = Path(__file__).parents[1] / "reports" / "demo" / "run.jsonl"
 
@@ -390,3 +394,18 @@ def test_memory_is_explained_by_phase() -> None:
     found = explain(seen, "r1", "peak_rss_bytes")
     assert found.processes[0].symbols == {"peak_rss": {"before_load": 30 * MIB, "after_decode": 200 * MIB}}
     assert f"max({30 * MIB}, {200 * MIB}) = {200 * MIB} B (200 MiB)" in shown(found)
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+@given(any_run(), st.data())
+def test_any_cell_of_any_run_can_be_explained(seen: Run, data: st.DataObject) -> None:
+    measured = [row for row in report(seen).rows if row.metrics]
+    assume(measured)
+    row = data.draw(st.sampled_from(measured))
+    for name in data.draw(st.lists(st.sampled_from(sorted(row.metrics)), min_size=5, max_size=8)):
+        found = explain(seen, row.id, name)
+        assert found.cell == row.metrics[name]
+        assert shown(found, width=60, every=True)
+        assert as_json(found)
