@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from profiler import runfile
 from profiler.analyse import symbols
-from profiler.analyse.explanation import METRICS, Explanation, explain
+from profiler.analyse.explanation import EXPLAINED, Explanation, explain
 from profiler.analyse.metrics import MEMORY_METRICS, PASS_METRICS, WORKER_METRICS
 from profiler.analyse.percentiles import percentile
 from profiler.analyse.ratio_explanation import RatioExplanation, explain_ratio
@@ -24,7 +24,7 @@ from profiler.analyse.symbols import MEANINGS, Symbol
 from profiler.errors import UserError
 from profiler.render import explained, explained_ratio
 from profiler.render.columns import tables
-from profiler.render.json import as_text as as_json
+from profiler.render.json import encoded
 from profiler.render.terminal import as_text
 from profiler.render.worked import precise, worked
 from profiler.runfile import Run
@@ -97,7 +97,7 @@ class TestFormulas:
 
     def test_every_symbol_of_every_formula_has_its_meaning(self) -> None:
         functions = {"median", "max", "percentile"}
-        for metric in METRICS.values():
+        for metric in EXPLAINED.values():
             assert set(re.findall(r"[A-Za-z_]\w*", metric.formula)) <= set(MEANINGS) | functions
 
     @pytest.mark.parametrize("metric", PASS_METRICS, ids=lambda metric: metric.name)
@@ -408,4 +408,4 @@ def test_any_cell_of_any_run_can_be_explained(seen: Run, data: st.DataObject) ->
         found = explain(seen, row.id, name)
         assert found.cell == row.metrics[name]
         assert shown(found, width=60, every=True)
-        assert as_json(found)
+        assert encoded(found)

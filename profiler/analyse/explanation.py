@@ -24,7 +24,7 @@ from profiler.runfile import Case, Run
 
 SCHEMA = "edgeprof.explain/1"
 
-METRICS = {
+EXPLAINED = {
     metric.name: metric for metric in [*PASS_METRICS, *WORKER_METRICS, *MEMORY_METRICS, *FIRST_TOKENS, *GAPS]
 } | FROM_FILE
 """Every metric whose steps are known, by name."""
@@ -80,7 +80,7 @@ def explain(run: Run, row: str, name: str) -> Explanation:
     cells = figures(study, case)
     if name not in cells:
         raise UserError(f"row {row} has no metric {name!r}: {nearest(name, cells)}")
-    metric = METRICS.get(name)
+    metric = EXPLAINED.get(name)
     formula = metric.formula if metric else ""
     processes = _processes(study, case, metric) if metric else []
     return Explanation(

@@ -8,7 +8,7 @@ from enum import StrEnum
 from profiler.analyse.statistics import Interval
 
 SAME_ZONE = 0.03
-"""Ratios between 1 / 1.03 and 1.03 may be called the same."""
+"""A difference that is shown to be smaller than this is called the same."""
 
 
 class Verdict(StrEnum):

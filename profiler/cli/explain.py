@@ -41,10 +41,10 @@ def explain(
     seen = runfile.read(run)
     if base is None:
         cell = explain_cell(seen, row, metric)
-        document, shown = json.as_text(cell), explained.renderable(cell, every)
+        document, shown = json.encoded(cell), explained.renderable(cell, every)
     else:
         ratio = explain_ratio(seen, row, metric, base)
-        document, shown = json.as_text(ratio), explained_ratio.renderable(ratio, every)
+        document, shown = json.encoded(ratio), explained_ratio.renderable(ratio, every)
     if output_format == "json":
         sys.stdout.write(document)
     else:
