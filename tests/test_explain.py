@@ -86,7 +86,7 @@ def put_into(formula: str, known: dict[str, Symbol]) -> float | None:
     functions: dict[str, Any] = {
         "median": statistics.median,
         "max": max,
-        "percentile": lambda p, gaps: percentile(gaps, p),
+        "percentile": lambda p, gaps: percentile(sorted(gaps), p),
     }
     result: float = eval(formula, {"__builtins__": {}}, functions | values)
     return result

@@ -230,6 +230,13 @@ class TestStalls:
         assert found.count == 1
         assert "stalls" not in {notice.code for notice in report(run([case("r1")], seen)).rows[0].notices}
 
+    def test_stamps_that_run_backwards_are_no_reason_to_fail(self) -> None:
+        backwards = [worker("r1", 1, pass_of([-1000.0] * 20))]
+        seen = [worker("r1", 0, pass_of([10.0] * 20 + [99.0])), *backwards]
+        found = stalls(samples(seen, standing_attempts(seen), CORES))
+        assert found is not None
+        assert found.share <= 1
+
     def test_gaps_that_grow_with_depth_are_none(self) -> None:
         assert self.notice([10 + k / 4 for k in range(60)]) is None
 

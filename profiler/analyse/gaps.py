@@ -15,7 +15,12 @@ FEWEST_FOR_TENTHS = 10
 
 def gaps_ns(done: Pass) -> list[int]:
     """The gaps between successive tokens of one pass."""
-    return list(map(operator.sub, done.token_ns[1:], done.token_ns))
+    return differences(done.token_ns)
+
+
+def differences(stamps: Sequence[int]) -> list[int]:
+    """Each stamp less the one before it."""
+    return list(map(operator.sub, stamps[1:], stamps))
 
 
 def tenth(done: Pass, part: Part) -> dict[int, int]:
@@ -23,10 +28,10 @@ def tenth(done: Pass, part: Part) -> dict[int, int]:
 
     Empty below ten gaps.
     """
-    gaps = gaps_ns(done)
-    size = len(gaps) // FEWEST_FOR_TENTHS
-    start = {"first": 0, "middle": (len(gaps) - size) // 2, "last": len(gaps) - size}[part]
-    return numbered(gaps[start : start + size], start)
+    gaps = max(0, len(done.token_ns) - 1)
+    size = gaps // FEWEST_FOR_TENTHS
+    start = {"first": 0, "middle": (gaps - size) // 2, "last": gaps - size}[part]
+    return numbered(differences(done.token_ns[start : start + size + 1]), start)
 
 
 def numbered(gaps: Sequence[int], start: int = 0) -> dict[int, int]:

@@ -12,7 +12,7 @@ as for every other metric.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from statistics import median
 
@@ -60,15 +60,14 @@ def percentiles(case: Case, found: Samples, level: float) -> dict[str, Estimate]
     """Every percentile of a case by name; none of a workload without text. `level` is that of one interval."""
     if case.workload.method != "text":
         return {}
-    first = first_tokens_ms(case, found)
-    return {
-        metric.name: _of_first_tokens(list(first.values()), p, found) for metric, p in FIRST_TOKENS.items()
-    } | {metric.name: _of_gaps(metric, p, found, level) for metric, p in GAPS.items()}
+    first, gaps = sorted(first_tokens_ms(case, found).values()), gaps_of_rounds(found)
+    figures = {metric.name: _of_first_tokens(first, p, found) for metric, p in FIRST_TOKENS.items()}
+    return figures | {metric.name: _of_gaps(metric, gaps, found, level) for metric in GAPS}
 
 
-def percentile(values: Sequence[float], p: int) -> float:
-    """The smallest value that at least p in 100 do not exceed; p50 is the mean of the middle two of an even number."""
-    return median(values) if p == 50 else sorted(values)[rank(len(values), p) - 1]
+def percentile(ordered: Sequence[float], p: int) -> float:
+    """The smallest of sorted values that at least p in 100 do not exceed; p50 is the mean of the middle two."""
+    return median(ordered) if p == 50 else ordered[rank(len(ordered), p) - 1]
 
 
 def rank(n: int, p: int) -> int:
@@ -82,44 +81,46 @@ def first_tokens_ms(case: Case, found: Samples) -> dict[int, float]:
     return {number: first for number, first in firsts.items() if first is not None}
 
 
-def _of_first_tokens(values: Sequence[float], p: int, found: Samples) -> Estimate:
-    if not values or not percentile_allowed(len(values), p):
+def _of_first_tokens(ordered: Sequence[float], p: int, found: Samples) -> Estimate:
+    n = len(ordered)
+    if not percentile_allowed(n, p):
         return Estimate(
-            value=None, unit="ms", reason=f"the first tokens of {len(values)} processes do not carry a p{p}"
+            value=None, unit="ms", reason=f"the first tokens of {n} processes do not carry a p{p}"
         )
-    bound = order_statistic_bound(values, p)
+    bound = order_statistic_bound(ordered, p)
     return Estimate(
-        value=percentile(values, p),
+        value=percentile(ordered, p),
         high=bound,
         level=None if bound is None else PROMISED_LEVEL,
         unit="ms",
-        processes=len(values),
-        passes=len(values),
+        processes=n,
+        passes=n,
         excluded=found.excluded,
     )
 
 
-def _of_gaps(metric: Metric, p: int, found: Samples, level: float) -> Estimate:
-    values = gap_percentiles_ms(found, p)
+def _of_gaps(metric: Metric, gaps: Mapping[int, Sequence[int]], found: Samples, level: float) -> Estimate:
+    p = GAPS[metric]
+    values = gap_percentiles_ms(gaps, p)
     if values:
         logs = {number: math.log(value) for number, value in values.items() if value > 0}
         return of_rounds(metric, logs, found, level)
-    most = max((len(gaps) for gaps in gaps_of_rounds(found).values()), default=0)
+    most = max(map(len, gaps.values()), default=0)
     return Estimate(value=None, unit="ms", reason=f"the {most} gaps of one process do not carry a p{p}")
 
 
-def gap_percentiles_ms(found: Samples, p: int) -> dict[int, float]:
-    """The percentile of each process's own gaps, where they carry it, by round."""
+def gaps_of_rounds(found: Samples) -> dict[int, list[int]]:
+    """All gaps of the counted passes of each round in ns, sorted."""
     return {
-        number: percentile(gaps, p) / NS_PER_MS
-        for number, gaps in gaps_of_rounds(found).items()
-        if gaps and percentile_allowed(len(gaps), p)
+        number: sorted(chain.from_iterable(gaps_ns(done) for done in passes))
+        for number, passes in found.passes.items()
     }
 
 
-def gaps_of_rounds(found: Samples) -> dict[int, list[int]]:
-    """All gaps of the counted passes of each round, in ns."""
+def gap_percentiles_ms(gaps: Mapping[int, Sequence[int]], p: int) -> dict[int, float]:
+    """The percentile of the gaps of each round's process, where they carry it."""
     return {
-        number: list(chain.from_iterable(gaps_ns(done) for done in passes))
-        for number, passes in found.passes.items()
+        number: percentile(own, p) / NS_PER_MS
+        for number, own in gaps.items()
+        if percentile_allowed(len(own), p)
     }

@@ -37,11 +37,11 @@ def stalls(found: Samples) -> Stalls | None:
     gaps, beyond, total = 0, 0.0, 0
     for number, passes in found.passes.items():
         for done in passes:
-            between = numbered(gaps_ns(done))
-            usual = median(between.values()) if between else 0
-            slow = {token: gap for token, gap in between.items() if gap > TIMES_MEDIAN * usual > 0}
+            between = gaps_ns(done)
+            usual = median(between) if between else 0
+            slow = _slow(between, usual)
             seen += [(gap, token, number, done.number) for token, gap in slow.items()]
-            gaps, total = gaps + len(between), total + sum(between.values())
+            gaps, total = gaps + len(between), total + sum(between)
             beyond += sum(gap - usual for gap in slow.values())
     if not seen:
         return None
@@ -49,9 +49,16 @@ def stalls(found: Samples) -> Stalls | None:
     return Stalls(
         count=len(seen),
         gaps=gaps,
-        share=beyond / total,
+        share=beyond / max(total, beyond),
         longest_ns=longest,
         token=token,
         round=number,
         number=pass_number,
     )
+
+
+def _slow(between: list[int], usual: float) -> dict[int, int]:
+    """The stalls of one pass by the number of the token that ends each."""
+    if usual <= 0 or max(between) <= TIMES_MEDIAN * usual:
+        return {}
+    return {token: gap for token, gap in numbered(between).items() if gap > TIMES_MEDIAN * usual}

@@ -10,7 +10,7 @@ import msgspec
 from profiler.analyse import symbols
 from profiler.analyse.left_out import left_out
 from profiler.analyse.metrics import PASS_METRICS, Metric, PassFormula, WorkerFormula, ttft
-from profiler.analyse.percentiles import first_tokens_ms, gap_percentiles_ms
+from profiler.analyse.percentiles import first_tokens_ms, gap_percentiles_ms, gaps_of_rounds
 from profiler.analyse.samples import round_values
 from profiler.analyse.study import Study
 from profiler.analyse.symbols import Symbol
@@ -55,7 +55,7 @@ def of_first_tokens(study: Study, case: Case, metric: Metric) -> list[ProcessSte
 def of_gaps(study: Study, case: Case, metric: Metric, p: int) -> list[ProcessSteps]:
     """All gaps of the counted passes of a process, and their percentile."""
     found = study.samples[case.id]
-    values = gap_percentiles_ms(found, p)
+    values = gap_percentiles_ms(gaps_of_rounds(found), p)
     return [
         _process(worker, [], only_named(metric, symbols.of_gaps(found.passes[number])), values.get(number))
         for number, worker in found.workers.items()
