@@ -96,7 +96,9 @@ def test_missing_end_is_not_torn(file: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"{", encoded(HEADER)[:-1]])
 def test_file_without_a_whole_header_holds_no_run(file: Path, content: bytes) -> None:
-    assert refusal(file, content) == "run.jsonl holds no run: not even the header line was written"
+    assert (
+        refusal(file, content) == "run.jsonl holds no run, not even its header line: delete it and start anew"
+    )
 
 
 def test_torn_line_in_the_middle_is_refused(file: Path) -> None:

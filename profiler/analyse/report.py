@@ -125,12 +125,21 @@ def _row(study: Study, case: Case) -> Row:
         workload=case.workload.id,
         settings=case.settings,
         basis="measured",
-        conditions={"governor": ", ".join(said.texts(study.run.header.environment, "governors")) or None},
+        conditions={
+            "governor": ", ".join(said.texts(study.run.header.environment, "governors")) or None,
+            "context": _context(workers),
+        },
         metrics=figures(study, case) if measured else {},
         spread=_spread(study, case),
         notices=row_notices(case, build, found, workers, study.level) if measured else [],
         failure=None if measured else _last_failure(workers),
     )
+
+
+def _context(workers: Sequence[Worker]) -> int | None:
+    """The context length that the engine really made, in tokens; the setting may be "auto"."""
+    told = (said.number(worker.facts or {}, "context") for worker in workers)
+    return next((int(tokens) for tokens in told if tokens is not None), None)
 
 
 def _spread(study: Study, case: Case) -> dict[str, Spread]:

@@ -12,6 +12,7 @@ import json
 import os
 import random
 import signal
+import subprocess
 import sys
 import time
 from typing import Any, Dict, List
@@ -142,10 +143,18 @@ def _print_noise(fail: Dict[str, Any]) -> None:
     os.write(1, b'{"event": "done"}\nnoise on standard output\n')
 
 
+def _eat(fail: Dict[str, Any]) -> None:
+    """Take memory and touch it until the kernel ends this process, at most `most_mib`."""
+    taken = [b"\1" * 2**24 for _ in range(fail.get("most_mib", 1024) // 16)]
+    raise RuntimeError(f"nobody ended it after {16 * len(taken)} MiB")
+
+
 _FAILURES: Dict[str, Any] = {
     "report": _report,
     "raise": _raise,
     "noise": _print_noise,
+    "eat": _eat,
+    "spawn": lambda fail: subprocess.Popen(["sleep", "60"]),
     "hang": lambda fail: time.sleep(3600),
     "hang_at_exit": lambda fail: atexit.register(time.sleep, 3600),
     "crash_at_exit": lambda fail: atexit.register(os.abort),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -35,6 +36,7 @@ from profiler.measure.events import (
     decode,
 )
 from profiler.measure.stamps import progress, stamp_buffer, unfinished_pass, words
+from profiler.measure.watchdog import Watchdog
 from profiler.measure.worker_environment import worker_environment
 from profiler.runfile import Anchor, Build, Case, Failure, Pass, Phase, Workload
 
@@ -145,7 +147,11 @@ def _start(order: dict[str, Any], errors: IO[bytes]) -> subprocess.Popen[bytes]:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
+    """End the worker, stopped or not, and whatever it has started: all are of its session."""
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    elif process.poll() is None:
         process.kill()
     process.wait()
 
@@ -155,21 +161,19 @@ def _watch(
 ) -> bool:
     """Collect events until the pipe closes. True if the worker made no progress for `stall_s` seconds."""
     lines = _lines(process)
-    last_change, last_words = time.monotonic(), words(stamps)
+    watchdog = Watchdog(stall_s, words(stamps))
     while True:
         try:
             line = lines.get(timeout=LOOK_EVERY_S)
         except queue.Empty:
             current = words(stamps)
             on_progress(*progress(current))
-            if current != last_words:
-                last_change, last_words = time.monotonic(), current
-            elif time.monotonic() - last_change > stall_s:
+            if watchdog.stalled(current):
                 return True
             continue
         if line is None:
             return not _ends(process, GRACE_S if seen.in_good_order else stall_s)
-        last_change = time.monotonic()
+        watchdog.spoke()
         _take(line, seen)
 
 

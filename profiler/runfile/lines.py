@@ -40,7 +40,7 @@ def read(path: Path) -> Run:
     lines = enumerate(_lines(path), start=1)
     _, first = next(lines, (1, b""))
     if not first.endswith(b"\n"):
-        raise UserError(f"{_name(path)} holds no run: not even the header line was written")
+        raise UserError(f"{_name(path)} holds no run, not even its header line: delete it and start anew")
     header = _header(path, first)
     workers: list[Worker] = []
     events: list[Event] = []
