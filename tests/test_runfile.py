@@ -73,6 +73,18 @@ def test_what_is_appended_is_read_back(file: Path) -> None:
     assert found.ended.reason == "rounds"
 
 
+def test_a_build_whose_content_changed_in_between_mixes_two_models(file: Path) -> None:
+    again = Hashes(sha256={"tiny-Q4_0": "ab", "other": "ef"})
+    assert read_from(file, *RECORDS, again).sha256 == {"tiny-Q4_0": "ab", "other": "ef"}
+    other = encoded(*RECORDS, Hashes(sha256={"tiny-Q4_0": "cd"}))
+    assert "the content of build 'tiny-Q4_0' is not what it was before" in refusal(file, other)
+
+
+def read_from(file: Path, *records: Record) -> Run:
+    file.write_bytes(encoded(*records))
+    return read(file)
+
+
 def test_every_record_is_on_the_disk_when_append_returns(file: Path) -> None:
     with file.open("xb", buffering=0) as opened:
         for count, record in enumerate(RECORDS, start=1):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from profiler import __version__
 from profiler.builds.identify import Found, identify
@@ -23,7 +24,7 @@ from profiler.measure.launch import now
 from profiler.measure.passes import MORE_PASSES
 from profiler.measure.variants import cases
 from profiler.measure.worker_environment import recorded
-from profiler.runfile import MOST_PASSES, MOST_ROUNDS, SCHEMA, Device, Failure, Header, Plan, Workload
+from profiler.runfile import MOST_PASSES, MOST_ROUNDS, SCHEMA, Build, Device, Failure, Header, Plan, Workload
 
 TARGETS = ("cpu",)
 CHECKPOINTS = [8, 12, 20, 30]
@@ -178,11 +179,14 @@ def device_of(profile: DeviceProfile, cpu_model: str | None) -> Device:
 
 
 def matched(header: Header, found: Sequence[Found]) -> dict[str, Path]:
-    """The paths of a resumed run's builds, matched by name and size. Raises `UserError` for what is missing."""
-    by_identity = {(item.build.name, item.build.size_bytes): item.path for item in found}
+    """The paths of a resumed run's builds, matched by all that their headers say. Raises `UserError` for a missing one.
+
+    Their content is compared when the run has ended: hashing it before would warm the page cache.
+    """
+    given = {_described(item.build): item.path for item in found}
     paths = {}
     for build in header.plan.builds:
-        path = by_identity.get((build.name, build.size_bytes))
+        path = given.get(_described(build))
         if path is None:
             raise UserError(
                 f"the run to resume measured {build.name} of {build.size_bytes} bytes, which is not among the "
@@ -196,6 +200,11 @@ def matched(header: Header, found: Sequence[Found]) -> dict[str, Path]:
                 "start a new run"
             )
     return paths
+
+
+def _described(build: Build) -> bytes:
+    """What a build's header says; its id in a plan and the record of a check may change."""
+    return msgspec.json.encode(replace(build, id="", agreement=None))
 
 
 def _as_it_was(workload: Workload) -> bool:
