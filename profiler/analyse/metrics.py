@@ -184,6 +184,11 @@ MEMORY_METRICS: dict[Metric, WorkerFormula] = {
 }
 """Memory of one worker in bytes. A report shows the largest of all workers."""
 
+OF_WORKERS: dict[Metric, WorkerFormula] = WORKER_METRICS | MEMORY_METRICS
+
+METRICS: dict[str, Metric] = {metric.name: metric for metric in (*PASS_METRICS, *OF_WORKERS)}
+"""Every metric that has one value for each worker, by name: what can be compared."""
+
 ITL_PERCENTILES = (50, 90, 95, 99)
 
 

@@ -50,7 +50,10 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """A run, analysed. `best` holds (metric, row) pairs; `resolution` the smallest difference that shows."""
+    """A run, analysed. `best` holds (metric, row) pairs; `resolution` the smallest difference that shows.
+
+    `anchors` are the rows that only tie this run to others.
+    """
 
     schema: str
     edgeprof: str
@@ -68,6 +71,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     elapsed_s: float
     resolution: dict[str, float]
     rows: list[Row]
+    anchors: list[str]
     best: list[tuple[str, str]]
     comparisons: list[Comparison]
     notices: list[Notice]
@@ -99,6 +103,7 @@ def report(run: Run, base: str | None = None) -> Report:
         elapsed_s=_elapsed_s(run.workers),
         resolution=resolution(compared),
         rows=[_row(study, case) for case in plan.cases],
+        anchors=plan.anchors,
         best=best_rows(study),
         comparisons=compared,
         notices=run_notices(run, compared, study.level),

@@ -9,7 +9,7 @@ from statistics import median
 import msgspec
 
 from profiler.analyse.intrusion import counted, intruded
-from profiler.analyse.metrics import PassFormula
+from profiler.analyse.metrics import PassFormula, WorkerFormula
 from profiler.runfile import Case, Pass, Worker
 
 FEWEST_QUIET_ROUNDS = 3
@@ -70,3 +70,9 @@ def log_values(formula: PassFormula, case: Case, found: Samples) -> dict[int, fl
         if positive:
             values[number] = math.log(median(positive))
     return values
+
+
+def log_values_of_workers(formula: WorkerFormula, found: Samples) -> dict[int, float]:
+    """For each round the log of its worker's one figure, where that is above zero."""
+    figures = {number: formula(worker) for number, worker in found.workers.items()}
+    return {number: math.log(value) for number, value in figures.items() if value is not None and value > 0}

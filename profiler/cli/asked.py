@@ -34,6 +34,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     stall: str
     settle: str
     force: bool
+    anchor: str | None
     resume: Path | None
     dry_run: bool
     output: Path | None
@@ -58,6 +59,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
             stall_s=seconds("--stall", self.stall),
             settle_s=seconds("--settle", self.settle),
             force=self.force,
+            anchor=located(self.anchor) if self.anchor is not None else None,
         )
 
     def _settings(self) -> dict[str, list[str]]:

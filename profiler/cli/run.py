@@ -49,6 +49,15 @@ Settle = Annotated[
     str, typer.Option(help="Wait at most this long before each worker for other programs to go quiet.")
 ]
 Force = Annotated[bool, typer.Option("--force", help="Run what does not fit into memory.")]
+Anchor = Annotated[
+    str | None,
+    typer.Option(
+        metavar="BUILD",
+        help="Measure this build in every round too, only to compare this run with other runs later; "
+        "inside one run it costs a third of the time and gains nothing.",
+        show_default=False,
+    ),
+]
 Resume = Annotated[Path | None, typer.Option(help="Go on with this run file: same builds, its own plan.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show plan, memory and duration only.")]
 RunFile = Annotated[Path | None, typer.Option("-o", "--output", help="The run file to write.")]
@@ -79,6 +88,7 @@ def run(
     stall: Stall = "5m",
     settle: Settle = "10s",
     force: Force = False,
+    anchor: Anchor = None,
     resume: Resume = None,
     dry_run: DryRun = False,
     output: RunFile = None,

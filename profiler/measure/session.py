@@ -94,7 +94,7 @@ class Session:
         raise AssertionError("a plan always ends")
 
     def _reason(self, rounds: int, elapsed: float) -> str | None:
-        if not self._alive():
+        if not set(self._alive()).difference(self._plan.anchors):
             return "all_failed"
         half_width = self._judges.half_width(self.workers) if rounds in self._plan.checkpoints else None
         return stop_reason(self._plan, rounds, elapsed, half_width)

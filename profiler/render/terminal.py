@@ -16,15 +16,20 @@ from profiler.render.aligned import aligned, widest
 from profiler.render.columns import SPARE, Cell, Line, Table, tables
 
 WIDTH_WITHOUT_TERMINAL = 110
-_VERDICT_STYLE = {"better": "green", "worse": "red", "same": "cyan"}
+VERDICT_STYLE = {"better": "green", "worse": "red", "same": "cyan"}
 _BLANK = Text("")
 
 
 def render(report: Report, width: int = WIDTH_WITHOUT_TERMINAL) -> str:
     """The report as plain text without colour, for files and pipes."""
+    return uncoloured(renderable(report, width), width)
+
+
+def uncoloured(shown: RenderableType, width: int) -> str:
+    """What a console of this width would show, as plain text."""
     output = io.StringIO()
     console = Console(file=output, width=width, color_system=None, legacy_windows=False)
-    console.print(renderable(report, width))
+    console.print(shown)
     lines = output.getvalue().strip("\n").splitlines()
     return "".join(line.rstrip() + "\n" for line in lines)
 
@@ -37,8 +42,9 @@ def renderable(report: Report, width: int) -> RenderableType:
     parts += [_BLANK, _facts(below.facts(report))]
     for heading, ratios in below.comparisons(report):
         parts += [_BLANK, Text(heading, style="dim"), *_ratios(ratios, width)]
-    parts += _section("Agreement", below.agreements(report))
-    parts += _section("Notices", below.notices(report))
+    parts += section("Undecided", below.undecided(report))
+    parts += section("Agreement", below.agreements(report))
+    parts += section("Notices", below.notices(report))
     return Group(*parts)
 
 
@@ -125,7 +131,7 @@ def _ratios(ratios: Sequence[below.Ratio], width: int) -> list[Text]:
         [Text(ratio.metric) for ratio in ratios],
         [Text(ratio.ratio, style="bold") for ratio in ratios],
         [Text(ratio.interval, style="dim") for ratio in ratios],
-        [Text(ratio.verdict, style=_VERDICT_STYLE.get(ratio.verdict, "")) for ratio in ratios],
+        [Text(ratio.verdict, style=VERDICT_STYLE.get(ratio.verdict, "")) for ratio in ratios],
     ]
     lines = aligned([names, *figures], indent=2)
     if widest(lines) <= width:
@@ -134,7 +140,8 @@ def _ratios(ratios: Sequence[below.Ratio], width: int) -> list[Text]:
     return [part for name, line in below_name for part in ([Text("  ") + name, line] if name else [line])]
 
 
-def _section(title: str, lines: Sequence[str]) -> list[RenderableType]:
+def section(title: str, lines: Sequence[str]) -> list[RenderableType]:
+    """A title and its lines; nothing where there are none."""
     if not lines:
         return []
     bullets = [Padding(Text(line, overflow="fold"), (0, 0, 0, 2)) for line in lines]
