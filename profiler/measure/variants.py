@@ -51,14 +51,9 @@ def refuse_too_many(cases: int) -> None:
 
 
 def anchors(build: Build, workloads: Sequence[Workload], threads: int, first: int) -> list[Case]:
-    """The cases of an anchor: its default engine with its default settings, once for each workload.
-
-    They are numbered from `first` on. Raises `UserError` for a workload that the engine cannot do.
-    """
+    """The cases of an anchor, numbered from `first` on: default engine and settings, once for each workload."""
     engine = default_engine(build.format)
     (settings,) = combinations(engine, {}, threads)
-    for workload in workloads:
-        _refuse_method(engine, workload)
     return [
         _case(number, build, workload, engine, settings)
         for number, workload in enumerate(workloads, start=first)
