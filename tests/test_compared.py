@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from typing import Any
 from xml.etree import ElementTree
 
 import msgspec
@@ -53,7 +54,7 @@ def asked(*texts: str) -> list[Condition]:
     return [condition(text) for text in texts]
 
 
-def two(factor: float, *, ended: str | None = "rounds", peak: float = 100, **facts: object) -> Run:
+def two(factor: float, *, ended: str | None = "rounds", peak: float = 100, **facts: Any) -> Run:
     """A base and a candidate of `factor` times its time, on a machine that drifts."""
     return run(
         [case("r1", "old"), case("r2", "new")],
@@ -63,7 +64,7 @@ def two(factor: float, *, ended: str | None = "rounds", peak: float = 100, **fac
     )  # fmt: skip
 
 
-def single(gaps: list[float], name: str = "m", **facts: object) -> Run:
+def single(gaps: list[float], name: str = "m", **facts: Any) -> Run:
     return run([case("r1", name)], rounds("r1", gaps), **facts)
 
 
@@ -189,15 +190,9 @@ class TestTwoRuns:
 
     def test_on_different_devices_it_says_that_an_anchor_is_no_help(self) -> None:
         other = msgspec.structs.replace(BOARD, id="pi")
-        anchors = {"anchors": ["r2"]}
+        cases = [case("r1", "m"), case("r2", "old")]
         ours, theirs = (
-            run(
-                [case("r1", "m"), case("r2", "old")],
-                rounds("r1", DRIFT),
-                rounds("r2", DRIFT),
-                device=device,
-                **anchors,
-            )
+            run(cases, rounds("r1", DRIFT), rounds("r2", DRIFT), device=device, anchors=["r2"])
             for device in (BOARD, other)
         )
         found = compare_files(ours, theirs)

@@ -58,7 +58,7 @@ class TestInside:
             inside(study(case("r1"), case("r2", workload=tg(4))), base, candidate)
 
     def test_an_unknown_row_is_refused_with_the_nearest(self) -> None:
-        with pytest.raises(UserError, match="there is no row 'r33' in this run: did you mean r3?"):
+        with pytest.raises(UserError, match="there is no row 'r33' in this run: did you mean r3"):
             inside(study(*self.THREE), "r33", None)
 
 
