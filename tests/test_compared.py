@@ -276,11 +276,11 @@ class TestShown:
         (pair,) = found["pairs"]
         assert list(pair["comparisons"][0]) == [
             "metric", "base", "candidate", "ratio", "low", "high", "pairs", "provisional", "verdict", "differs",
-            "rounds_needed", "rounds_reason",
+            "spread", "rounds_needed", "rounds_reason",
         ]  # fmt: skip
         assert found["conditions"] == [
             {"condition": "decode_tps < -3%", "base": "r1", "candidate": "r2", "result": "failed",
-             "seen": "change -9.09%, interval -9.09% to -9.09%"}
+             "seen": "change -9.09%, interval -9.09% to -9.09%", "rounds_needed": None, "rounds_reason": None}
         ]  # fmt: skip
         assert found["result"] == "failed"
 

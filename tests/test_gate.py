@@ -5,15 +5,19 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profiler.analyse.comparison import Comparison
+from profiler.analyse.comparison import Comparison, Terms
 from profiler.analyse.gate import Outcome, Result, outcome, overall
+from profiler.analyse.rounds_needed import rounds_needed
 from profiler.analyse.verdict import Verdict
 from profiler.cli.values import condition
 from profiler.errors import UserError
+
+ENDED = Terms(level=0.95, fresh_level=0.95, at_planned_stop=True)
 
 
 def compared(low: float | None, high: float | None, **facts: Any) -> Comparison:
@@ -27,7 +31,7 @@ def compared(low: float | None, high: float | None, **facts: Any) -> Comparison:
 
 
 def result(text: str, low: float | None, high: float | None, **facts: Any) -> Result:
-    return outcome(condition(text), compared(low, high, **facts), at_planned_stop=True).result
+    return outcome(condition(text), compared(low, high, **facts), ENDED).result
 
 
 class TestOutcome:
@@ -66,19 +70,21 @@ class TestOutcome:
         assert result(text, gone_through, gone_through) is expected
 
     def test_a_provisional_interval_decides_nothing(self) -> None:
-        found = outcome(
-            condition("decode_tps < -3%"), compared(0.5, 0.6, provisional=True), at_planned_stop=True
-        )
+        found = outcome(condition("decode_tps < -3%"), compared(0.5, 0.6, provisional=True), ENDED)
         assert found.result is Result.UNDECIDED
         assert found.seen == "change -45.2%, interval -50% to -40%, too few rounds for a verdict"
 
     def test_nothing_is_decided_before_the_planned_stop(self) -> None:
-        found = outcome(condition("decode_tps < -3%"), compared(0.5, 0.6), at_planned_stop=False)
+        found = outcome(
+            condition("decode_tps < -3%"),
+            compared(0.5, 0.6),
+            msgspec.structs.replace(ENDED, at_planned_stop=False),
+        )
         assert found.result is Result.UNDECIDED
         assert found.seen.endswith("; the run did not reach its planned stop")
 
     def test_without_an_interval_there_is_no_verdict(self) -> None:
-        found = outcome(condition("decode_tps < -3%"), compared(None, None, ratio=0.5), at_planned_stop=True)
+        found = outcome(condition("decode_tps < -3%"), compared(None, None, ratio=0.5), ENDED)
         assert (found.result, found.seen) == (Result.UNDECIDED, "change -50%, too few rounds for an interval")
 
     @given(st.floats(0.1, 10), st.floats(0.1, 10), st.integers(-90, 900))
@@ -86,6 +92,36 @@ class TestOutcome:
         low, high = sorted((one, other))
         results = {result(f"decode_tps {relation} {limit}%", low, high) for relation in ("<", ">=")}
         assert results in ({Result.FAILED, Result.PASSED}, {Result.UNDECIDED})
+
+
+class TestRounds:
+    """How many rounds would decide a condition: it depends on how far the change lies from the limit."""
+
+    def need(self, text: str, ratio: float, **facts: Any) -> tuple[int | None, str | None]:
+        found = compared(ratio * 0.9, ratio * 1.1, **{"ratio": ratio, "spread": 0.1} | facts)
+        told = outcome(condition(text), found, ENDED)
+        assert told.result is Result.UNDECIDED
+        return told.rounds_needed, told.rounds_reason
+
+    @pytest.mark.parametrize("ratio", [1.0, 0.93])
+    def test_by_the_distance_from_the_limit(self, ratio: float) -> None:
+        away = math.log(ratio) - math.log1p(-0.05)
+        rounds = rounds_needed(away, 0.1, 0.95, same_zone=0.0).rounds
+        assert rounds is not None
+        assert self.need("decode_tps < -5%", ratio) == (rounds, None)
+
+    def test_a_change_at_the_limit_is_never_decided(self) -> None:
+        rounds, reason = self.need("decode_tps < -5%", 0.95)
+        assert rounds is None
+        assert reason is not None
+        assert reason.startswith("no run of up to 200 rounds would decide it")
+
+    def test_where_the_spread_is_not_known_the_comparison_says_why(self) -> None:
+        assert self.need("decode_tps < -5%", 1.0, spread=None, rounds_reason="why") == (None, "why")
+
+    def test_none_for_what_is_decided(self) -> None:
+        found = outcome(condition("decode_tps < -5%"), compared(0.8, 0.9, spread=0.1), ENDED)
+        assert (found.rounds_needed, found.rounds_reason) == (None, None)
 
 
 class TestOverall:

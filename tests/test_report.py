@@ -80,6 +80,7 @@ class JsonComparison(Contract, frozen=True):
     provisional: bool
     verdict: Literal["better", "worse", "same", "undecided", "not_comparable"]
     differs: list[str]
+    spread: float | None
     rounds_needed: int | None
     rounds_reason: str | None
 

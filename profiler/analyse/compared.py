@@ -254,7 +254,7 @@ def _outcomes(asked: Condition, pair: Pair, agreed: Terms) -> list[Outcome]:
     """A condition on a pair: on its comparison, or on the failure that stands in its place."""
     found = next((c for c in pair.comparisons if c.metric == asked.metric), None)
     if found is not None:
-        return [outcome(asked, found, at_planned_stop=agreed.at_planned_stop)]
+        return [outcome(asked, found, agreed)]
     if pair.comparisons and pair.comparisons[0].verdict is Verdict.NOT_COMPARABLE:
         return [_bare(asked, pair, Result.UNDECIDED, "the rows were asked different things")]
     if pair.comparisons and pair.method not in metric_of(asked).methods:

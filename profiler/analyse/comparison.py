@@ -15,12 +15,15 @@ from profiler.runfile import Build, Case, Settings, Workload
 
 Logs = Mapping[int, float]
 
+UNFINISHED = "the run did not reach its planned stop"
+
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """Candidate over base on one metric. `low` and `high` hold at 95% over all comparisons and looks.
 
-    `metric` is None where the two are not comparable at all. Where the verdict is undecided `rounds_needed` are the
-    rounds at which a fresh run would probably decide, or `rounds_reason` says why none are advised.
+    `metric` is None where the two are not comparable at all. `spread` is the standard deviation of one round's log
+    ratio in a run of both, None where it is not known. Where the verdict is undecided `rounds_needed` are the rounds at
+    which a fresh run would probably decide, or `rounds_reason` says why none are advised.
     """
 
     metric: str | None
@@ -33,6 +36,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     provisional: bool
     verdict: Verdict
     differs: list[str]
+    spread: float | None = None
     rounds_needed: int | None = None
     rounds_reason: str | None = None
 
@@ -145,10 +149,7 @@ def told(
     spread: float | None,
     differs: list[str],
 ) -> Comparison:
-    """A comparison from its interval of logs; without one it shows the one log ratio that there is.
-
-    `spread` is that of one round's log ratio in a fresh run of both, None where it is not known.
-    """
+    """A comparison from its interval of logs; without one it shows the one log ratio that there is."""
     need = _need(bounds, spread, terms) if verdict is Verdict.UNDECIDED else Need()
     return Comparison(
         metric=metric.name,
@@ -161,6 +162,7 @@ def told(
         provisional=bounds.provisional if bounds else True,
         verdict=verdict,
         differs=differs,
+        spread=spread,
         rounds_needed=need.rounds,
         rounds_reason=need.reason,
     )
@@ -168,7 +170,7 @@ def told(
 
 def _need(bounds: Interval | None, spread: float | None, terms: Terms) -> Need:
     if not terms.at_planned_stop:
-        return Need(reason="the run did not reach its planned stop")
+        return Need(reason=UNFINISHED)
     if bounds is None:
         return Need(reason="fewer than two rounds have both, so their spread is not known")
     if spread is None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Iterable
 from enum import StrEnum
 
 import msgspec
 
-from profiler.analyse.comparison import Comparison
+from profiler.analyse.comparison import UNFINISHED, Comparison, Terms
 from profiler.analyse.metrics import METRICS, Metric
+from profiler.analyse.rounds_needed import Need, rounds_needed
 from profiler.errors import ExitCode, UserError, nearest
 
 DIGITS = 12
@@ -58,13 +60,19 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """One condition on one pair of rows. `seen` is what it was judged on, or why it could not be."""
+    """One condition on one pair of rows. `seen` is what it was judged on, or why it could not be.
+
+    Of an undecided one `rounds_needed` are the rounds at which a fresh run would probably decide it, or
+    `rounds_reason` says why none are advised.
+    """
 
     condition: str
     base: str
     candidate: str
     result: Result
     seen: str
+    rounds_needed: int | None = None
+    rounds_reason: str | None = None
 
 
 def condition(metric: str, relation: Relation, limit: float, text: str) -> Condition:
@@ -81,15 +89,27 @@ def metric_of(asked: Condition) -> Metric:
     return METRICS[asked.metric]
 
 
-def outcome(asked: Condition, found: Comparison, *, at_planned_stop: bool) -> Outcome:
+def outcome(asked: Condition, found: Comparison, terms: Terms) -> Outcome:
     """A condition judged on the whole interval of the change, at the planned stop only."""
+    result = _result(asked, found) if terms.at_planned_stop else Result.UNDECIDED
+    need = _need(asked, found, terms) if result is Result.UNDECIDED else Need()
     return Outcome(
         condition=asked.text,
         base=found.base,
         candidate=found.candidate,
-        result=_result(asked, found) if at_planned_stop else Result.UNDECIDED,
-        seen=_seen(found) if at_planned_stop else f"{_seen(found)}; the run did not reach its planned stop",
+        result=result,
+        seen=_seen(found) if terms.at_planned_stop else f"{_seen(found)}; {UNFINISHED}",
+        rounds_needed=need.rounds,
+        rounds_reason=need.reason,
     )
+
+
+def _need(asked: Condition, found: Comparison, terms: Terms) -> Need:
+    """The rounds at which the limit would lie outside the interval, if the change is what it now seems."""
+    if not terms.at_planned_stop or not found.ratio or found.spread is None:
+        return Need(reason=found.rounds_reason)
+    away = math.log(found.ratio) - math.log1p(asked.limit)
+    return rounds_needed(away, found.spread, terms.fresh_level, same_zone=0.0)
 
 
 def overall(outcomes: Iterable[Outcome]) -> Result:

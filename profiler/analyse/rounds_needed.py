@@ -45,17 +45,20 @@ def spread(bounds: Interval, rounds: int) -> float:
     return half_width * math.sqrt(rounds) / t_quantile(rounds - 1, bounds.level)
 
 
-def rounds_needed(difference: float, spread: float, level: float) -> Need:
+def rounds_needed(difference: float, spread: float, level: float, same_zone: float = SAME_ZONE) -> Need:
     """The rounds at which a difference of logs is decided with 80% chance by one look at `level`.
 
-    Decided is: shown not to be 0, or shown to be the same within 3%. Past `MOST_ROUNDS` the reason says
+    Decided is: shown not to be 0, or shown to be the same within `same_zone`. Past `MOST_ROUNDS` the reason says
     what those could show.
     """
-    if _chance(MOST_ROUNDS, difference, spread, level) < CHANCE:
+
+    def chance(rounds: int) -> float:
+        return _chance(rounds, difference, spread, level, math.log1p(same_zone))
+
+    if chance(MOST_ROUNDS) < CHANCE:
         return Need(reason=_beyond_reach(spread, level))
     possible = range(fewest_for_verdict(level), MOST_ROUNDS + 1)
-    found = bisect_left(possible, CHANCE, key=lambda rounds: _chance(rounds, difference, spread, level))
-    return Need(rounds=possible[found])
+    return Need(rounds=possible[bisect_left(possible, CHANCE, key=chance)])
 
 
 def _beyond_reach(spread: float, level: float) -> str:
@@ -65,12 +68,12 @@ def _beyond_reach(spread: float, level: float) -> str:
     return f"no run of up to {MOST_ROUNDS} rounds would decide it; {MOST_ROUNDS} rounds could show {share}"
 
 
-def _chance(rounds: int, difference: float, spread: float, level: float) -> float:
+def _chance(rounds: int, difference: float, spread: float, level: float, zone: float) -> float:
     """How likely an interval over so many rounds excludes 0, or lies within the same-zone."""
     if spread < SMALLEST_SPREAD:
         return 1.0
     half_width = spread * _half_width(rounds, level)
-    same_below = max(0.0, math.log1p(SAME_ZONE) - half_width)
+    same_below = max(0.0, zone - half_width)
     if same_below >= half_width:
         return 1.0
     estimate = NormalDist(abs(difference), spread * _STANDARD_ERROR / math.sqrt(rounds))

@@ -188,7 +188,7 @@ def bounds(item: Comparison) -> str:
 
 def undecided(report: Report) -> list[str]:
     """What it would take to decide each comparison that is not; a run cut short is told as a notice."""
-    return advice.lines(report.comparisons) if report.stopped is not None else []
+    return advice.of_comparisons(report.comparisons) if report.stopped is not None else []
 
 
 def agreements(report: Report) -> list[str]:

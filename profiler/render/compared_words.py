@@ -125,8 +125,9 @@ def _story(row: str, failure: Failure | None) -> list[str]:
 
 
 def undecided(found: Compared) -> list[str]:
-    """What it would take to decide each comparison that is not."""
-    return advice.lines([item for pair in found.pairs for item in pair.comparisons])
+    """What it would take to decide each condition, and each comparison, that is not."""
+    comparisons = [item for pair in found.pairs for item in pair.comparisons]
+    return [*advice.of_conditions(found.conditions), *advice.of_comparisons(comparisons)]
 
 
 def notes(found: Compared) -> list[str]:
