@@ -8,15 +8,7 @@ import sys
 import pytest
 
 COMMANDS = (
-    "run",
-    "report",
-    "compare",
-    "devices",
-    "models",
-    "doctor",
-    "setup",
-    "build onnx",
-    "capture",
+    *("run", "report", "compare", "explain", "devices", "models", "doctor", "setup", "build onnx", "capture"),
     "fetch",
 )
 HEAVY = ("llama_cpp", "onnxruntime", "numpy", "scipy", "rich.table", "rich.live", "msgspec", "psutil")

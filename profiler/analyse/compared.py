@@ -248,9 +248,8 @@ def _row_notices(row: tuple[Study, Case]) -> list[str]:
     study, case = row
     if not study.has_figures(case):
         return []
-    found = row_notices(
-        case, study.builds[case.build], study.samples[case.id], study.workers[case.id], study.level
-    )
+    build, seen = study.builds[case.build], study.samples[case.id]
+    found = row_notices(case, build, seen, study.workers[case.id], study.level, study.plan)
     return [f"{case.id}: {notice.seen}; {notice.advice}" for notice in found if notice.code in TOLD]
 
 

@@ -57,6 +57,15 @@ Stall = Annotated[str, typer.Option(help="Stop a worker that makes no progress f
 Settle = Annotated[
     str, typer.Option(help="Wait at most this long before each worker for other programs to go quiet.")
 ]
+Cold = Annotated[
+    bool, typer.Option("--cold", help="Send each build out of the page cache before its process starts.")
+]
+Sustained = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME", help="One long process of each case, such as 10m: speed, clock and heat over time."
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Run what does not fit into memory.")]
 Anchor = Annotated[
     str | None,
@@ -96,6 +105,8 @@ def run(
     seed: Seed = 1,
     stall: Stall = "5m",
     settle: Settle = "10s",
+    cold: Cold = False,
+    sustained: Sustained = None,
     force: Force = False,
     anchor: Anchor = None,
     resume: Resume = None,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from profiler.analyse.report import Report
-from profiler.render import below
+from profiler.render import below, cold, percentiles, sustained
 from profiler.render import format as fmt
 from profiler.render.columns import Cell, Line, Table, tables
 
@@ -18,14 +18,24 @@ _LIST_MARK = re.compile(r"^\s*(\d*)([-+.)])(?=\s|$)")
 
 def render(report: Report) -> str:
     """Table, facts, comparisons, notices, hashes."""
-    facts = [f"- **{label}**: {escape(text)}" for label, text in below.facts(report)]
-    parts = [f"## {escape(_title(report))}", *map(_table, tables(report)), "\n".join(facts)]
+    shown = [*tables(report), *cold.tables(report)]
+    parts = [f"## {escape(_title(report))}", *map(_table, shown), *map(_course, sustained.courses(report))]
+    parts += [_labelled(below.facts(report))]
     parts += [_ratios(heading, ratios) for heading, ratios in below.comparisons(report)]
-    parts += section("Undecided", below.undecided(report))
-    parts += section("Agreement", below.agreements(report))
-    parts += section("Notices", below.notices(report))
-    parts += section("Builds", _builds(report))
+    parts += listed("Undecided", below.undecided(report))
+    parts += [_percentiles(section) for section in percentiles.sections(report)]
+    parts += listed("Agreement", below.agreements(report))
+    parts += listed("Notices", below.notices(report))
+    parts += listed("Builds", _builds(report))
     return "\n\n".join(parts) + "\n"
+
+
+def _labelled(lines: Iterable[tuple[str, str]]) -> str:
+    return "\n".join(f"- **{label}**: {escape(text)}" for label, text in lines)
+
+
+def _course(course: sustained.Course) -> str:
+    return f"### {escape(course.heading)}\n\n{_labelled(course.lines)}"
 
 
 def escape(text: str) -> str:
@@ -68,7 +78,13 @@ def _ratios(heading: str, ratios: list[below.Ratio]) -> str:
     return f"### {escape(heading)}\n\n{grid(rows)}"
 
 
-def section(title: str, lines: list[str]) -> list[str]:
+def _percentiles(section: percentiles.Section) -> str:
+    rows = [["", *section.titles], ["---"] + ["---:"] * len(section.titles)]
+    rows += [[escape(row), *(escape(str(cell)) for cell in cells)] for row, cells in section.lines]
+    return f"### {section.heading}\n\n{grid(rows)}"
+
+
+def listed(title: str, lines: list[str]) -> list[str]:
     """A heading and a list; nothing where there are no lines."""
     return [f"### {title}", "\n".join(f"- {escape(line)}" for line in lines)] if lines else []
 
