@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from profiler.analyse.compared import NO_ANCHOR, OTHER_DEVICE, Compared, compare_files
+from profiler.analyse.compared import ANCHORED, NO_ANCHOR, OTHER_DEVICE, Compared, compare_files
 from profiler.analyse.gate import Condition, Result
 from profiler.analyse.report import report
 from profiler.analyse.verdict import Verdict
@@ -196,9 +196,19 @@ class TestTwoRuns:
             for device in (BOARD, other)
         )
         found = compare_files(ours, theirs)
-        assert found.notes == [OTHER_DEVICE]
+        assert found.notes == [ANCHORED, OTHER_DEVICE]
         assert found.pairs[0].design == "anchored"
         assert "device: board -> pi" in found.pairs[0].differs
+
+    def test_what_would_decide_is_one_run_of_both(self) -> None:
+        cases = [case("r1", "m"), case("r2", "old")]
+        noisy = [10 * math.exp(noise + 0.01) for noise in NOISE]
+        ours, theirs = (
+            run(cases, rounds("r1", gaps), rounds("r2", [10] * 8), anchors=["r2"])
+            for gaps in ([10] * 8, noisy)
+        )
+        text = RENDERERS["markdown"](compare_files(ours, theirs))
+        assert re.search(r"r1 decode: one fresh run of both with --processes \d+ would decide it", text)
 
     def test_a_candidate_that_failed_in_its_run_fails_the_gate(self) -> None:
         theirs = run([case("r1", "m")], [failed("r1", 0, "out_of_memory", "too big")], ended="all_failed")

@@ -37,6 +37,10 @@ NO_ANCHOR = (
     f"intervals of speeds are widened by the {100 * SESSION_SD:g}% by which one build moves from session to session; "
     "measure both in one run, or each with the same --anchor BUILD"
 )
+ANCHORED = (
+    "ratios are those of each row to the anchor of its own run; the two values beside them are as measured, and what "
+    "the machine did between the runs is still in them"
+)
 OTHER_DEVICE = (
     "the runs are of different devices: an anchor cancels what one machine did, not what another one is"
 )
@@ -309,6 +313,7 @@ def _side(study: Study, file: str) -> Side:
 def _notes(matches: Sequence[Match]) -> list[str]:
     across = [match for match in matches if not match.paired and match.alike]
     notes = [NO_ANCHOR] if any(match.anchors is None for match in across) else []
+    notes += [ANCHORED] if any(match.anchors is not None for match in across) else []
     if across and not same_device(across[0].base[0], across[0].candidate[0]):
         notes.append(OTHER_DEVICE)
     return notes

@@ -281,6 +281,11 @@ MEMORY_METRICS: dict[Metric, WorkerFormula] = {
 }  # fmt: skip
 """Memory of one worker in bytes. A report shows the largest of all workers."""
 
+OF_WORKERS: dict[Metric, WorkerFormula] = WORKER_METRICS | COLD_METRICS | MEMORY_METRICS
+
+METRICS: dict[str, Metric] = {metric.name: metric for metric in (*PASS_METRICS, *OF_WORKERS)}
+"""Every metric that has one value for each worker, by name: what can be compared."""
+
 FROM_FILE = {
     metric.name: metric
     for metric in (
@@ -295,11 +300,6 @@ FROM_FILE = {
     )
 }  # fmt: skip
 """Figures from the build's own header, and from others; `bandwidth` computes them."""
-
-OF_WORKERS: dict[Metric, WorkerFormula] = WORKER_METRICS | MEMORY_METRICS
-
-METRICS: dict[str, Metric] = {metric.name: metric for metric in (*PASS_METRICS, *OF_WORKERS)}
-"""Every metric that has one value for each worker, by name: what can be compared."""
 
 
 def judged_metrics(method: str) -> list[Metric]:

@@ -58,8 +58,8 @@ def _options(
 
 app.command()(run)
 app.command()(report)
-app.command()(explain)
 app.command()(compare)
+app.command()(explain)
 app.command()(devices)
 app.command()(models)
 app.add_typer(build, name="build")

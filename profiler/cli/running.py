@@ -72,8 +72,8 @@ def resumed(request: Request, path: Path, output_format: str | None) -> None:
         coherent.check(earlier)
         if earlier.ended is not None and earlier.sha256:
             raise UserError(
-                f"{path.name} reached its planned stop, and going on with it until it decides would bend its figures: "
-                f"make a fresh run with --processes N, for which `edgeprof report {path.name}` says an N"
+                f"{path.name} reached its planned stop, and going on with it until it decides would bend its "
+                f"figures: make a fresh run with --processes N, for which `edgeprof report {path.name}` says an N"
             )
         paths = matched(earlier.header, identify(request.named))
         _drop_torn_line(file)

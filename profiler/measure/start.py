@@ -212,17 +212,17 @@ def device_of(profile: DeviceProfile, cpu_model: str | None) -> Device:
 
 
 def matched(header: Header, found: Sequence[Found]) -> dict[str, Path]:
-    """The paths of a resumed run's builds, matched by all that their headers say; those alike in it in the order given.
+    """The paths of a resumed run's builds, matched by all that their headers say, and those alike in the order given.
 
-    Raises `UserError` for what is missing. Contents are compared when the run has ended: hashing a file before would
+    Raises `UserError` for a missing one. Their content is compared when the run has ended: hashing it before would
     warm the page cache.
     """
-    alike: dict[bytes, list[Path]] = {}
+    given: dict[bytes, list[Path]] = {}
     for item in found:
-        alike.setdefault(_described(item.build), []).append(item.path)
+        given.setdefault(_described(item.build), []).append(item.path)
     paths = {}
     for build in header.plan.builds:
-        places = alike.get(_described(build))
+        places = given.get(_described(build))
         if not places:
             anchor = any(c.build == build.id for c in header.plan.cases if c.id in header.plan.anchors)
             raise UserError(

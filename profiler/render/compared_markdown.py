@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from profiler.analyse.compared import Compared
 from profiler.render import compared_words as words
-from profiler.render.markdown import escape, grid, section
+from profiler.render.markdown import escape, grid, listed
 
 _COLUMNS = [["metric", "base", "candidate", "ratio", "interval", "verdict"],
             ["---", "---:", "---:", "---:", "---", "---"]]  # fmt: skip
@@ -17,8 +17,8 @@ def render(found: Compared) -> str:
     parts = [f"## edgeprof: {words.verdict(found)}", *_gate(found)]
     for block in words.blocks(found):
         parts += _block(block)
-    parts += section("Undecided", words.undecided(found))
-    parts += section("Notes", words.notes(found))
+    parts += listed("Undecided", words.undecided(found))
+    parts += listed("Notes", words.notes(found))
     parts.append("\n".join(f"- {escape(fact)}" for fact in words.facts(found)))
     return "\n\n".join(parts) + "\n"
 

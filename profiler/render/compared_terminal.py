@@ -10,7 +10,7 @@ from rich.text import Text
 from profiler.analyse.compared import Compared
 from profiler.render import compared_words as words
 from profiler.render.aligned import aligned, widest
-from profiler.render.terminal import VERDICT_STYLE, WIDTH_WITHOUT_TERMINAL, as_text, section
+from profiler.render.terminal import VERDICT_STYLE, WIDTH_WITHOUT_TERMINAL, as_text, listed
 
 _STYLE = {**VERDICT_STYLE, "failed": "red", "passed": "green", "undecided": "yellow"}
 _TITLES = ("metric", "base", "candidate", "ratio", "interval", "verdict")
@@ -32,9 +32,9 @@ def renderable(found: Compared, width: int) -> RenderableType:
         parts += [_BLANK, Text(block.heading, style="bold", overflow="fold"), *_table(block.lines, width)]
         parts += [Text(f"  {story}", style="red", overflow="fold") for story in block.stories]
         parts += [Text(f"  differs: {text}", style="dim", overflow="fold") for text in block.differs]
-    parts += section("Undecided", words.undecided(found))
-    parts += section("Notes", words.notes(found))
-    parts += section("Runs", words.facts(found))
+    parts += listed("Undecided", words.undecided(found))
+    parts += listed("Notes", words.notes(found))
+    parts += listed("Runs", words.facts(found))
     return Group(*parts)
 
 

@@ -127,7 +127,8 @@ def _story(row: str, failure: Failure | None) -> list[str]:
 def undecided(found: Compared) -> list[str]:
     """What it would take to decide each condition, and each comparison, that is not."""
     comparisons = [item for pair in found.pairs for item in pair.comparisons]
-    return [*advice.of_conditions(found.conditions), *advice.of_comparisons(comparisons)]
+    run = "a fresh run" if all(pair.design == "paired" for pair in found.pairs) else "one fresh run of both"
+    return [*advice.of_conditions(found.conditions, run=run), *advice.of_comparisons(comparisons, run=run)]
 
 
 def notes(found: Compared) -> list[str]:

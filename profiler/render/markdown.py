@@ -22,11 +22,11 @@ def render(report: Report) -> str:
     parts = [f"## {escape(_title(report))}", *map(_table, shown), *map(_course, sustained.courses(report))]
     parts += [_labelled(below.facts(report))]
     parts += [_ratios(heading, ratios) for heading, ratios in below.comparisons(report)]
-    parts += section("Undecided", below.undecided(report))
+    parts += listed("Undecided", below.undecided(report))
     parts += [_percentiles(section) for section in percentiles.sections(report)]
-    parts += section("Agreement", below.agreements(report))
-    parts += section("Notices", below.notices(report))
-    parts += section("Builds", _builds(report))
+    parts += listed("Agreement", below.agreements(report))
+    parts += listed("Notices", below.notices(report))
+    parts += listed("Builds", _builds(report))
     return "\n\n".join(parts) + "\n"
 
 
@@ -84,7 +84,7 @@ def _percentiles(section: percentiles.Section) -> str:
     return f"### {section.heading}\n\n{grid(rows)}"
 
 
-def section(title: str, lines: list[str]) -> list[str]:
+def listed(title: str, lines: list[str]) -> list[str]:
     """A heading and a list; nothing where there are no lines."""
     return [f"### {title}", "\n".join(f"- {escape(line)}" for line in lines)] if lines else []
 

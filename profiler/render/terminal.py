@@ -44,11 +44,12 @@ def renderable(report: Report, width: int) -> RenderableType:
     parts += [_BLANK, _facts(below.facts(report))]
     for heading, ratios in below.comparisons(report):
         parts += [_BLANK, Text(heading, style="dim"), *_ratios(ratios, width)]
-    parts += section("Undecided", below.undecided(report))
-    for shown in percentiles.sections(report):
-        parts += [_BLANK, Text(shown.heading, style="dim", overflow="fold"), *_percentiles(shown, width)]
-    parts += section("Agreement", below.agreements(report))
-    parts += section("Notices", below.notices(report))
+    parts += listed("Undecided", below.undecided(report))
+    for section in percentiles.sections(report):
+        parts += [_BLANK, Text(section.heading, style="dim", overflow="fold")]
+        parts += _percentiles(section, width)
+    parts += listed("Agreement", below.agreements(report))
+    parts += listed("Notices", below.notices(report))
     return Group(*parts)
 
 
@@ -160,7 +161,7 @@ def _figures_of(section: percentiles.Section, lines: Sequence[Sequence[str]]) ->
     )
 
 
-def section(title: str, lines: Sequence[str]) -> list[RenderableType]:
+def listed(title: str, lines: Sequence[str]) -> list[RenderableType]:
     """A title and its lines; nothing where there are none."""
     if not lines:
         return []
