@@ -10,8 +10,9 @@ import pytest
 
 from profiler.analyse.comparison import Comparison, comparable, differs, log_ratios, not_comparable, widest
 from profiler.analyse.contrasts import comparisons
-from profiler.analyse.report import half_width, report
+from profiler.analyse.report import report
 from profiler.analyse.statistics import Interval, signed_rank_interval
+from profiler.analyse.stopping import half_width
 from profiler.analyse.study import Study
 from profiler.analyse.verdict import Verdict
 from profiler.runfile import Case, Run, Worker, Workload

@@ -37,7 +37,16 @@ def test_it_shows_each_case_with_its_figure_or_its_failure() -> None:
     shown = drawn(hand_made())
     assert "round 8 of 8" in shown
     assert "r3 SmolLM2-135M-Q4_0: waiting for a quiet moment" in shown
-    assert re.search(r"Q4_0, threads 4 +chat@1 +55\.7 tok/s +±1\.1% +8", shown)
+    assert re.search(r"Q4_0, threads 4 +chat@1 +55\.7 tok/s +±1\.1% +[▁-█]{7} +8", shown)
+    assert "stops at" not in shown
+
+
+def test_an_open_run_says_what_it_waits_for_and_when_it_is_looked_at_next() -> None:
+    seen = hand_made()
+    plan = msgspec.structs.replace(seen.header.plan, rounds=None, until_decided=True)
+    opened = msgspec.structs.replace(seen, header=msgspec.structs.replace(seen.header, plan=plan))
+    shown = drawn(opened)
+    assert "stops at ±2.0% or every comparison decided; next look after round 8" in shown
     assert re.search(r"Q8_0, threads 4 +chat@1 +out of memory", shown)
 
 

@@ -47,9 +47,19 @@ class TestRow:
     def test_passes_left_out_are_not_all_called_disturbed(self) -> None:
         crashed = failed("r1", 8, "crashed", "signal 11", text_pass(1))
         found = row_notices([*rounds("r1", EIGHT), crashed])["passes_excluded"]
-        assert found.seen == (
-            "left out: 1 pass that others disturbed, or of a round measured again, or of a worker that failed"
+        assert found.seen == "left out: 1 pass (1 of a worker that failed)"
+
+    def test_passes_left_out_by_why(self) -> None:
+        loud = text_pass(2, counters=counters(foreign_share=0.5))
+        seen = [*rounds("r1", EIGHT), worker("r1", 8, text_pass(1), loud), worker("r1", 9, text_pass(1))]
+        again = [*seen, worker("r1", 9, text_pass(1), attempt=1)]
+        assert row_notices(again)["passes_excluded"].seen == (
+            "left out: 2 passes (1 disturbed by others, 1 of a round measured again)"
         )
+
+    def test_passes_too_short_for_the_kernels_ticks(self) -> None:
+        seen = rounds("r1", EIGHT, counters=counters(wall_ms=200))
+        assert "intrusion_unknown" in row_notices(seen)
 
     def test_nearly_everything_disturbed(self) -> None:
         seen = [worker("r1", n, text_pass(1, counters=counters(foreign_share=0.5))) for n in range(8)]

@@ -17,7 +17,7 @@ EIGHT = [10.0] * 8
 
 
 class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Every field is there, none is new: a change here is a new schema version and a line in CHANGELOG.md."""
+    """Every field is there: a new one is a line in CHANGELOG.md, one that changes or goes a new schema version."""
 
 
 class JsonEstimate(Contract, frozen=True):
@@ -46,6 +46,12 @@ class JsonFailure(Contract, frozen=True):
     message: str
 
 
+class JsonSpread(Contract, frozen=True):
+    within: float
+    between: float
+    passes: int
+
+
 class JsonRow(Contract, frozen=True):
     id: str
     device: str
@@ -58,6 +64,7 @@ class JsonRow(Contract, frozen=True):
     basis: Literal["measured"]
     conditions: dict[str, Any]
     metrics: dict[str, JsonEstimate]
+    spread: dict[str, JsonSpread]
     notices: list[JsonNotice]
     failure: JsonFailure | None
 
@@ -88,6 +95,7 @@ class JsonReport(Contract, frozen=True):
     varying: list[str]
     rounds: int
     passes: int
+    most_passes: int
     stopped: str | None
     elapsed_s: float
     resolution: dict[str, float]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from profiler.measure.stop import fewest_rounds, looks, planned_rounds, stop_reason
+from profiler.measure.stop import fewest_rounds, looks, next_look, planned_rounds, stop_reason
 from tests.run_builder import case, run
 
 OPEN = msgspec.structs.replace(run([case("r1")], planned=None).header.plan, within=0.02, max_time_s=120.0)
@@ -27,13 +27,28 @@ FIXED = msgspec.structs.replace(OPEN, rounds=10)
         (3, 120, None, "max_time"),
         (8, 500, 0.02, "within"),
         (30, 60, 0.5, "rounds"),
-        (30, 500, 0.001, "rounds"),
+        (30, 500, 0.001, "within"),
     ],
 )
 def test_open_run_ends_at_a_checkpoint_at_the_time_limit_or_after_30_rounds(
     rounds: int, elapsed_s: float, half_width: float | None, reason: str | None
 ) -> None:
-    assert stop_reason(OPEN, rounds, elapsed_s, half_width) == reason
+    assert stop_reason(OPEN, rounds, elapsed_s, half_width=half_width, decided=False) == reason
+
+
+@pytest.mark.parametrize(
+    ("rounds", "decided", "reason"),
+    [(7, True, None), (8, True, "decided"), (8, False, None), (9, True, None)],
+)
+def test_run_ends_at_a_checkpoint_where_every_comparison_is_decided(
+    rounds: int, decided: bool, reason: str | None
+) -> None:
+    assert stop_reason(OPEN, rounds, 60, half_width=0.1, decided=decided) == reason
+
+
+def test_next_look_is_the_next_checkpoint_or_the_end() -> None:
+    assert [next_look(OPEN, n) for n in (0, 8, 11, 12, 29)] == [8, 12, 12, 20, 30]
+    assert next_look(FIXED, 3) == 10
 
 
 @pytest.mark.parametrize(
@@ -43,7 +58,7 @@ def test_open_run_ends_at_a_checkpoint_at_the_time_limit_or_after_30_rounds(
 def test_run_of_fixed_rounds_never_ends_for_precision(
     rounds: int, elapsed_s: float, reason: str | None
 ) -> None:
-    assert stop_reason(FIXED, rounds, elapsed_s, 0.001) == reason
+    assert stop_reason(FIXED, rounds, elapsed_s, half_width=0.001, decided=True) == reason
 
 
 def test_three_rounds_are_made_however_long_they_take() -> None:

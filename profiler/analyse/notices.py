@@ -7,9 +7,11 @@ from collections.abc import Sequence
 import msgspec
 
 from profiler.analyse.comparison import Comparison
+from profiler.analyse.intrusion import unjudged
 from profiler.analyse.plural import plural
 from profiler.analyse.samples import Samples
 from profiler.analyse.statistics import corrected_level, fewest_for_verdict
+from profiler.analyse.verdict import Verdict
 from profiler.runfile import Build, Case, Run, Worker
 
 MANY_MAJOR_FAULTS = 100
@@ -30,6 +32,7 @@ def row_notices(
     candidates = [
         _few_rounds(found, level),
         _disturbed(found),
+        _unjudged(found),
         _failed(workers),
         _unsteady_output(found),
         _paging(found),
@@ -59,11 +62,23 @@ def _disturbed(found: Samples) -> Notice | None:
         )
     if not found.excluded:
         return None
+    parts = [f"{count} {why}" for why, count in found.left_out.items()]
     return Notice(
         code="passes_excluded",
-        seen=f"left out: {plural(found.excluded, 'pass')} that others disturbed, "
-        "or of a round measured again, or of a worker that failed",
-        advice="the run file keeps them",
+        seen=f"left out: {plural(found.excluded, 'pass')} ({', '.join(parts)})",
+        advice="the run file keeps them, and `edgeprof explain` shows why",
+    )
+
+
+def _unjudged(found: Samples) -> Notice | None:
+    passes = [done for several in found.passes.values() for done in several]
+    if not passes or not all(map(unjudged, passes)):
+        return None
+    return Notice(
+        code="intrusion_unknown",
+        seen="whether others disturbed these passes cannot be told: they are shorter than 0.3 s, or this "
+        "system does not count it",
+        advice="a longer answer (-n) can be judged where the kernel counts",
     )
 
 
@@ -124,7 +139,12 @@ def _disagrees(build: Build) -> Notice | None:
 
 def run_notices(run: Run, comparisons: Sequence[Comparison], level: float) -> list[Notice]:
     """The notices of the run as a whole. `level` is that of one interval, before it is corrected."""
-    candidates = [_torn(run), _unfinished(run), _not_within(run), _too_few_to_judge(run, comparisons, level)]
+    candidates = [
+        _torn(run),
+        _unfinished(run),
+        _not_within(run, comparisons),
+        _too_few_to_judge(run, comparisons, level),
+    ]
     return [notice for notice in candidates if notice is not None]
 
 
@@ -162,8 +182,11 @@ def _too_few_to_judge(run: Run, comparisons: Sequence[Comparison], level: float)
     )
 
 
-def _not_within(run: Run) -> Notice | None:
+def _not_within(run: Run, comparisons: Sequence[Comparison]) -> Notice | None:
     plan, ended = run.header.plan, run.ended
+    judged = [item.verdict for item in comparisons if item.metric is not None]
+    if plan.until_decided and judged and Verdict.UNDECIDED not in judged:
+        return None
     if plan.rounds is not None or ended is None or ended.reason not in ("max_time", "rounds"):
         return None
     why = "the time was up" if ended.reason == "max_time" else "all rounds were used"

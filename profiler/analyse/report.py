@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,13 +10,15 @@ import msgspec
 
 from profiler.analyse import coherent, said
 from profiler.analyse.bandwidth import bandwidth_share, bits_read, read_bytes
-from profiler.analyse.comparison import Comparison, resolution, widest
+from profiler.analyse.comparison import Comparison, resolution
 from profiler.analyse.contrasts import best_rows, comparisons
 from profiler.analyse.estimate import Estimate, estimates
-from profiler.analyse.metrics import judged_metrics
+from profiler.analyse.intrusion import counted
+from profiler.analyse.metrics import PASS_METRICS, judged_metrics
 from profiler.analyse.notices import Notice, row_notices, run_notices
-from profiler.analyse.statistics import interval
+from profiler.analyse.samples import pass_values
 from profiler.analyse.study import Study
+from profiler.analyse.variance import Spread, spread, start_in_passes
 from profiler.runfile import Build, Case, Device, Failure, Run, Settings, Worker, Workload, varying
 
 SCHEMA = "edgeprof.report/1"
@@ -32,7 +35,7 @@ NOT_READ = {
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One case: what it was, its figures or its failure, and what to know about them."""
+    """One case: what it was, its figures or its failure, where their spread comes from, and what to know."""
 
     id: str
     device: str
@@ -45,6 +48,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     basis: str
     conditions: dict[str, Any]
     metrics: dict[str, Estimate]
+    spread: dict[str, Spread]
     notices: list[Notice]
     failure: Failure | None
 
@@ -64,6 +68,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     varying: list[str]
     rounds: int
     passes: int
+    most_passes: int
     stopped: str | None
     elapsed_s: float
     resolution: dict[str, float]
@@ -95,6 +100,7 @@ def report(run: Run, base: str | None = None) -> Report:
         varying=varying(plan.cases),
         rounds=len({worker.round for worker in run.workers if worker.passes}),
         passes=plan.passes,
+        most_passes=max((len(counted(worker.passes)) for worker in run.workers), default=plan.passes),
         stopped=run.ended.reason if run.ended else None,
         elapsed_s=_elapsed_s(run.workers),
         resolution=resolution(compared),
@@ -103,16 +109,6 @@ def report(run: Run, base: str | None = None) -> Report:
         comparisons=compared,
         notices=run_notices(run, compared, study.level),
     )
-
-
-def half_width(run: Run) -> float | None:
-    """The widest half-width of the headline intervals of a run, as a share; None while one is missing.
-
-    A metric that a workload does not have, such as the decode speed of one token, has no interval to wait for.
-    """
-    study = Study(run)
-    logs = [study.logs(m, case) for case in study.measured() for m in judged_metrics(case.workload.method)]
-    return widest([interval(list(values.values()), study.level) for values in logs if values])
 
 
 def _row(study: Study, case: Case) -> Row:
@@ -130,9 +126,21 @@ def _row(study: Study, case: Case) -> Row:
         basis="measured",
         conditions={"governor": ", ".join(said.texts(study.run.header.environment, "governors")) or None},
         metrics=_metrics(study, case) if measured else {},
+        spread=_spread(study, case),
         notices=row_notices(case, build, found, workers, study.level) if measured else [],
         failure=None if measured else _last_failure(workers),
     )
+
+
+def _spread(study: Study, case: Case) -> dict[str, Spread]:
+    """Where the spread of each judged metric comes from."""
+    found = study.samples[case.id]
+    cost = start_in_passes(found.workers.values())
+    of_metrics = {}
+    for metric in judged_metrics(case.workload.method):
+        figures = pass_values(PASS_METRICS[metric], case, found)
+        of_metrics[metric.name] = spread(([math.log(v) for v in values] for values in figures.values()), cost)
+    return {name: known for name, known in of_metrics.items() if known is not None}
 
 
 def _last_failure(workers: Sequence[Worker]) -> Failure | None:

@@ -14,14 +14,24 @@ from profiler.runfile import Case, Pass, Worker
 
 FEWEST_QUIET_ROUNDS = 3
 
+INTRUDED, AGAIN, FAILED = "disturbed by others", "of a round measured again", "of a worker that failed"
+
 
 class Samples(msgspec.Struct, frozen=True, kw_only=True):
-    """The workers of one case that stand for their rounds, with the passes of each that enter a headline."""
+    """The workers of one case that stand for their rounds, with the passes of each that enter a headline.
+
+    `left_out` counts the finished passes that enter none, by why: the words of `INTRUDED`, `AGAIN`, `FAILED`.
+    """
 
     passes: dict[int, list[Pass]]
     workers: dict[int, Worker]
-    excluded: int
+    left_out: dict[str, int]
     kept_although_disturbed: bool
+
+    @property
+    def excluded(self) -> int:
+        """How many finished passes count for nothing."""
+        return sum(self.left_out.values())
 
 
 def standing_attempts(workers: Iterable[Worker]) -> dict[int, int]:
@@ -38,10 +48,7 @@ def standing_attempts(workers: Iterable[Worker]) -> dict[int, int]:
 
 
 def samples(workers: Sequence[Worker], standing: Mapping[int, int], cores: int) -> Samples:
-    """Of one case's workers the passes that count. Disturbed ones are left out, unless almost all were.
-
-    `excluded` are finished passes that count for nothing: disturbed, measured again, of a failed worker.
-    """
+    """Of one case's workers the passes that count. Disturbed ones are left out, unless almost all were."""
     mine = {
         worker.round: worker
         for worker in workers
@@ -52,21 +59,34 @@ def samples(workers: Sequence[Worker], standing: Mapping[int, int], cores: int) 
     quiet = {number: passes for number, passes in quiet.items() if passes}
     keep_all = len(quiet) < min(FEWEST_QUIET_ROUNDS, len(every))
     kept = every if keep_all else quiet
-    total = sum(len(counted(worker.passes)) for worker in workers)
+    left_out = {
+        INTRUDED: _amount(every.values()) - _amount(kept.values()),
+        AGAIN: _amount(
+            counted(w.passes) for w in workers if w.failure is None and w.attempt != standing[w.round]
+        ),
+        FAILED: _amount(counted(w.passes) for w in workers if w.failure is not None),
+    }
     return Samples(
         passes=kept,
         workers=mine,
-        excluded=total - sum(map(len, kept.values())),
+        left_out={why: count for why, count in left_out.items() if count},
         kept_although_disturbed=keep_all,
     )
 
 
+def _amount(passes: Iterable[Sequence[Pass]]) -> int:
+    return sum(map(len, passes))
+
+
+def pass_values(formula: PassFormula, case: Case, found: Samples) -> dict[int, list[float]]:
+    """For each round the figures of its counted passes; only positive ones have a log."""
+    figures = {
+        number: [formula(done, case.workload) for done in passes] for number, passes in found.passes.items()
+    }
+    positive = {number: [v for v in values if v is not None and v > 0] for number, values in figures.items()}
+    return {number: values for number, values in positive.items() if values}
+
+
 def log_values(formula: PassFormula, case: Case, found: Samples) -> dict[int, float]:
     """For each round the log of the median of its passes: what pairs and intervals are made from."""
-    values = {}
-    for number, passes in found.passes.items():
-        figures = [formula(done, case.workload) for done in passes]
-        positive = [figure for figure in figures if figure is not None and figure > 0]
-        if positive:
-            values[number] = math.log(median(positive))
-    return values
+    return {number: math.log(median(values)) for number, values in pass_values(formula, case, found).items()}

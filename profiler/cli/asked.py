@@ -8,7 +8,10 @@ import msgspec
 
 from profiler.cli.known_builds import located
 from profiler.cli.values import assignments, seconds, several, share
+from profiler.measure.passes import PASSES
 from profiler.measure.start import Request
+
+WITHIN = "2%"
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,10 +29,10 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     setting: list[str] | None
     device: str
     target: str
-    within: str
+    within: str | None
     max_time: str
     processes: int | None
-    passes: int
+    passes: int | None
     seed: int
     stall: str
     settle: str
@@ -50,10 +53,12 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
             settings=self._settings(),
             device=self.device,
             target=self.target,
-            within=share("--within", self.within),
+            within=share("--within", self.within or WITHIN),
+            until_decided=self.within is None,
             max_time_s=seconds("--max-time", self.max_time),
             rounds=self.processes,
-            passes=self.passes,
+            passes=PASSES if self.passes is None else self.passes,
+            more_passes=self.passes is None,
             seed=self.seed,
             stall_s=seconds("--stall", self.stall),
             settle_s=seconds("--settle", self.settle),

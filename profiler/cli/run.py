@@ -37,12 +37,21 @@ Device = Annotated[
     str, typer.Option(help="Device profile to label the run with; `this` describes this machine itself.")
 ]
 Target = Annotated[str, typer.Option(help="What to run on: cpu.")]
-Within = Annotated[str, typer.Option(help="Half-width of the headline intervals to reach.")]
+Within = Annotated[
+    str | None,
+    typer.Option(
+        help="Half-width of the headline intervals to reach; without it also ends when all comparisons are decided.",
+        show_default="2%",
+    ),
+]
 MaxTime = Annotated[str, typer.Option(help="Start no new round after this long.")]
 Processes = Annotated[
     int | None, typer.Option(help="Exactly this many rounds, looked at once.", show_default="3 to 30")
 ]
-Passes = Annotated[int, typer.Option(help="Counted passes of each worker.")]
+Passes = Annotated[
+    int | None,
+    typer.Option(help="Counted passes of each worker.", show_default="3; 5 where starting one is dear"),
+]
 Seed = Annotated[int, typer.Option(help="Seed of the order of rounds and of random token ids.")]
 Stall = Annotated[str, typer.Option(help="Stop a worker that makes no progress for this long.")]
 Settle = Annotated[
@@ -71,10 +80,10 @@ def run(
     setting: Settings = None,
     device: Device = "this",
     target: Target = "cpu",
-    within: Within = "2%",
+    within: Within = None,
     max_time: MaxTime = "5m",
     processes: Processes = None,
-    passes: Passes = 3,
+    passes: Passes = None,
     seed: Seed = 1,
     stall: Stall = "5m",
     settle: Settle = "10s",

@@ -16,18 +16,18 @@ from rich.console import Console
 
 from profiler import runfile
 from profiler.analyse import coherent
-from profiler.analyse.intrusion import spoiled
-from profiler.analyse.report import Report, half_width
+from profiler.analyse.report import Report
 from profiler.analyse.report import report as analyse
-from profiler.analyse.study import cores
 from profiler.builds.hashes import build_sha256
 from profiler.builds.identify import identify
 from profiler.cli.asked import Asked
+from profiler.cli.judging import judges, so_far
 from profiler.cli.show import show
 from profiler.errors import ExitCode, UserError
+from profiler.measure.course import FINAL
 from profiler.measure.expectation import run_seconds
 from profiler.measure.launch import now
-from profiler.measure.session import FINAL, Judges, Session
+from profiler.measure.session import Session
 from profiler.measure.start import Prepared, Request, matched, prepare, with_needs
 from profiler.render import formats, plan
 from profiler.render.live import LiveView, PlainView
@@ -138,16 +138,8 @@ def _as_interrupt(_signal: int, _frame: object) -> NoReturn:
 
 def _measure(prepared: Prepared, file: FileIO, earlier: Sequence[Worker], console: Console) -> None:
     header = prepared.header
-
-    def so_far(workers: Sequence[Worker]) -> Run:
-        return Run(header=header, workers=list(workers), events=[], sha256={})
-
-    judges = Judges(
-        half_width=lambda workers: half_width(so_far(workers)),
-        spoiled=lambda worker: spoiled(worker, cores(header)),
-    )
-    with _view(header, lambda workers: analyse(so_far(workers)), earlier, console) as view:
-        session = Session(header.plan, prepared.paths, file, judges, view, earlier)
+    with _view(header, lambda workers: analyse(so_far(header, workers)), earlier, console) as view:
+        session = Session(header.plan, prepared.paths, file, judges(header), view, earlier)
         dropped = {w.case for w in earlier if w.failure is not None and w.failure.kind in FINAL}
         for case in header.plan.cases:
             if case.id in prepared.refusals and case.id not in dropped:

@@ -20,6 +20,7 @@ from profiler.host.environment import environment
 from profiler.host.machine import available_memory, default_threads, this_machine
 from profiler.measure.gate import Need, needs, refusal
 from profiler.measure.launch import now
+from profiler.measure.passes import MORE_PASSES
 from profiler.measure.variants import cases
 from profiler.measure.worker_environment import recorded
 from profiler.runfile import MOST_PASSES, MOST_ROUNDS, SCHEMA, Device, Failure, Header, Plan, Workload
@@ -45,9 +46,11 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     device: str
     target: str
     within: float
+    until_decided: bool
     max_time_s: float
     rounds: int | None
     passes: int
+    more_passes: bool
     seed: int
     stall_s: float
     settle_s: float
@@ -116,15 +119,17 @@ def _between(flag: str, value: int | None, most: int, least: int = 1) -> None:
 
 def _plan(request: Request, found: Sequence[Found]) -> Plan:
     asked = [workloads.parse(word, request.prompt, request.output_tokens) for word in request.workloads]
-    _check_stamps(asked, request.passes)
+    _check_stamps(asked, max(request.passes, MORE_PASSES) if request.more_passes else request.passes)
     builds = [item.build for item in found]
     return Plan(
         builds=builds,
         cases=cases(builds, asked, request.engines, request.settings, default_threads()),
         seed=request.seed,
         passes=request.passes,
+        more_passes=request.more_passes,
         rounds=request.rounds,
         within=request.within,
+        until_decided=request.until_decided and request.rounds is None,
         max_time_s=request.max_time_s,
         stall_s=request.stall_s,
         settle_s=request.settle_s,

@@ -17,17 +17,33 @@ def fewest_rounds(plan: Plan) -> int:
     return min(FEWEST_ROUNDS, planned_rounds(plan))
 
 
-def stop_reason(plan: Plan, rounds: int, elapsed_s: float, half_width: float | None) -> str | None:
-    """Why the run is over after `rounds` whole rounds: "rounds", "within", "max_time", or None to go on.
+def is_look(plan: Plan, rounds: int) -> bool:
+    """Whether the figures may be looked at after so many whole rounds, to stop there."""
+    return plan.rounds is None and rounds in plan.checkpoints
 
-    `half_width` is the widest half-width of the headline intervals as a share, None if there is one without
-    an interval. Precision is looked at only at the checkpoints (noise study, sections 4 and 9).
+
+def next_look(plan: Plan, rounds: int) -> int:
+    """The number of rounds at which a run that has made `rounds` is looked at next."""
+    later = [look for look in plan.checkpoints if look > rounds] if plan.rounds is None else []
+    return later[0] if later else planned_rounds(plan)
+
+
+def stop_reason(
+    plan: Plan, rounds: int, elapsed_s: float, *, half_width: float | None, decided: bool
+) -> str | None:
+    """Why the run is over after `rounds` whole rounds, or None to go on.
+
+    "within": the widest half-width of the headline intervals, as a share, is what was asked; None if one has no
+    interval. "decided": every comparison has its verdict. Both count at the looks only (docs/method.md, "When a run
+    stops"). "rounds" and "max_time": all that were planned have been used.
     """
+    if is_look(plan, rounds):
+        if half_width is not None and half_width <= plan.within:
+            return "within"
+        if decided:
+            return "decided"
     if rounds >= planned_rounds(plan):
         return "rounds"
-    at_checkpoint = plan.rounds is None and rounds in plan.checkpoints
-    if at_checkpoint and half_width is not None and half_width <= plan.within:
-        return "within"
     if elapsed_s >= plan.max_time_s and rounds >= fewest_rounds(plan):
         return "max_time"
     return None

@@ -24,6 +24,7 @@ MOST_NAMED = 8
 _LABELS = {metric.name: metric.label for metric in PASS_METRICS}
 _STOPPED = {
     "within": "the intervals were as narrow as asked",
+    "decided": "every comparison was decided",
     "rounds": "all planned rounds were run",
     "max_time": "the time was up",
     "all_failed": "no case could be measured",
@@ -40,6 +41,7 @@ def facts(report: Report) -> list[tuple[str, str]]:
         ("Run", _run(report)),
         ("Intervals", _intervals(report)),
         ("Resolution", _resolution(report)),
+        ("Spread", _spread(report)),
     ]
     return [(label, fmt.plain(text)) for label, text in found if text]
 
@@ -105,7 +107,9 @@ def _said(settings: Settings, names: Sequence[str]) -> list[str]:
 
 def _run(report: Report) -> str:
     cases = plural(len(report.rows), "case") + (", interleaved" if len(report.rows) > 1 else "")
-    size = f"{plural(report.rounds, 'round')} of {cases}, {plural(report.passes, 'pass')} each"
+    more = f"{report.passes} to {report.most_passes} passes"
+    passes = more if report.most_passes > report.passes else plural(report.passes, "pass")
+    size = f"{plural(report.rounds, 'round')} of {cases}, {passes} each"
     stopped = _STOPPED.get(report.stopped, "stopped")
     return f"{size}; {fmt.duration(report.elapsed_s)}; {stopped}"
 
@@ -119,7 +123,28 @@ def _intervals(report: Report) -> str:
 def _resolution(report: Report) -> str:
     """The smallest difference that this run can show."""
     widths = ", ".join(f"{_LABELS[name]} {fmt.percent(width)}" for name, width in report.resolution.items())
-    return f"smaller differences cannot be seen here: {widths}" if widths else ""
+    return f"smaller differences cannot be seen in this run: {widths}" if widths else ""
+
+
+def _spread(report: Report) -> str:
+    """Where the variance is, over all rows and judged metrics, and what to have more of."""
+    found = [spread for row in report.rows for spread in row.spread.values()]
+    if not found:
+        return ""
+    passes = max(spread.passes for spread in found)
+    advice = (
+        f"--passes {passes} would narrow the intervals in the same time"
+        if passes > report.passes
+        else ("more rounds narrow the intervals, more passes hardly")
+    )
+    within = _range([spread.within for spread in found])
+    between = _range([spread.between for spread in found])
+    return f"passes of one process differ by {within}, processes by {between} beyond that: {advice}"
+
+
+def _range(shares: Sequence[float]) -> str:
+    least, most = fmt.percent(min(shares)), fmt.percent(max(shares))
+    return least if least == most else f"{least} to {most}"
 
 
 class Ratio(msgspec.Struct, frozen=True, kw_only=True):

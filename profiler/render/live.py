@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from profiler.analyse.report import Report
-from profiler.measure.stop import planned_rounds
+from profiler.analyse.estimate import Estimate
+from profiler.analyse.report import Report, Row
+from profiler.measure.stop import next_look, planned_rounds
 from profiler.render import format as fmt
 from profiler.render import rows
 from profiler.render.columns import HEADLINES, kind
+from profiler.render.spark import spark
 from profiler.runfile import Case, Plan, Worker, Workload
 
 REFRESH_S = 1.0
@@ -34,6 +36,7 @@ class LiveView:
         self._report: Report | None = None
         self._began, self._drawn = time.monotonic(), 0.0
         self._now = "starting"
+        self._widths: dict[str, list[float]] = {}
         self._case: Case | None = None
         self._round = 0
         self._live = Live(console=console, auto_refresh=False, transient=True)
@@ -64,19 +67,39 @@ class LiveView:
         small = len(self._plan.cases) <= MOST_ROWS
         if small or len(self._workers) % len(self._plan.cases) == 0:
             self._report = self._analyse(self._workers)
+            self._remember(worker.case)
         self._draw()
+
+    def _remember(self, case_id: str) -> None:
+        """How wide the interval of this case was after each of its rounds: it is seen closing in."""
+        for row in self._report.rows if self._report else []:
+            figure = _live_figure(self._report, row) if self._report and row.id == case_id else None
+            width = fmt.half_width(figure) if figure else None
+            if width is not None:
+                self._widths.setdefault(case_id, []).append(width)
 
     def _draw(self) -> None:
         self._drawn = time.monotonic()
         parts: list[RenderableType] = [Text(self._headline(), style="bold")]
+        if goal := self._goal():
+            parts.append(Text(goal, style="dim"))
         if self._report is not None:
-            parts.append(_table(self._report))
+            parts.append(_table(self._report, self._widths))
         parts.append(Text(self._now, style="dim"))
         self._live.update(Group(*parts), refresh=True)
 
     def _headline(self) -> str:
         elapsed = time.monotonic() - self._began
-        return f"round {self._round + 1} of {self._rounds()}, {fmt.duration(elapsed)} so far{self._left(elapsed)}"
+        so_far = f"round {self._round + 1} of {self._rounds()}, {fmt.duration(elapsed)} so far"
+        return f"{so_far}{self._left(elapsed)}"
+
+    def _goal(self) -> str:
+        """What the run waits for, and when it is looked at next; nothing where its rounds are fixed."""
+        if self._plan.rounds is not None:
+            return ""
+        decided = " or every comparison decided" if self._plan.until_decided else ""
+        look = next_look(self._plan, self._round)
+        return f"stops at ±{fmt.percent(self._plan.within)}{decided}; next look after round {look}"
 
     def _rounds(self) -> str:
         most = planned_rounds(self._plan)
@@ -121,9 +144,9 @@ class PlainView:
         )
 
 
-def _table(report: Report) -> Table:
+def _table(report: Report, widths: Mapping[str, Sequence[float]]) -> Table:
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for title in ("case", "workload", "figure", "", "processes"):
+    for title in ("case", "workload", "figure", "", "closing in", "processes"):
         grid.add_column(title, no_wrap=True)
     workloads = {workload.id: workload for workload in report.workloads}
     names = rows.names(report)
@@ -131,14 +154,19 @@ def _table(report: Report) -> Table:
         name, asked = Text(names[row.id]), Text(fmt.plain(row.workload))
         if row.failure is not None:
             kind_of_failure = fmt.plain(row.failure.kind.replace("_", " "))
-            grid.add_row(name, asked, Text(kind_of_failure, style="red"), "", "")
+            grid.add_row(name, asked, Text(kind_of_failure, style="red"), "", "", "")
             continue
-        name_of_metric, _, unit = _live_metric(workloads[row.workload])
-        estimate = row.metrics.get(name_of_metric)
+        _, _, unit = _live_metric(workloads[row.workload])
+        estimate = _live_figure(report, row)
         value = f"{fmt.figure(estimate)} {unit}" if estimate else "-"
         count = str(estimate.processes) if estimate else "0"
-        grid.add_row(name, asked, value, fmt.spread(estimate), count)
+        grid.add_row(name, asked, value, fmt.spread(estimate), spark(widths.get(row.id, [])), count)
     return grid
+
+
+def _live_figure(report: Report, row: Row) -> Estimate | None:
+    workload = next(found for found in report.workloads if found.id == row.workload)
+    return row.metrics.get(_live_metric(workload)[0])
 
 
 def _name(case: Case) -> str:

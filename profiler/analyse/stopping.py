@@ -1,0 +1,30 @@
+"""What a run in progress is asked at its looks: are the intervals narrow enough, is every comparison decided?"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from profiler.analyse.comparison import widest
+from profiler.analyse.contrasts import comparisons
+from profiler.analyse.metrics import judged_metrics
+from profiler.analyse.statistics import interval
+from profiler.analyse.study import Study
+from profiler.analyse.verdict import Verdict
+from profiler.runfile import Event, Run
+
+
+def half_width(run: Run) -> float | None:
+    """The widest half-width of the headline intervals of a run, as a share; None while one is missing.
+
+    A metric that a workload does not have, such as the decode speed of one token, has no interval to wait for.
+    """
+    study = Study(run)
+    logs = [study.logs(m, case) for case in study.measured() for m in judged_metrics(case.workload.method)]
+    return widest([interval(list(values.values()), study.level) for values in logs if values])
+
+
+def decided(run: Run) -> bool:
+    """Whether each comparison of the run, judged as if it ended now, is better, worse or the same."""
+    ended = Event(name="end", at=run.header.started, reason="decided")
+    found = [c for c in comparisons(Study(replace(run, events=[ended])), None) if c.metric is not None]
+    return bool(found) and all(item.verdict is not Verdict.UNDECIDED for item in found)

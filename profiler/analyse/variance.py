@@ -1,0 +1,65 @@
+"""Where the spread of a case comes from: passes of one process, or processes. It says which of them to have more of."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from statistics import fmean, median, variance
+
+import msgspec
+
+from profiler.analyse.intrusion import counted
+from profiler.runfile import Worker
+
+FEWEST_PASSES, MOST_PASSES = 1, 8
+"""Longer processes than 8 passes drift apart from their partners in a round (noise study, section 7)."""
+
+
+class Spread(msgspec.Struct, frozen=True, kw_only=True):
+    """Standard deviations of the log of one figure, as shares: 0.03 is 3%.
+
+    `within` is that of passes of one process, `between` what processes differ by beyond that (0 where passes explain
+    it all): over seconds to minutes it is mostly the machine's drift. `passes` would serve best by Kalibera and Jones.
+    """
+
+    within: float
+    between: float
+    passes: int
+
+
+def start_in_passes(workers: Iterable[Worker]) -> float:
+    """What a worker costs beside its counted passes, in passes: the median over workers, 0 without any."""
+    shares = []
+    for worker in workers:
+        walls = [done.counters.wall_ns for done in counted(worker.passes) if done.counters]
+        if walls and median(walls) > 0:
+            took_ns = worker.ended.mono_ns - worker.started.mono_ns
+            shares.append((took_ns - sum(walls)) / median(walls))
+    return max(0.0, median(shares)) if shares else 0.0
+
+
+def spread(processes: Iterable[Sequence[float]], start_cost: float) -> Spread | None:
+    """The variance components of logs, one sequence of passes for each process; None where they cannot be told.
+
+    Within: pooled over processes. Between: variance of the processes' means less within / passes, at least 0.
+    Passes: sqrt(start cost / pass cost x within / between), both as variances; `start_cost` is the ratio of the
+    costs (see `start_in_passes`).
+    """
+    several = [values for values in processes if len(values) > 1]
+    if len(several) < 2:
+        return None
+    freedom = sum(len(values) - 1 for values in several)
+    within = sum((len(values) - 1) * variance(values) for values in several) / freedom
+    passes = fmean(map(len, several))
+    between = max(0.0, variance([fmean(values) for values in several]) - within / passes)
+    return Spread(
+        within=math.sqrt(within),
+        between=math.sqrt(between),
+        passes=_best(within, between, start_cost),
+    )
+
+
+def _best(within: float, between: float, start_cost: float) -> int:
+    if between <= 0:
+        return MOST_PASSES if within > 0 else FEWEST_PASSES
+    return min(MOST_PASSES, max(FEWEST_PASSES, round(math.sqrt(start_cost * within / between))))
