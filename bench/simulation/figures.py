@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial
 from statistics import fmean
 
 import msgspec
@@ -19,7 +20,7 @@ from profiler.analyse.statistics import interval
 from profiler.analyse.study import Study
 from profiler.analyse.verdict import Verdict
 from profiler.measure.start import CHECKPOINTS
-from profiler.runfile import Workload
+from profiler.runfile import Worker, Workload
 
 BLOCK = 8
 """Processes of each block, where a naive design measures one case to its end before the other."""
@@ -31,7 +32,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     `right` is the share of the judged metrics whose verdict has the true sign, `wrong` whether any has another one:
     where nothing differs, any verdict of better or worse. `same` and `covered` are of all ratios at once, as the
     report promises it, `half_width` of the widest (as a log). `alone` has one entry for each metric of each case:
-    whether its interval holds what the case takes on this machine as slow as it was during the session.
+    whether its interval holds what the case takes on this machine as slow as it was during the session; none where
+    that is not known.
     """
 
     rounds: int
@@ -81,9 +83,11 @@ def _true_ratio(item: Comparison, effect: float) -> float:
     return 1 / effect if faster_is_more else effect
 
 
-def _alone(study: Study, usual: float, effect: float) -> list[bool]:
+def _alone(study: Study, usual: float | None, effect: float) -> list[bool]:
     """For each case and judged metric, whether the interval of the case alone holds its true value."""
-    held = []
+    held: list[bool] = []
+    if usual is None:
+        return held
     for case in study.plan.cases:
         factor = math.exp(usual) * (effect if case.id == CANDIDATE else 1.0)
         prefill_s, decode_s = PARTS_S[case.workload.method]
@@ -115,20 +119,24 @@ class Looked(msgspec.Struct, frozen=True, kw_only=True):
     in_blocks: bool
 
 
-def looked(machine: Machine, workload: Workload, seed: int) -> Looked:
-    """One session of equal builds through all looks, and one in blocks."""
-    plan = planned(workload, seed, to_the_end=True)
-    session = simulated(machine, plan, 1.0, seed)
-    study, (base, candidate) = session.study(), plan.cases
-    metric = _judged(study)[-1]
-    first = [pass_logs(metric, case, study.workers[case.id][0]) for case in plan.cases]
-    blocks = blocks_of(machine, plan, BLOCK, seed)
+def looked(session: Session, pair: Sequence[Worker], blocks: Sequence[Sequence[Worker]]) -> Looked:
+    """The judgement of a session of equal builds, of two neighbouring processes, and of two blocks of them."""
+    study = session.study()
+    (base, candidate), metric = study.plan.cases, _judged(study)[-1]
+    logs = partial(pass_logs, metric, base)
     return Looked(
         covered=[covered(comparisons(session.study(n), None), 1.0) for n in CHECKPOINTS],
         every_round=every_round(log_ratios(study.logs(metric, base), study.logs(metric, candidate))),
-        by_passes=by_passes(*first),
-        in_blocks=one_after_the_other(*([pass_logs(metric, base, w) for w in block] for block in blocks)),
+        by_passes=by_passes(*map(logs, pair)),
+        in_blocks=one_after_the_other(*(list(map(logs, block)) for block in blocks)),
     )
+
+
+def looked_on(machine: Machine, workload: Workload, seed: int) -> Looked:
+    """One session on this machine through all looks, and another one in blocks."""
+    plan = planned(workload, seed, to_the_end=True)
+    session = simulated(machine, plan, 1.0, seed)
+    return looked(session, session.run.workers[:2], blocks_of(machine, plan, BLOCK, seed))
 
 
 def one(machine: Machine, workload: Workload, effect: float, rounds: int | None, seed: int) -> Outcome:

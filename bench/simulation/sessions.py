@@ -50,13 +50,13 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     """A session that is over: what it recorded, why it stopped, and after how long by its own clock.
 
     `usual` is the log of how slow the machine was during it: the mean over its work, of drift and heat, and of
-    the process effect in the long run. Bursts are no part of it.
+    the process effect in the long run. Bursts are no part of it. None where it is not known.
     """
 
     run: Run
     reason: str
     seconds: float
-    usual: float = 0.0
+    usual: float | None = None
 
     @property
     def rounds(self) -> int:
@@ -123,14 +123,13 @@ def simulated(machine: Machine, plan: Plan, effect: float, seed: int) -> Session
         factor = effect if case.id == CANDIDATE else 1.0
         return worker(moment, plan.passes, case, factor, (round_number, attempt, position))
 
-    session = gone(plan, visit, moment)
+    session = gone(headed(plan), visit, moment)
     return replace(session, usual=fmean(moment.conditions) + machine.usual_process)
 
 
-def gone(plan: Plan, visit: Visit, clock: Clock) -> Session:
+def gone(header: Header, visit: Visit, clock: Clock) -> Session:
     """The session that edgeprof makes of these visits."""
-    header = headed(plan)
-    course = Course(plan, judges(header), visit, lambda: clock.now_s)
+    course = Course(header.plan, judges(header), visit, lambda: clock.now_s)
     reason = course.go()
     end = Event(name="end", at=_at(clock.now_s), reason=reason)
     run = replace(so_far(header, course.workers), events=[end])

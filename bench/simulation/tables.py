@@ -8,7 +8,7 @@ from itertools import product
 from multiprocessing.pool import Pool
 from statistics import fmean, median
 
-from bench.simulation.figures import BLOCK, Looked, Outcome, first_seed, looked, one
+from bench.simulation.figures import BLOCK, Looked, Outcome, first_seed, looked_on, one
 from bench.simulation.machines import MACHINES, Machine
 from bench.simulation.sessions import CHAT, TG
 from profiler.measure.start import CHECKPOINTS
@@ -37,7 +37,7 @@ def outcomes(pool: Pool, cell: Cell, sessions: int) -> list[Outcome]:
 def looks(pool: Pool, machine: Machine, sessions: int) -> list[Looked]:
     """So many sessions of equal builds, through all looks."""
     first = first_seed(machine.name, "looks")
-    return pool.map(partial(looked, machine, TG), range(first, first + sessions), chunksize=CHUNK)
+    return pool.map(partial(looked_on, machine, TG), range(first, first + sessions), chunksize=CHUNK)
 
 
 def equal_builds(pool: Pool, sessions: int) -> str:
