@@ -12,7 +12,16 @@ import msgspec
 
 from bench.simulation.machines import Machine
 from bench.simulation.naive import by_passes, every_round, one_after_the_other, pass_logs
-from bench.simulation.sessions import CANDIDATE, PARTS_S, Session, blocks_of, planned, simulated, stamped
+from bench.simulation.sessions import (
+    CANDIDATE,
+    MAX_TIME_S,
+    PARTS_S,
+    Session,
+    blocks_of,
+    planned,
+    simulated,
+    stamped,
+)
 from profiler.analyse.comparison import Comparison, log_ratios
 from profiler.analyse.contrasts import comparisons
 from profiler.analyse.metrics import PASS_METRICS, Metric, judged_metrics
@@ -24,6 +33,16 @@ from profiler.runfile import Worker, Workload
 
 BLOCK = 8
 """Processes of each block, where a naive design measures one case to its end before the other."""
+
+
+class Cell(msgspec.Struct, frozen=True, kw_only=True):
+    """A kind of session: the candidate takes `effect` times as long. `rounds` None leaves the end to the looks."""
+
+    machine: Machine
+    workload: Workload
+    effect: float = 1.0
+    rounds: int | None = None
+    max_time_s: float = MAX_TIME_S
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,9 +158,10 @@ def looked_on(machine: Machine, workload: Workload, seed: int) -> Looked:
     return looked(session, session.run.workers[:2], blocks_of(machine, plan, BLOCK, seed))
 
 
-def one(machine: Machine, workload: Workload, effect: float, rounds: int | None, seed: int) -> Outcome:
-    """One session at defaults, or of so many rounds looked at once."""
-    return outcome(simulated(machine, planned(workload, seed, rounds=rounds), effect, seed), effect)
+def one(cell: Cell, seed: int) -> Outcome:
+    """One session of this kind."""
+    plan = planned(cell.workload, seed, rounds=cell.rounds, max_time_s=cell.max_time_s)
+    return outcome(simulated(cell.machine, plan, cell.effect, seed), cell.effect)
 
 
 def first_seed(*words: object) -> int:

@@ -12,23 +12,25 @@ one virtual machine in ten minutes, from which a thousand windows are no thousan
 from __future__ import annotations
 
 import random
+from functools import cache
 
 from msgspec.structs import replace
 
 from bench.simulation.archive import recorded
 from bench.simulation.figures import BLOCK, Looked, Outcome, looked, outcome
-from bench.simulation.sessions import Session, gone
+from bench.simulation.sessions import MAX_TIME_S, NO_LIMIT_S, OUT_OF_REACH, WITHIN, Session, gone
 from profiler.runfile import Case, Plan, Worker
 
 Pair = tuple[Worker, Worker]
 
 
-def pairs() -> list[Pair]:
+@cache
+def pairs() -> tuple[Pair, ...]:
     """The two processes of each round as they followed each other, rounds measured again included."""
     places: dict[tuple[int, int], list[Worker]] = {}
     for worker in recorded().workers:
         places.setdefault((worker.round, worker.attempt), []).append(worker)
-    return [(first, second) for first, second in places.values()]
+    return tuple((first, second) for first, second in places.values())
 
 
 class Replay:
@@ -64,8 +66,8 @@ def _plan(plan: Plan, seed: int, to_the_end: bool) -> Plan:
         plan,
         seed=seed,
         rounds=None,
-        within=1e-9 if to_the_end else 0.02,
-        max_time_s=1e6 if to_the_end else 300,
+        within=OUT_OF_REACH if to_the_end else WITHIN,
+        max_time_s=NO_LIMIT_S if to_the_end else MAX_TIME_S,
         until_decided=not to_the_end,
     )
 

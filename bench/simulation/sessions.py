@@ -37,6 +37,12 @@ PARTS_S = {"text": (0.25, 0.75), "raw": (0.0, 1.0)}
 TOKENS, WARM_UP_SHARE = 3, 0.125
 """The warm-up is 16 of the 128 tokens of a real answer; three stamps carry its speed as well as 128 would."""
 
+WITHIN, MAX_TIME_S = 0.02, 300.0
+"""What `edgeprof run` takes where nothing else is asked; it also stops when every comparison is decided."""
+
+OUT_OF_REACH, NO_LIMIT_S = 1e-9, 1e6
+"""A precision that no session has, and more time than any takes: it goes through all looks."""
+
 CORES = 2
 SHARE_SEEN, SHARE_UNSEEN = 0.25, 0.01
 """Others' share of the CPU in a pass that the counters show to be disturbed, and in one that they do not."""
@@ -70,12 +76,14 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def planned(
-    workload: Workload, seed: int, *, rounds: int | None = None, to_the_end: bool = False, max_time_s: float = 300
+    workload: Workload,
+    seed: int,
+    *,
+    rounds: int | None = None,
+    to_the_end: bool = False,
+    max_time_s: float = MAX_TIME_S,
 ) -> Plan:
-    """The plan of `edgeprof run A B`, its defaults unless said otherwise.
-
-    `to_the_end` goes through all looks without stopping at one.
-    """
+    """The plan of `edgeprof run A B`, its defaults unless said otherwise; `to_the_end` stops at no look."""
     builds = [Build(id=name, name=name, format="gguf", size_bytes=1) for name in (BASE, CANDIDATE)]
     return Plan(
         builds=builds,
@@ -86,8 +94,8 @@ def planned(
         seed=seed,
         passes=3,
         rounds=rounds,
-        within=1e-9 if to_the_end else 0.02,
-        max_time_s=1e6 if to_the_end else max_time_s,
+        within=OUT_OF_REACH if to_the_end else WITHIN,
+        max_time_s=NO_LIMIT_S if to_the_end else max_time_s,
         stall_s=300,
         checkpoints=CHECKPOINTS,
         until_decided=not to_the_end,
