@@ -43,6 +43,12 @@ class Bursts(Record, frozen=True, kw_only=True):
     slowdown: float
     length_s: float = 2.0
 
+    @property
+    def between_s(self) -> float:
+        """The mean time from one burst to the next: each touches the pass it falls into and those done in it."""
+        done_in_it = self.length_s / self.slowdown
+        return (1 + done_in_it) / self.hit_share - done_in_it
+
 
 class Machine(Record, frozen=True, kw_only=True):
     """One noise model. Standard deviations are of the log of time.
@@ -201,9 +207,8 @@ class Moment:
     def _burst_to_come(self) -> tuple[float, float]:
         """Start and end of the burst that is on, or else of the next one. The machine starts quiet."""
         bursts = self._machine.bursts
-        between_s = (1 + bursts.length_s) / bursts.hit_share
         while self._burst[1] <= self.now_s:
-            starts_s = self._burst[1] + self._draw.exponential(between_s)
+            starts_s = self._burst[1] + self._draw.exponential(bursts.between_s)
             self._burst = (starts_s, starts_s + self._draw.exponential(bursts.length_s))
         return self._burst
 
