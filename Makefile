@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CODE := profiler tests bench
 
-.PHONY: help demo test check format bench bench-cost bench-llama bench-onnx environments clean
+.PHONY: help demo test check format bench bench-cost bench-llama bench-onnx bench-simulation environments clean
 
 help:  ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -38,7 +38,7 @@ format: $(READY)  ## Put the code into shape.
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
 
-bench: bench-cost bench-llama bench-onnx  ## What edgeprof costs, and how exact it is beside llama-bench.
+bench: bench-cost bench-llama bench-onnx bench-simulation  ## What edgeprof costs, and how exact it is beside llama-bench.
 
 bench-cost: $(READY)  ## Cost of stamps, start-up, memory, a report of 1,000 cases.
 	$(BIN)/python -m bench.cost
@@ -48,6 +48,9 @@ bench-llama: $(READY)  ## Interleaved pairs with llama-bench, built here from th
 
 bench-onnx: environments  ## The ONNX engines beside GenAI's own loop, each other, Optimum and the GenAI builder.
 	$(BIN)/python -m bench.onnx_engines
+
+bench-simulation: $(READY)  ## Alarms, coverage and power, on simulated machines and on a recorded run.
+	$(BIN)/python -m bench.simulation
 
 environments: $(READY)  ## Optimum and the GenAI builder, each in an environment of its own: 0.6 GB to download.
 	$(BIN)/edgeprof setup optimum --yes

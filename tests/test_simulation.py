@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import gzip
 import inspect
+import math
 from collections.abc import Sequence
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from scipy.stats import binom
 
 from bench.simulation import archive, recorded, tables
 from bench.simulation.figures import Cell, Looked, Outcome, first_seed, looked_on, one
-from bench.simulation.machines import MACHINES, RARE, Bursts, Drift, Machine, Moment, seen_share
+from bench.simulation.machines import MACHINES, Bursts, Drift, Machine, Moment, seen_share
 from bench.simulation.sessions import CHAT, TG, planned, simulated
 from profiler import runfile
 from profiler.analyse.contrasts import comparisons
 from profiler.analyse.report import report
+from profiler.analyse.verdict import Verdict
 from profiler.cli.asked import Asked
 from profiler.cli.run import run as run_command
 from profiler.measure.order import order
@@ -71,22 +75,18 @@ class TestTheMachine:
         assert moment.now_s == 1.25
 
     def test_heat_takes_its_share_of_the_speed(self) -> None:
-        hot = Moment(Machine(name="hot", process_sd=0, pass_sd=0, drifts=(), bursts=RARE, heat_loss=0.28), 1)
+        hot = Moment(replace(STILL, heat_loss=0.28), 1)
         hot.wait(1000)
         assert hot.work(1.0, 0.0).undisturbed_s == pytest.approx(1 / 0.72)
 
     def test_drift_has_its_spread_and_forgets_in_its_time(self) -> None:
-        drifting = Machine(
-            name="", process_sd=0, pass_sd=0, drifts=(Drift(sd=0.07, time_s=40),), bursts=STILL.bursts
-        )
-        moment = Moment(drifting, 1)
+        moment = Moment(replace(STILL, drifts=(Drift(sd=0.07, time_s=40),)), 1)
         for _ in range(20_000):
-            moment.work(1.0, 0.0)
-            moment.wait(39.0 - moment.conditions[-1])
+            moment.wait(40 - moment.work(1.0, 0.0).took_s)
         found = moment.conditions
         assert sum(x * x for x in found) / len(found) == pytest.approx(0.07**2, rel=0.08)
-        lagged = sum(a * b for a, b in zip(found, found[1:], strict=False)) / len(found)
-        assert lagged == pytest.approx(0.07**2 / 2.718, rel=0.15)
+        lagged = sum(a * b for a, b in pairwise(found)) / len(found)
+        assert lagged == pytest.approx(0.07**2 / math.e, rel=0.15)
 
     @pytest.mark.parametrize("machine", [FIT, HEAVY], ids=lambda machine: machine.name)
     def test_bursts_touch_as_many_passes_as_were_measured(self, machine: Machine) -> None:
@@ -123,7 +123,8 @@ class TestTheSession:
 
     def test_without_noise_has_the_true_ratio(self) -> None:
         (item,) = comparisons(simulated(STILL, planned(TG, 1), 1.05, 1).study(), None)
-        assert (item.verdict, item.ratio) == ("worse", pytest.approx(1 / 1.05))
+        assert item.verdict is Verdict.WORSE
+        assert item.ratio == pytest.approx(1 / 1.05)
 
     def test_has_the_defaults_of_the_command(self) -> None:
         typed = {name: p.default for name, p in inspect.signature(run_command).parameters.items()}
@@ -217,9 +218,9 @@ class TestTheRealRun:
         first = recorded.start_of(5) + 1
         for number in range(session.rounds):
             attempt = max(w.attempt for w in session.run.workers if w.round == number)
-            assert [w.case for w in session.run.workers if (w.round, w.attempt) == (number, attempt)] == order(
-                ["r1", "r2"], 5, number, attempt
-            )
+            assert [
+                w.case for w in session.run.workers if (w.round, w.attempt) == (number, attempt)
+            ] == order(["r1", "r2"], 5, number, attempt)
         taken = recorded.pairs()[first % len(recorded.pairs())]
         assert [w.passes for w in session.run.workers[:2]] == [w.passes for w in taken]
 

@@ -21,18 +21,14 @@ _SEEN = [0.29, 0.53, 0.73, 0.75, 1.0]
 DRAWN_AT_ONCE = 1024
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """Facts of a simulated machine."""
-
-
-class Drift(Record, frozen=True, kw_only=True):
+class Drift(msgspec.Struct, frozen=True, kw_only=True):
     """A slow wandering of the log of slowness (Ornstein-Uhlenbeck): its sd, and the time in which it forgets."""
 
     sd: float
     time_s: float
 
 
-class Bursts(Record, frozen=True, kw_only=True):
+class Bursts(msgspec.Struct, frozen=True, kw_only=True):
     """Other programs at work: the share of passes of one second they touch, how long and how hard.
 
     The share is that after a quiet start, as it was measured; so the wait for one does not make it smaller here.
@@ -50,7 +46,7 @@ class Bursts(Record, frozen=True, kw_only=True):
         return (1 + done_in_it) / self.hit_share - done_in_it
 
 
-class Machine(Record, frozen=True, kw_only=True):
+class Machine(msgspec.Struct, frozen=True, kw_only=True):
     """One noise model. Standard deviations are of the log of time.
 
     `process_freedom` gives the process effect the tails of Student's t with so many degrees. A share `slow_share`
@@ -121,8 +117,8 @@ MACHINES = (
         slow_by=0.10,
     ),
 )
-"""The sd of bimodal's processes is 5%: 4.3% from the two modes, 2.5% inside each; its other noise is that of calm. heavy's bursts
-slow by 3, which gives the study's seconds for a round; laptop's and bimodal's are calm's."""
+"""The sd of bimodal's processes is 5%: 4.3% from the two modes, 2.5% inside each. Its other noise is that of calm.
+heavy's bursts slow by 3, which gives the study's seconds for a round; those of laptop and bimodal are calm's."""
 
 
 def seen_share(slowed_by: float) -> float:
@@ -132,7 +128,7 @@ def seen_share(slowed_by: float) -> float:
     return float(np.interp(slowed_by, _SLOWED_BY, _SEEN))
 
 
-class Work(Record, frozen=True, kw_only=True):
+class Work(msgspec.Struct, frozen=True, kw_only=True):
     """What one piece of work took, and what it would have taken without bursts, in seconds."""
 
     took_s: float

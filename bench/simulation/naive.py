@@ -11,8 +11,8 @@ from statistics import fmean
 
 from scipy.stats import ttest_ind
 
+from profiler.analyse.intrusion import counted
 from profiler.analyse.metrics import PASS_METRICS, Metric
-from profiler.analyse.samples import counted
 from profiler.analyse.statistics import FEWEST_FOR_SIGNED_RANK, interval
 from profiler.runfile import Case, Worker
 

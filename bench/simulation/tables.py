@@ -118,7 +118,12 @@ def all_looks(pool: Pool, sessions: int) -> str:
 
 _LOOKS = (
     *(f"covered at {n}" for n in CHECKPOINTS),
-    *("at all at once", "95% at every round", "two processes by their passes", f"{BLOCK} of A, then {BLOCK} of B"),
+    *(
+        "at all at once",
+        "95% at every round",
+        "two processes by their passes",
+        f"{BLOCK} of A, then {BLOCK} of B",
+    ),
 )
 
 
@@ -136,7 +141,9 @@ def real_run(pool: Pool, sessions: int) -> str:
     looks = each(pool, recorded.looked_in_record, sessions, "recorded")
     head = ["alarms", "says same", "ratio covered", "half-width", "rounds", "seconds", *_LOOKS]
     rows = [[*_of_equal(found), *_length(found), *_looks(looks)]]
-    return _section(f"One real run of equal builds (chat: two comparisons), resampled {sessions} times", head, rows)
+    return _section(
+        f"One real run of equal builds (chat: two comparisons), resampled {sessions} times", head, rows
+    )
 
 
 def share(values: Iterable[bool], least: float = 0.0, most: float = 1.0) -> str:
