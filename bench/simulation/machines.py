@@ -29,21 +29,16 @@ class Drift(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Bursts(msgspec.Struct, frozen=True, kw_only=True):
-    """Other programs at work: the share of passes of one second they touch, how long and how hard.
+    """Other programs at work: the mean time from one burst to the next, how long each lasts and how hard it hits.
 
-    The share is that after a quiet start, as it was measured; so the wait for one does not make it smaller here.
-    Lengths are exponential. Only the 30 s of "storm" are the study's; the others last 2 s here.
+    Set so that the study's share of the passes of a session is hit, which was counted after quiet starts: the wait for
+    one does not make it smaller here. Both times are exponential. Only the 30 s of "storm" are the study's; the others
+    last 2 s here.
     """
 
-    hit_share: float
+    every_s: float
     slowdown: float
     length_s: float = 2.0
-
-    @property
-    def between_s(self) -> float:
-        """The mean time from one burst to the next: each touches the pass it falls into and those done in it."""
-        done_in_it = self.length_s / self.slowdown
-        return (1 + done_in_it) / self.hit_share - done_in_it
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +66,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
         return self.slow_share * self.slow_by
 
 
-RARE = Bursts(hit_share=0.002, slowdown=5.0)
+RARE = Bursts(every_s=600.0, slowdown=5.0)
 FIT_DRIFTS = (Drift(sd=0.07, time_s=40.0), Drift(sd=0.043, time_s=2.0))
 CALM_DRIFT = (Drift(sd=0.005, time_s=120.0),)
 
@@ -82,14 +77,14 @@ MACHINES = (
         process_sd=0.008,
         pass_sd=0.022,
         drifts=FIT_DRIFTS,
-        bursts=Bursts(hit_share=0.03, slowdown=5.0),
+        bursts=Bursts(every_s=57.0, slowdown=5.0),
     ),
     Machine(
         name="storm",
         process_sd=0.008,
         pass_sd=0.022,
         drifts=FIT_DRIFTS,
-        bursts=Bursts(hit_share=0.06, slowdown=7.0, length_s=30.0),
+        bursts=Bursts(every_s=120.0, slowdown=7.0, length_s=30.0),
     ),
     Machine(
         name="heavy",
@@ -97,7 +92,7 @@ MACHINES = (
         process_freedom=4,
         pass_sd=0.03,
         drifts=(Drift(sd=0.05, time_s=40.0),),
-        bursts=Bursts(hit_share=0.08, slowdown=3.0),
+        bursts=Bursts(every_s=22.5, slowdown=3.0),
     ),
     Machine(
         name="laptop",
@@ -204,7 +199,7 @@ class Moment:
         """Start and end of the burst that is on, or else of the next one. The machine starts quiet."""
         bursts = self._machine.bursts
         while self._burst[1] <= self.now_s:
-            starts_s = self._burst[1] + self._draw.exponential(bursts.between_s)
+            starts_s = self._burst[1] + self._draw.exponential(bursts.every_s)
             self._burst = (starts_s, starts_s + self._draw.exponential(bursts.length_s))
         return self._burst
 
