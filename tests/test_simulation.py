@@ -36,7 +36,10 @@ CALM, FIT, STORM, HEAVY, LAPTOP, BIMODAL = MACHINES
 STILL = Machine(name="still", process_sd=0, pass_sd=0, drifts=(), bursts=Bursts(every_s=1e12, slowdown=5))
 RISK = 1e-4
 ALARMS = 0.054
-"""The largest share of false alarms that the noise study found for edgeprof's rules."""
+"""The largest share of false alarms that the noise study found for edgeprof's rules on one of the machines."""
+
+MEAN_ALARMS = 0.044
+"""Its mean over the six machines."""
 
 PAIRS, LOOKED, DIFFERENT, RESAMPLED = 150, 50, 80, 150
 
@@ -140,7 +143,7 @@ class TestEqualBuilds:
     @pytest.mark.parametrize("workload", [TG, CHAT], ids=lambda workload: workload.method)
     def test_raise_few_alarms(self, workload: Workload) -> None:
         found = all_machines(workload)
-        assert sum(o.wrong for o in found) <= most(len(found), ALARMS)
+        assert sum(o.wrong for o in found) <= most(len(found), MEAN_ALARMS)
 
     @pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.name)
     def test_raise_few_alarms_on_every_machine(self, machine: Machine) -> None:
