@@ -7,10 +7,11 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CODE := profiler tests bench
 
-.PHONY: help demo test check format bench bench-cost bench-llama bench-onnx bench-simulation environments clean
+.PHONY: help demo test check format bench bench-cost bench-llama bench-onnx bench-intrusion bench-simulation \
+  environments clean
 
 help:  ## Show this list.
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -38,7 +39,7 @@ format: $(READY)  ## Put the code into shape.
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
 
-bench: bench-cost bench-llama bench-onnx bench-simulation  ## What edgeprof costs, and how exact it is beside llama-bench.
+bench: bench-cost bench-llama bench-onnx bench-intrusion bench-simulation  ## What edgeprof costs, how exact it is, what disturbs it, what it promises.
 
 bench-cost: $(READY)  ## Cost of stamps, start-up, memory, a report of 1,000 cases.
 	$(BIN)/python -m bench.cost
@@ -51,6 +52,9 @@ bench-onnx: environments  ## The ONNX engines beside GenAI's own loop, each othe
 
 bench-simulation: $(READY)  ## Alarms, coverage and power, on simulated machines and on a recorded run.
 	$(BIN)/python -m bench.simulation
+
+bench-intrusion: $(READY)  ## edgeprof and llama-bench under a trace of other programs, beside the quiet machine.
+	$(BIN)/python -m bench.intrusion
 
 environments: $(READY)  ## Optimum and the GenAI builder, each in an environment of its own: 0.6 GB to download.
 	$(BIN)/edgeprof setup optimum --yes

@@ -24,6 +24,16 @@ def launch(
     round_number: int = 0,
     passes: int = 1,
     stall_s: float = 20,
+    sustained_s: float = 0,
 ) -> Seen:
-    order = job(case, BUILD, path, mode=mode, round_number=round_number, passes=passes, seed=1)
+    order = job(
+        case,
+        BUILD,
+        path,
+        mode=mode,
+        round_number=round_number,
+        passes=passes,
+        seed=1,
+        sustained_s=sustained_s,
+    )
     return run_worker(order, case.workload, stall_s, lambda _pass, _tokens: None)

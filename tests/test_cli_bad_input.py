@@ -239,6 +239,9 @@ def test_resume_with_other_builds_or_an_altered_plan(
     file.write_text(header + "\n")
     other = only_refusal(here("run", script("other"), "--resume", file))
     assert other.startswith("the run to resume measured script.json of 22 bytes, which is not among")
+    file.write_text(header.replace('"architecture":null', '"architecture":"llama"') + "\n")
+    same_name = only_refusal(here("run", script(), "--resume", file))
+    assert same_name.startswith("the run to resume measured script.json of 22 bytes, which is not among")
     for old, new in (('"engine":"scripted"', '"engine":"x"'), ('"build":"script"', '"build":"x"'),
                      ('"chat@1"', '"chat@7"'), ('"text_sha256":"a', '"text_sha256":"b')):  # fmt: skip
         assert old in header

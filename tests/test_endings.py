@@ -87,18 +87,29 @@ def test_words_of_an_engine_are_kept_without_folders_and_control_characters(said
 
 
 MODERN = {
+    "proc/self/cgroup": "0::/user/ann\n",
     "proc/vmstat": "nr_free_pages 10\noom_kill 2\n",
-    "sys/fs/cgroup/memory.events": "oom 9\noom_kill 3\noom_group_kill 5\n",
+    "sys/fs/cgroup/user/ann/memory.events": "oom 9\noom_kill 3\noom_group_kill 5\n",
+    "sys/fs/cgroup/user/bob/memory.events": "oom 9\noom_kill 100\n",
 }
 OLD = {
+    "proc/self/cgroup": "4:memory:/user/ann\n3:cpu:/user/bob\n",
     "proc/vmstat": "oom_kill 4\n",
-    "sys/fs/cgroup/memory/memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n",
+    "sys/fs/cgroup/memory/user/ann/memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n",
+    "sys/fs/cgroup/memory/user/bob/memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 100\n",
 }
+IN_A_CONTAINER = {
+    "proc/self/cgroup": "4:memory:/docker/0a1b\n",
+    "sys/fs/cgroup/memory/memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 5\n",
+}
+"""The path is the host's; the mount is the group itself, and nothing counts for the machine."""
 BEFORE_COUNTING = {"proc/vmstat": "nr_free_pages 10\n"}
 
 
-@pytest.mark.parametrize(("files", "kills"), [(MODERN, 5), (OLD, 5), (BEFORE_COUNTING, 0), ({}, 0)])
-def test_out_of_memory_kills_are_those_of_machine_and_cgroup(
+@pytest.mark.parametrize(
+    ("files", "kills"), [(MODERN, 5), (OLD, 5), (IN_A_CONTAINER, 5), (BEFORE_COUNTING, 0), ({}, 0)]
+)
+def test_out_of_memory_kills_are_those_of_the_machine_and_of_our_own_groups(
     tmp_path: Path, files: dict[str, str], kills: int
 ) -> None:
     for name, content in files.items():

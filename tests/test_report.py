@@ -52,6 +52,35 @@ class JsonSpread(Contract, frozen=True):
     passes: int
 
 
+class JsonWindow(Contract, frozen=True):
+    start_s: float
+    end_s: float
+    passes: int
+    speed: float
+    clock_hz: float | None
+    temperature_c: float | None
+    throttle_events: int | None
+    intruded: bool
+
+
+class JsonSustained(Contract, frozen=True):
+    metric: Literal["decode_tps", "prefill_tps", "pp_tps", "tg_tps"]
+    asked_s: float
+    lasted_s: float
+    windows: list[JsonWindow]
+    first_minute: float | None
+    last_third: float | None
+    last_third_low: float | None
+    last_third_high: float | None
+    settled: float | None
+    settled_from_s: float | None
+    ratio: float | None
+    reason: str | None
+    onset_s: float | None
+    cause: Literal["throttled", "same_clock", "not_readable"] | None
+    ended_early: str | None
+
+
 class JsonRow(Contract, frozen=True):
     id: str
     device: str
@@ -65,6 +94,7 @@ class JsonRow(Contract, frozen=True):
     conditions: dict[str, Any]
     metrics: dict[str, JsonEstimate]
     spread: dict[str, JsonSpread]
+    sustained: JsonSustained | None
     notices: list[JsonNotice]
     failure: JsonFailure | None
 
@@ -96,6 +126,8 @@ class JsonReport(Contract, frozen=True):
     rounds: int
     passes: int
     most_passes: int
+    cold: bool
+    sustained_s: float
     stopped: str | None
     elapsed_s: float
     resolution: dict[str, float]
@@ -138,7 +170,7 @@ class TestJson:
         assert (row.id, row.device, row.target, row.engine) == ("r2", "board", "cpu", "llama-cpp")
         assert (row.build, row.quantization, row.workload) == ("b", "Q4_0", "chat@1")
         assert (row.settings, row.basis, row.failure) == ({"threads": 2}, "measured", None)
-        assert row.conditions == {"governor": "performance"}
+        assert row.conditions == {"governor": "performance", "context": None, "cached_share": None}
 
     def test_a_cell(self) -> None:
         cell = decoded(two_and_a_failure()).rows[1].metrics["decode_tps"]
@@ -153,7 +185,8 @@ class TestJson:
     def test_the_metrics_of_text_in_their_order(self) -> None:
         assert list(decoded(two_and_a_failure()).rows[0].metrics) == [
             *("ttft_ms", "decode_tps", "prefill_tps", "tpot_ms", "tokenize_ms", "ttft_e2e_ms", "text_bps"),
-            *("prompt_bps", "load_ms", "import_ms", "first_ttft_ms", "peak_rss_bytes", "pss_bytes"),
+            *("prompt_bps", "load_ms", "import_ms", "first_ttft_ms"),
+            *("cold_load_ms", "cold_first_ttft_ms", "cold_start_ms", "peak_rss_bytes", "pss_bytes"),
             *("anon_bytes", "file_bytes", "shmem_bytes", "weights_bytes", "kv_bytes", "compute_bytes"),
             *("runtime_bytes", "unexplained_bytes", "itl_ms.p50", "itl_ms.p90", "itl_ms.p95", "itl_ms.p99"),
             *("read_bytes_per_token", "bits_read_per_weight", "bandwidth_share", "device_bytes"),

@@ -73,6 +73,18 @@ def test_what_is_appended_is_read_back(file: Path) -> None:
     assert found.ended.reason == "rounds"
 
 
+def test_a_build_whose_content_changed_in_between_mixes_two_models(file: Path) -> None:
+    again = Hashes(sha256={"tiny-Q4_0": "ab", "other": "ef"})
+    assert read_from(file, *RECORDS, again).sha256 == {"tiny-Q4_0": "ab", "other": "ef"}
+    other = encoded(*RECORDS, Hashes(sha256={"tiny-Q4_0": "cd"}))
+    assert "the content of build 'tiny-Q4_0' is not what it was before" in refusal(file, other)
+
+
+def read_from(file: Path, *records: Record) -> Run:
+    file.write_bytes(encoded(*records))
+    return read(file)
+
+
 def test_every_record_is_on_the_disk_when_append_returns(file: Path) -> None:
     with file.open("xb", buffering=0) as opened:
         for count, record in enumerate(RECORDS, start=1):
@@ -96,7 +108,9 @@ def test_missing_end_is_not_torn(file: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"{", encoded(HEADER)[:-1]])
 def test_file_without_a_whole_header_holds_no_run(file: Path, content: bytes) -> None:
-    assert refusal(file, content) == "run.jsonl holds no run: not even the header line was written"
+    assert (
+        refusal(file, content) == "run.jsonl holds no run, not even its header line: delete it and start anew"
+    )
 
 
 def test_torn_line_in_the_middle_is_refused(file: Path) -> None:

@@ -116,7 +116,7 @@ def test_engine_that_generates_whole_texts_is_stamped_as_it_calls_back() -> None
 def test_events_come_in_this_order(script: Script) -> None:
     events, _ = start(script(), TEXT)
     assert [event.get("name", event["event"]) for event in events] == [
-        "started", "imported", "before_load", "loaded", "loaded", "pass", "after_prefill", "pass", "pass",
+        "started", "imported", "conditions", "before_load", "loaded", "loaded", "pass", "after_prefill", "pass", "pass",
         "after_decode", "done",
     ]  # fmt: skip
 

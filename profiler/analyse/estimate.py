@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from profiler.analyse.metrics import (
+    COLD_METRICS,
     ITL_PERCENTILES,
     MEMORY_METRICS,
     NS_PER_MS,
@@ -21,7 +22,7 @@ from profiler.analyse.metrics import (
 )
 from profiler.analyse.samples import Samples, log_values
 from profiler.analyse.statistics import interval, order_statistic_bound, percentile_allowed
-from profiler.runfile import Case
+from profiler.runfile import Case, Worker
 
 PROMISED_LEVEL = 0.95
 
@@ -55,9 +56,21 @@ def estimates(case: Case, found: Samples, level: float) -> dict[str, Estimate]:
     for metric, of_worker in WORKER_METRICS.items():
         if method in metric.methods:
             figures[metric.name] = _of_logs(metric, _logs([of_worker(w) for w in workers]), level)
+    figures |= _cold_starts(method, workers, level)
     for metric, of_worker in MEMORY_METRICS.items():
         figures[metric.name] = _largest(metric, [of_worker(w) for w in workers])
     return figures | gap_percentiles(found) if method == "text" else figures
+
+
+def _cold_starts(method: str, workers: Sequence[Worker], level: float) -> dict[str, Estimate]:
+    """Those of the workers that did start cold; else absent with what was recorded of why they did not."""
+    why_not = next((worker.not_evicted for worker in workers if worker.not_evicted), None)
+    figures = {}
+    for metric, of_worker in COLD_METRICS.items():
+        if method in metric.methods:
+            told = replace(metric, absent=f"the build was not evicted: {why_not}") if why_not else metric
+            figures[metric.name] = _of_logs(told, _logs([of_worker(w) for w in workers]), level)
+    return figures
 
 
 def _of_passes(metric: Metric, logs: Mapping[int, float], found: Samples, level: float) -> Estimate:

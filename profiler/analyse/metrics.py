@@ -137,6 +137,29 @@ WORKER_METRICS: dict[Metric, WorkerFormula] = {
 """Figures of one worker."""
 
 
+_NOT_COLD = "no worker started without the build in the page cache: ask for it with --cold"
+
+
+def _cold(formula: WorkerFormula) -> WorkerFormula:
+    """Of a worker whose build was sent out of the page cache before, and was seen to be gone."""
+    return lambda worker: formula(worker) if worker.evicted else None
+
+
+def _start(worker: Worker) -> float | None:
+    """From nothing to the first token: import of the library, loading, first token of the process."""
+    parts = (worker.import_ms, worker.load_ms, _first_ttft(worker))
+    known = [part for part in parts if part is not None]
+    return sum(known) if len(known) == len(parts) else None
+
+
+COLD_METRICS: dict[Metric, WorkerFormula] = {
+    _metric("cold_load_ms", "cold load", "ms", False, BOTH, _NOT_COLD): _cold(lambda w: w.load_ms),
+    _metric("cold_first_ttft_ms", "cold first TTFT", "ms", False, TEXT, _NOT_COLD): _cold(_first_ttft),
+    _metric("cold_start_ms", "cold start", "ms", False, TEXT, _NOT_COLD): _cold(_start),
+}
+"""Figures of one worker that started in a new process with nothing of its build in the page cache."""
+
+
 def _largest(field: Callable[[Memory], int | None]) -> WorkerFormula:
     def over_phases(worker: Worker) -> float | None:
         read = [field(phase.memory) for phase in worker.phases]

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 import msgspec
 
+from profiler.analyse import said
 from profiler.analyse.comparison import Comparison
 from profiler.analyse.intrusion import unjudged
 from profiler.analyse.plural import plural
 from profiler.analyse.samples import Samples
 from profiler.analyse.statistics import corrected_level, fewest_for_verdict
 from profiler.analyse.verdict import Verdict
-from profiler.runfile import Build, Case, Run, Worker
+from profiler.runfile import Build, Case, Plan, Run, Worker
 
 MANY_MAJOR_FAULTS = 100
 
@@ -26,14 +27,15 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def row_notices(
-    case: Case, build: Build, found: Samples, workers: Sequence[Worker], level: float
+    case: Case, build: Build, found: Samples, workers: Sequence[Worker], level: float, plan: Plan
 ) -> list[Notice]:
     """The notices of one measured case. `workers` are all of this case, `level` that of its intervals."""
     candidates = [
-        _few_rounds(found, level),
+        None if plan.sustained_s else _few_rounds(found, level),
         _disturbed(found),
         _unjudged(found),
         _failed(workers),
+        _not_cold(workers),
         _unsteady_output(found),
         _paging(found),
         _beyond_context(case, build),
@@ -93,6 +95,19 @@ def _failed(workers: Sequence[Worker]) -> Notice | None:
     )
 
 
+def _not_cold(workers: Sequence[Worker]) -> Notice | None:
+    asked = [worker for worker in workers if worker.evicted is not None]
+    warm = [worker.not_evicted for worker in asked if not worker.evicted]
+    if not warm:
+        return None
+    return Notice(
+        code="not_cold",
+        seen=f"{len(warm)} of {plural(len(asked), 'start')} {'was' if len(warm) == 1 else 'were'} not cold: the build "
+        f"was not evicted: {warm[-1]}",
+        advice="only cold starts enter the cold figures",
+    )
+
+
 def _unsteady_output(found: Samples) -> Notice | None:
     outputs = {done.output_sha256 for passes in found.passes.values() for done in passes}
     if len(outputs) < 2:
@@ -144,6 +159,7 @@ def run_notices(run: Run, comparisons: Sequence[Comparison], level: float) -> li
         _unfinished(run),
         _not_within(run, comparisons),
         _too_few_to_judge(run, comparisons, level),
+        _cold_in_vm(run),
     ]
     return [notice for notice in candidates if notice is not None]
 
@@ -173,12 +189,29 @@ def _too_few_to_judge(run: Run, comparisons: Sequence[Comparison], level: float)
     judged = [item for item in comparisons if item.metric is not None]
     if run.ended is None or not any(item.provisional for item in judged):
         return None
+    if run.header.plan.sustained_s:
+        return Notice(
+            code="sustained_not_judged",
+            seen="each case had one long process, so nothing is judged",
+            advice="compare cases in a run without --sustained",
+        )
     needed = fewest_for_verdict(corrected_level(level, len(judged)))
     rounds = min(item.pairs for item in judged)
     return Notice(
         code="too_few_rounds",
         seen=f"{plural(len(judged), 'comparison')} at once take {needed} rounds for a verdict, not {rounds}",
         advice=f"compare fewer cases, or give --processes {needed}",
+    )
+
+
+def _cold_in_vm(run: Run) -> Notice | None:
+    hypervisor = said.text(run.header.environment, "hypervisor")
+    if not run.header.plan.cold or hypervisor in (None, "none"):
+        return None
+    return Notice(
+        code="cold_in_vm",
+        seen=f"cold starts inside {hypervisor}: the host may keep the files in its own memory",
+        advice="a disk that is really read is slower: take the cold figures on the device itself",
     )
 
 

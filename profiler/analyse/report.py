@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from statistics import median
 from typing import Any
 
 import msgspec
 
 from profiler.analyse import coherent, said
 from profiler.analyse.bandwidth import bandwidth_share, bits_read, read_bytes
+from profiler.analyse.behaviour import behaviour_notices
 from profiler.analyse.comparison import Comparison, resolution
 from profiler.analyse.contrasts import best_rows, comparisons
 from profiler.analyse.estimate import Estimate, estimates
@@ -17,7 +19,8 @@ from profiler.analyse.intrusion import counted
 from profiler.analyse.metrics import PASS_METRICS, judged_metrics
 from profiler.analyse.notices import Notice, row_notices, run_notices
 from profiler.analyse.samples import pass_values
-from profiler.analyse.study import Study
+from profiler.analyse.study import Study, cores
+from profiler.analyse.sustained import Sustained, start_notice, sustained
 from profiler.analyse.variance import Spread, spread, start_in_passes
 from profiler.runfile import Build, Case, Device, Failure, Run, Settings, Worker, Workload, varying
 
@@ -49,6 +52,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     conditions: dict[str, Any]
     metrics: dict[str, Estimate]
     spread: dict[str, Spread]
+    sustained: Sustained | None
     notices: list[Notice]
     failure: Failure | None
 
@@ -69,6 +73,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     rounds: int
     passes: int
     most_passes: int
+    cold: bool
+    sustained_s: float
     stopped: str | None
     elapsed_s: float
     resolution: dict[str, float]
@@ -100,6 +106,8 @@ def report(run: Run, base: str | None = None) -> Report:
         varying=varying(plan.cases),
         rounds=len({worker.round for worker in run.workers if worker.passes}),
         passes=plan.passes,
+        cold=plan.cold,
+        sustained_s=plan.sustained_s,
         most_passes=max((len(counted(worker.passes)) for worker in run.workers), default=plan.passes),
         stopped=run.ended.reason if run.ended else None,
         elapsed_s=_elapsed_s(run.workers),
@@ -112,8 +120,8 @@ def report(run: Run, base: str | None = None) -> Report:
 
 
 def _row(study: Study, case: Case) -> Row:
-    found, build, workers = study.samples[case.id], study.builds[case.build], study.workers[case.id]
-    measured = bool(found.passes)
+    build, workers = study.builds[case.build], study.workers[case.id]
+    measured = bool(study.samples[case.id].passes)
     return Row(
         id=case.id,
         device=study.run.header.device.id,
@@ -124,12 +132,43 @@ def _row(study: Study, case: Case) -> Row:
         workload=case.workload.id,
         settings=case.settings,
         basis="measured",
-        conditions={"governor": ", ".join(said.texts(study.run.header.environment, "governors")) or None},
+        conditions=_conditions(study, case),
         metrics=_metrics(study, case) if measured else {},
         spread=_spread(study, case),
-        notices=row_notices(case, build, found, workers, study.level) if measured else [],
+        sustained=_sustained(study, case),
+        notices=_notices(study, case) if measured else [],
         failure=None if measured else _last_failure(workers),
     )
+
+
+def _context(workers: Sequence[Worker]) -> int | None:
+    """The context length that the engine really made, in tokens; the setting may be "auto"."""
+    told = (said.number(worker.facts or {}, "context") for worker in workers)
+    return next((int(tokens) for tokens in told if tokens is not None), None)
+
+
+def _conditions(study: Study, case: Case) -> dict[str, Any]:
+    """Governor, context made, and the share of the build that lay in the page cache at the starts (median)."""
+    shares = [w.cached_share for w in study.samples[case.id].workers.values() if w.cached_share is not None]
+    return {
+        "governor": ", ".join(said.texts(study.run.header.environment, "governors")) or None,
+        "context": _context(study.workers[case.id]),
+        "cached_share": median(shares) if shares else None,
+    }
+
+
+def _sustained(study: Study, case: Case) -> Sustained | None:
+    if not study.plan.sustained_s:
+        return None
+    return sustained(case, study.workers[case.id], study.plan.sustained_s, cores(study.run.header))
+
+
+def _notices(study: Study, case: Case) -> list[Notice]:
+    found, workers = study.samples[case.id], study.workers[case.id]
+    notices = row_notices(case, study.builds[case.build], found, workers, study.level, study.plan)
+    notices += behaviour_notices(found, study.run.header.device)
+    warm = start_notice(case.id, study.run.workers) if study.plan.sustained_s else None
+    return [*notices, warm] if warm else notices
 
 
 def _spread(study: Study, case: Case) -> dict[str, Spread]:

@@ -36,6 +36,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     stall: str
     settle: str
+    cold: bool
+    sustained: str | None
     force: bool
     resume: Path | None
     dry_run: bool
@@ -62,6 +64,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
             seed=self.seed,
             stall_s=seconds("--stall", self.stall),
             settle_s=seconds("--settle", self.settle),
+            cold=self.cold,
+            sustained_s=seconds("--sustained", self.sustained) if self.sustained else 0.0,
             force=self.force,
         )
 

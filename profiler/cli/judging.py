@@ -12,12 +12,15 @@ from profiler.runfile import Header, Run, Worker
 
 
 def judges(header: Header) -> Judges:
-    """What decides in a run with this header whether it is over and which rounds are measured again."""
+    """What decides in a run with this header whether it is over and which rounds are measured again.
+
+    A sustained worker is never measured again for others' sake: its disturbed windows are marked.
+    """
     available = cores(header)
     return Judges(
         half_width=lambda workers: stopping.half_width(so_far(header, workers)),
         decided=lambda workers: stopping.decided(so_far(header, workers)),
-        spoiled=lambda worker: spoiled(worker, available),
+        spoiled=lambda worker: not header.plan.sustained_s and spoiled(worker, available),
     )
 
 

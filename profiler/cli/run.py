@@ -57,6 +57,15 @@ Stall = Annotated[str, typer.Option(help="Stop a worker that makes no progress f
 Settle = Annotated[
     str, typer.Option(help="Wait at most this long before each worker for other programs to go quiet.")
 ]
+Cold = Annotated[
+    bool, typer.Option("--cold", help="Send each build out of the page cache before its process starts.")
+]
+Sustained = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME", help="One long process of each case, such as 10m: speed, clock and heat over time."
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Run what does not fit into memory.")]
 Resume = Annotated[Path | None, typer.Option(help="Go on with this run file: same builds, its own plan.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show plan, memory and duration only.")]
@@ -87,6 +96,8 @@ def run(
     seed: Seed = 1,
     stall: Stall = "5m",
     settle: Settle = "10s",
+    cold: Cold = False,
+    sustained: Sustained = None,
     force: Force = False,
     resume: Resume = None,
     dry_run: DryRun = False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
@@ -58,22 +58,29 @@ def fresh(request: Request, output: Path | None, output_format: str | None) -> N
     prepared = prepare(request)
     path = output or default_path(prepared.header)
     with _created(path) as file:
+        _hold(file, path)
         runfile.append(file, prepared.header)
         _run(prepared, file, path, output_format, [])
 
 
 def resumed(request: Request, path: Path, output_format: str | None) -> None:
-    """Go on with a run that was cut short, by the plan in its file."""
+    """Go on with a run that was cut short, by the plan in its file. One cut while it hashed is only hashed."""
     formats.chosen(output_format, None)
-    earlier = runfile.read(path)
-    coherent.check(earlier)
-    if earlier.ended is not None:
-        raise UserError(
-            f"{path.name} reached its planned stop: going on until the figures please would bend them; start a new run"
-        )
-    paths = matched(earlier.header, identify(request.builds))
-    prepared = with_needs(earlier.header, paths, force=request.force)
     with _reopened(path) as file:
+        _hold(file, path)
+        earlier = runfile.read(path)
+        coherent.check(earlier)
+        if earlier.ended is not None and earlier.sha256:
+            raise UserError(
+                f"{path.name} reached its planned stop: going on until the figures please would bend them; "
+                "start a new run"
+            )
+        paths = matched(earlier.header, identify(request.builds))
+        _drop_torn_line(file)
+        if earlier.ended is not None:
+            runfile.append(file, _hashes(paths))
+            _show_and_exit(path, output_format, interrupted=False)
+        prepared = with_needs(earlier.header, paths, force=request.force)
         runfile.append(file, Event(name="resumed", at=now()))
         _run(prepared, file, path, output_format, earlier.workers)
 
@@ -98,15 +105,23 @@ def _created(path: Path) -> FileIO:
 
 
 def _reopened(path: Path) -> FileIO:
-    """The run file, ready for appending, without a torn last line."""
     try:
-        file = path.open("r+b", buffering=0)
-        content = file.read()
-        file.truncate(content.rfind(b"\n") + 1)
-        file.seek(0, os.SEEK_END)
+        return path.open("r+b", buffering=0)
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror}") from None
-    return file
+
+
+def _hold(file: FileIO, path: Path) -> None:
+    """Nobody else writes this file until we have ended. Windows has no such locks; nothing is held there."""
+    if runfile.hold(file) is False:
+        raise UserError(f"another edgeprof is writing {path}: wait until it has ended, or stop it")
+
+
+def _drop_torn_line(file: FileIO) -> None:
+    """Ready for appending."""
+    file.seek(0)
+    file.truncate(file.readall().rfind(b"\n") + 1)
+    file.seek(0, os.SEEK_END)
 
 
 def _run(
@@ -118,7 +133,7 @@ def _run(
         console.print(line, markup=False, soft_wrap=True)
     try:
         _measure(prepared, file, earlier, console)
-        runfile.append(file, Hashes(sha256={name: build_sha256(p) for name, p in prepared.paths.items()}))
+        runfile.append(file, _hashes(prepared.paths))
         interrupted = False
     except KeyboardInterrupt:
         runfile.append(file, Event(name="interrupted", at=now()))
@@ -126,9 +141,17 @@ def _run(
     except UserError:
         show(analyse(runfile.read(path)), output_format, None)
         raise
+    _show_and_exit(path, output_format, interrupted=interrupted)
+
+
+def _hashes(paths: Mapping[str, Path]) -> Hashes:
+    return Hashes(sha256={name: build_sha256(path) for name, path in paths.items()})
+
+
+def _show_and_exit(path: Path, output_format: str | None, *, interrupted: bool) -> NoReturn:
     run = runfile.read(path)
     show(analyse(run), output_format, None)
-    console.print(f"\nRun file: {path}", markup=False, soft_wrap=True)
+    Console(stderr=True, highlight=False).print(f"\nRun file: {path}", markup=False, soft_wrap=True)
     raise typer.Exit(exit_code(run, interrupted=interrupted))
 
 

@@ -2,7 +2,9 @@
 
 A script is a JSON object: `edgeprof_script` 1, and any of `vocabulary`, `load_ms`, `prefill_ms_per_token`,
 `token_ms` (a number, or one per round), `growth_ms` (added per position), `memory` (weights_bytes,
-kv_bytes, compute_bytes), `virtual_clock` (time passes by the script alone, so figures are exact), and
+kv_bytes, compute_bytes), `virtual_clock` (time passes by the script alone, so figures are exact),
+`slow_after_s` and `slow_factor` (that long after the start of loading, tokens begin to take so many times as
+long), and
 `fail`: {"at": "load" | "prefill" | "token", "how": see `_FAILURES`, "rounds": [...],
 "kind": ..., "message": ..., "after": tokens}.
 """
@@ -12,6 +14,7 @@ import json
 import os
 import random
 import signal
+import subprocess
 import sys
 import time
 from typing import Any, Dict, List
@@ -56,6 +59,7 @@ class Scripted:
         self._tokens = 0
         self._now = 1_000_000_000
         self._virtual = bool(script.get("virtual_clock"))
+        self._slow_from = self.clock() + script.get("slow_after_s", 0) * 1e9
 
     def clock(self) -> int:
         return self._now if self._virtual else time.perf_counter_ns()
@@ -105,7 +109,8 @@ class Scripted:
         per_token = self._script.get("token_ms", 0.1)
         if isinstance(per_token, list):
             per_token = per_token[self._round % len(per_token)]
-        return float(per_token + self._depth * self._script.get("growth_ms", 0))
+        slower = self._script.get("slow_factor", 1) if self.clock() >= self._slow_from else 1
+        return float(per_token + self._depth * self._script.get("growth_ms", 0)) * slower
 
     def feed(self, token: int) -> None:
         self.next_token()
@@ -142,10 +147,18 @@ def _print_noise(fail: Dict[str, Any]) -> None:
     os.write(1, b'{"event": "done"}\nnoise on standard output\n')
 
 
+def _eat(fail: Dict[str, Any]) -> None:
+    """Take memory and touch it until the kernel ends this process, at most `most_mib`."""
+    taken = [b"\1" * 2**24 for _ in range(fail.get("most_mib", 1024) // 16)]
+    raise RuntimeError(f"nobody ended it after {16 * len(taken)} MiB")
+
+
 _FAILURES: Dict[str, Any] = {
     "report": _report,
     "raise": _raise,
     "noise": _print_noise,
+    "eat": _eat,
+    "spawn": lambda fail: subprocess.Popen(["sleep", "60"]),
     "hang": lambda fail: time.sleep(3600),
     "hang_at_exit": lambda fail: atexit.register(time.sleep, 3600),
     "crash_at_exit": lambda fail: atexit.register(os.abort),

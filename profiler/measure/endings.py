@@ -6,6 +6,7 @@ import re
 import signal
 from pathlib import Path
 
+from profiler.host.cgroup import cgroup_folders
 from profiler.runfile import Failure
 
 _SIGNALS = {
@@ -19,6 +20,9 @@ _SIGNALS = {
     "SIGFPE": "the engine crashed (arithmetic error)",
     "SIGKILL": "something killed the worker, and the kernel's out-of-memory counters did not move",
 }
+_GROUP_COUNTERS = ("memory.events", "memory.oom_control")
+"""Where a control group counts, in v2 and in v1."""
+
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
 _FOLDERS = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?[/\\](?=\S)(?:[^'\":]*[/\\])?")
 """From the root to the last separator before a quote or a colon: names of folders may hold blanks."""
@@ -64,9 +68,12 @@ def printable(text: str, longest: int = 300) -> str:
 
 
 def oom_kill_count(root: Path = Path("/")) -> int:
-    """How many processes the kernel's out-of-memory killer has ended so far: this machine and this cgroup."""
-    sources = ("proc/vmstat", "sys/fs/cgroup/memory.events", "sys/fs/cgroup/memory/memory.oom_control")
-    return sum(_counter(root / source) for source in sources)
+    """How many processes the kernel's out-of-memory killer has ended so far: of this machine and in our groups.
+
+    A worker is in the control groups of this process. A process counted in several places is counted as often.
+    """
+    groups = (f"{folder}/{name}" for folder in cgroup_folders(root, "memory") for name in _GROUP_COUNTERS)
+    return sum(_counter(root / source) for source in ("proc/vmstat", *groups))
 
 
 def _counter(path: Path) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from profiler.runfile import Anchor, Counters, Memory
+from profiler.runfile import Anchor, Conditions, Counters, Memory
 
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="event"):
@@ -24,6 +24,12 @@ class Imported(_Event, frozen=True, kw_only=True, tag="imported"):
 
     ms: float
     python: str
+
+
+class ConditionsRead(_Event, frozen=True, kw_only=True, tag="conditions"):
+    """The state of the processor before the build is loaded."""
+
+    conditions: Conditions
 
 
 class Inspected(_Event, frozen=True, kw_only=True, tag="inspected"):
@@ -58,6 +64,7 @@ class PassEnded(_Event, frozen=True, kw_only=True, tag="pass"):
     output_bytes: int | None
     output_sha256: str | None
     counters: Counters
+    conditions: Conditions
 
 
 class Failed(_Event, frozen=True, kw_only=True, tag="failure"):
@@ -73,7 +80,9 @@ class Done(_Event, frozen=True, kw_only=True, tag="done"):
     anchor: Anchor
 
 
-WorkerEvent = Started | Imported | Inspected | Loaded | PhaseEnded | PassEnded | Failed | Done
+WorkerEvent = (
+    Started | Imported | ConditionsRead | Inspected | Loaded | PhaseEnded | PassEnded | Failed | Done
+)
 
 _decoder: msgspec.json.Decoder[WorkerEvent] = msgspec.json.Decoder(WorkerEvent)
 

@@ -33,7 +33,10 @@ def case_seconds(case: Case, build: Build, passes: int) -> float:
 def run_seconds(plan: Plan) -> tuple[float, float]:
     """The shortest and the longest time that the run may take, in seconds."""
     builds: Mapping[str, Build] = {build.id: build for build in plan.builds}
-    one_round = sum(case_seconds(case, builds[case.build], plan.passes) for case in plan.cases)
+    one_round = sum(
+        case_seconds(case, builds[case.build], plan.passes if not plan.sustained_s else 0) + plan.sustained_s
+        for case in plan.cases
+    )
     shortest = min(planned_rounds(plan), plan.checkpoints[0] if plan.rounds is None else planned_rounds(plan))
     least = fewest_rounds(plan) * one_round
     longest = max(least, min(planned_rounds(plan) * one_round, plan.max_time_s + one_round))

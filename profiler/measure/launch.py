@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -23,6 +24,7 @@ from profiler.errors import UserError
 from profiler.measure import worker as worker_script
 from profiler.measure.endings import failure_of, oom_kill_count, printable
 from profiler.measure.events import (
+    ConditionsRead,
     Done,
     Failed,
     Imported,
@@ -35,8 +37,9 @@ from profiler.measure.events import (
     decode,
 )
 from profiler.measure.stamps import progress, stamp_buffer, unfinished_pass, words
+from profiler.measure.watchdog import Watchdog
 from profiler.measure.worker_environment import worker_environment
-from profiler.runfile import Anchor, Build, Case, Failure, Pass, Phase, Workload
+from profiler.runfile import Anchor, Build, Case, Conditions, Failure, Pass, Phase, Workload
 
 LOOK_EVERY_S = 0.25
 GRACE_S = 10.0
@@ -53,6 +56,7 @@ class Seen(msgspec.Struct, kw_only=True):
 
     started: Anchor | None = None
     ended: Anchor | None = None
+    conditions: Conditions | None = None
     import_ms: float | None = None
     load_ms: float | None = None
     facts: dict[str, Any] | None = None
@@ -64,9 +68,20 @@ class Seen(msgspec.Struct, kw_only=True):
 
 
 def job(
-    case: Case, build: Build, path: Path, *, mode: str, round_number: int, passes: int, seed: int
+    case: Case,
+    build: Build,
+    path: Path,
+    *,
+    mode: str,
+    round_number: int,
+    passes: int,
+    seed: int,
+    sustained_s: float = 0.0,
 ) -> dict[str, Any]:
-    """The order for a worker: `mode` is "measure" or "inspect"."""
+    """The order for a worker: `mode` is "measure" or "inspect".
+
+    With `sustained_s`, passes begin for so many seconds, `passes` at most.
+    """
     workload = msgspec.to_builtins(case.workload)
     if case.workload.method == "text":
         workload["text"] = text_of(case.workload.id)
@@ -80,6 +95,7 @@ def job(
         "workload": workload,
         "round": round_number,
         "passes": passes,
+        "sustained_s": sustained_s or None,
         "seed": seed,
         "cpus": sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
     }
@@ -145,7 +161,11 @@ def _start(order: dict[str, Any], errors: IO[bytes]) -> subprocess.Popen[bytes]:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
+    """End the worker, stopped or not, and whatever it has started: all are of its session."""
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    elif process.poll() is None:
         process.kill()
     process.wait()
 
@@ -155,21 +175,19 @@ def _watch(
 ) -> bool:
     """Collect events until the pipe closes. True if the worker made no progress for `stall_s` seconds."""
     lines = _lines(process)
-    last_change, last_words = time.monotonic(), words(stamps)
+    watchdog = Watchdog(stall_s, words(stamps))
     while True:
         try:
             line = lines.get(timeout=LOOK_EVERY_S)
         except queue.Empty:
             current = words(stamps)
             on_progress(*progress(current))
-            if current != last_words:
-                last_change, last_words = time.monotonic(), current
-            elif time.monotonic() - last_change > stall_s:
+            if watchdog.stalled(current):
                 return True
             continue
         if line is None:
             return not _ends(process, GRACE_S if seen.in_good_order else stall_s)
-        last_change = time.monotonic()
+        watchdog.spoke()
         _take(line, seen)
 
 
@@ -217,6 +235,8 @@ def _note(event: WorkerEvent, seen: Seen) -> None:
             seen.started = anchor
         case Imported(ms=ms):
             seen.import_ms = ms
+        case ConditionsRead(conditions=conditions):
+            seen.conditions = conditions
         case Inspected(facts=facts):
             seen.facts = facts
         case Loaded(ms=ms, facts=facts):

@@ -8,10 +8,14 @@ from io import FileIO
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
+
 from profiler.host.counters import QuietStart, wait_until_quiet
 from profiler.measure.course import Course, Judges
 from profiler.measure.launch import Seen, job, now, run_worker
+from profiler.measure.page_cache import Eviction, cached_share, evict
 from profiler.measure.passes import passes_for
+from profiler.measure.sustaining import most_passes, wait_until_cool
 from profiler.runfile import Case, Event, Failure, Plan, Worker, append
 
 
@@ -26,6 +30,15 @@ class Listener(Protocol):
 
     def visited(self, worker: Worker) -> None:
         """A worker has ended and is on the disk."""
+
+
+class Ground(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker starts from: how long was waited for it, and what the page cache holds of its build."""
+
+    cooled_s: float | None
+    quiet: QuietStart | None
+    eviction: Eviction | None
+    cached_share: float | None
 
 
 class Session:
@@ -77,24 +90,38 @@ class Session:
 
     def _visit(self, case: Case, round_number: int, attempt: int, position: int) -> Worker:
         self._listener.visiting(case, round_number, attempt)
-        settle_s = self._plan.settle_s
-        quiet = wait_until_quiet(give_up_s=settle_s) if settle_s else None
+        ground = self._ground(self._paths[case.build])
+        long = self._plan.sustained_s
         worker_job = job(
             case,
             self._builds[case.build],
             self._paths[case.build],
             mode="measure",
             round_number=round_number,
-            passes=passes_for(self._plan, case, self.workers),
+            passes=most_passes(case.workload) if long else passes_for(self._plan, case, self.workers),
             seed=self._plan.seed,
+            sustained_s=long,
         )
         seen = run_worker(worker_job, case.workload, self._plan.stall_s, self._listener.progress)
-        worker = _worker(case, (round_number, attempt, position), seen, quiet)
+        worker = _worker(case, (round_number, attempt, position), seen, ground)
         if seen.interrupted:
             if any(done.number > 0 and done.counters for done in seen.passes):
                 self._keep(worker)
             raise KeyboardInterrupt
         return self._keep(worker)
+
+    def _ground(self, build: Path) -> Ground:
+        """Wait until the machine is cool and quiet, and send the build out of the page cache, as the plan says."""
+        plan = self._plan
+        cooled_s = self._cool() if plan.sustained_s else None
+        quiet = wait_until_quiet(give_up_s=plan.settle_s) if plan.settle_s else None
+        eviction = evict(build) if plan.cold else None
+        return Ground(cooled_s=cooled_s, quiet=quiet, eviction=eviction, cached_share=cached_share(build))
+
+    def _cool(self) -> float | None:
+        """Before every case but the first: the temperature that its worker read at its start is the goal."""
+        first = next((w.conditions for w in self.workers if w.conditions), None)
+        return wait_until_cool(first.temperature_c) if first else None
 
     def _keep(self, worker: Worker) -> Worker:
         append(self._file, worker)
@@ -103,9 +130,10 @@ class Session:
         return worker
 
 
-def _worker(case: Case, place: tuple[int, int, int], seen: Seen, quiet: QuietStart | None) -> Worker:
+def _worker(case: Case, place: tuple[int, int, int], seen: Seen, ground: Ground) -> Worker:
     round_number, attempt, position = place
     moment = now()
+    quiet, eviction = ground.quiet, ground.eviction
     return Worker(
         case=case.id,
         round=round_number,
@@ -115,6 +143,11 @@ def _worker(case: Case, place: tuple[int, int, int], seen: Seen, quiet: QuietSta
         ended=seen.ended or moment,
         quiet_wait_s=quiet.waited_s if quiet else None,
         foreign_share_before=quiet.foreign_share if quiet else None,
+        cooled_s=ground.cooled_s,
+        cached_share=ground.cached_share,
+        evicted=eviction.evicted if eviction else None,
+        not_evicted=eviction.reason if eviction else None,
+        conditions=seen.conditions,
         import_ms=seen.import_ms,
         load_ms=seen.load_ms,
         facts=seen.facts,

@@ -6,26 +6,32 @@ import contextlib
 import os
 import struct
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from profiler.errors import UserError
 from profiler.measure.worker import EVALUATED, FIRST, PASS, START
-from profiler.runfile import Pass
+from profiler.runfile import Pass, hold
 
 _MEMORY_DISK = Path("/dev/shm")  # noqa: S108
+_PREFIX = "edgeprof-"
+_ABANDONED_S = 60.0
+"""A buffer is held from the moment after it was made: one that is this old and held by nobody is of the dead."""
 
 
 @contextlib.contextmanager
 def stamp_buffer(tokens: int) -> Iterator[Path]:
     """A file of zeros for `tokens` stamps, in memory where the system has such a place, gone afterwards.
 
-    It is written in full, so that a full disk shows here and not as a bus error in the worker.
+    It is written in full, so that a full disk shows here and not as a bus error in the worker. What an edgeprof
+    that was killed could not take away is taken away here.
     """
     folder = _MEMORY_DISK if os.access(_MEMORY_DISK, os.W_OK) else Path(tempfile.gettempdir())
+    _remove_abandoned(folder)
     path = None
     try:
-        handle, name = tempfile.mkstemp(prefix="edgeprof-", dir=folder)
+        handle, name = tempfile.mkstemp(prefix=_PREFIX, dir=folder)
         path = Path(name)
         with os.fdopen(handle, "wb") as file:
             file.write(bytes(8 * (FIRST + tokens)))
@@ -36,9 +42,24 @@ def stamp_buffer(tokens: int) -> Iterator[Path]:
             f"no room for {8 * tokens} bytes of stamps ({error.strerror}): free some space"
         ) from None
     try:
-        yield path
+        with path.open("rb") as held:
+            hold(held)
+            yield path
     finally:
         path.unlink(missing_ok=True)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    for path in folder.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            if path.is_file() and time.time() - path.stat().st_mtime > _ABANDONED_S:
+                _remove_if_nobody_holds(path)
+
+
+def _remove_if_nobody_holds(path: Path) -> None:
+    with path.open("rb") as file:
+        if hold(file):
+            path.unlink()
 
 
 def words(path: Path) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from profiler import __version__
 from profiler.builds.identify import Found, identify
@@ -21,9 +22,10 @@ from profiler.host.machine import available_memory, default_threads, this_machin
 from profiler.measure.gate import Need, needs, refusal
 from profiler.measure.launch import now
 from profiler.measure.passes import MORE_PASSES
+from profiler.measure.sustaining import LONGEST_S, SHORTEST_S
 from profiler.measure.variants import cases
 from profiler.measure.worker_environment import recorded
-from profiler.runfile import MOST_PASSES, MOST_ROUNDS, SCHEMA, Device, Failure, Header, Plan, Workload
+from profiler.runfile import MOST_PASSES, MOST_ROUNDS, SCHEMA, Build, Device, Failure, Header, Plan, Workload
 
 TARGETS = ("cpu",)
 CHECKPOINTS = [8, 12, 20, 30]
@@ -54,6 +56,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     stall_s: float
     settle_s: float
+    cold: bool
+    sustained_s: float
     force: bool
 
 
@@ -110,6 +114,18 @@ def _check(request: Request) -> None:
     _between("--seed", request.seed, MOST_SEED, least=0)
     if request.max_time_s <= 0 or request.stall_s <= 0:
         raise UserError("--max-time and --stall must be longer than 0 s")
+    if request.sustained_s:
+        _check_sustained(request)
+
+
+def _check_sustained(request: Request) -> None:
+    if request.rounds is not None:
+        raise UserError("--sustained runs one long process of each case: leave out --processes")
+    if not SHORTEST_S <= request.sustained_s <= LONGEST_S:
+        raise UserError(
+            f"--sustained {request.sustained_s:g} s: {SHORTEST_S:g} s (more than the first minute, which the rest is "
+            f"compared with) to {LONGEST_S / 3600:g} h are accepted"
+        )
 
 
 def _between(flag: str, value: int | None, most: int, least: int = 1) -> None:
@@ -127,12 +143,14 @@ def _plan(request: Request, found: Sequence[Found]) -> Plan:
         seed=request.seed,
         passes=request.passes,
         more_passes=request.more_passes,
-        rounds=request.rounds,
+        rounds=1 if request.sustained_s else request.rounds,
         within=request.within,
         until_decided=request.until_decided and request.rounds is None,
         max_time_s=request.max_time_s,
         stall_s=request.stall_s,
         settle_s=request.settle_s,
+        cold=request.cold,
+        sustained_s=request.sustained_s,
         checkpoints=CHECKPOINTS,
     )
 
@@ -164,7 +182,7 @@ def _header(plan: Plan, profile: DeviceProfile) -> Header:
 def device_of(profile: DeviceProfile, cpu_model: str | None) -> Device:
     """What a run file keeps of a device profile."""
     memory = profile.memory
-    bandwidth = memory.theoretical_bytes_per_s
+    bandwidth, throttles = memory.theoretical_bytes_per_s, profile.limits.throttle_celsius
     counts = [cluster.count.value for cluster in profile.cpu if cluster.count is not None]
     return Device(
         id=profile.id,
@@ -174,15 +192,19 @@ def device_of(profile: DeviceProfile, cpu_model: str | None) -> Device:
         memory_bytes=memory.bytes.value if memory.bytes else None,
         memory_bandwidth_bytes_per_s=bandwidth.value if bandwidth else None,
         bandwidth_source=f"theoretical, {bandwidth.source}" if bandwidth else None,
+        throttle_celsius=throttles.value if throttles else None,
     )
 
 
 def matched(header: Header, found: Sequence[Found]) -> dict[str, Path]:
-    """The paths of a resumed run's builds, matched by name and size. Raises `UserError` for what is missing."""
-    by_identity = {(item.build.name, item.build.size_bytes): item.path for item in found}
+    """The paths of a resumed run's builds, matched by all that their headers say. Raises `UserError` for a missing one.
+
+    Their content is compared when the run has ended: hashing it before would warm the page cache.
+    """
+    given = {_described(item.build): item.path for item in found}
     paths = {}
     for build in header.plan.builds:
-        path = by_identity.get((build.name, build.size_bytes))
+        path = given.get(_described(build))
         if path is None:
             raise UserError(
                 f"the run to resume measured {build.name} of {build.size_bytes} bytes, which is not among the "
@@ -196,6 +218,11 @@ def matched(header: Header, found: Sequence[Found]) -> dict[str, Path]:
                 "start a new run"
             )
     return paths
+
+
+def _described(build: Build) -> bytes:
+    """What a build's header says; its id in a plan and the record of a check may change."""
+    return msgspec.json.encode(replace(build, id="", agreement=None))
 
 
 def _as_it_was(workload: Workload) -> bool:

@@ -24,6 +24,7 @@ if "profiler" not in sys.modules:
 
 from profiler.engines.protocol import Engine, EngineFailure, EngineModule, Job
 from profiler.measure import worker_counters, worker_memory
+from profiler.measure.worker_conditions import Processor, allowed_cpus
 
 PASS, START, EVALUATED, FIRST = 0, 1, 2, 3
 """Words of the stamp buffer: pass number, prompt received, prompt evaluated, first token."""
@@ -139,8 +140,8 @@ def raw_pass(engine: Engine, ids: List[int], fed: List[int], stamps: Stamps) -> 
 class Measurement:
     """The passes of one loaded build."""
 
-    def __init__(self, job: Job, engine: Engine, stamps: Stamps, emit: Emit) -> None:
-        self._engine, self._stamps, self._emit = engine, stamps, emit
+    def __init__(self, job: Job, engine: Engine, processor: Processor, stamps: Stamps, emit: Emit) -> None:
+        self._engine, self._processor, self._stamps, self._emit = engine, processor, stamps, emit
         self._workload = job["workload"]
         self._seed = job["seed"]
         self._ids = prompt_ids(engine, self._workload, self._seed)
@@ -169,21 +170,27 @@ class Measurement:
     def _ignore(self, _: int) -> None:
         """A token of the warm-up: not stamped."""
 
-    def passes(self, count: int) -> None:
-        """The passes that count."""
-        for number in range(1, count + 1):
+    def passes(self, most: int, sustained_s: Optional[float] = None) -> None:
+        """The passes that count: as many as this, or those that begin within this time on the engine's clock."""
+        began = self._engine.clock()
+        for number in range(1, most + 1):
+            if sustained_s is not None and self._engine.clock() - began >= sustained_s * 1e9:
+                return
             self._run(number, self._workload["output_tokens"])
 
     def _run(self, number: int, tokens: int) -> None:
         self._go_to_depth()
         tokenized_ns = self._time_tokenizer()
         self._clear_stamps(number)
+        throttled = self._processor.throttle_count()
         before = worker_counters.counters()
         started = time.perf_counter_ns()
         output = self._one_pass(tokens)
         wall_ns = time.perf_counter_ns() - started
         moved = worker_counters.difference(before, worker_counters.counters())
-        self._report(number, tokens, output, tokenized_ns, dict(moved, wall_ns=wall_ns))
+        conditions = self._processor.conditions()
+        moved.update(wall_ns=wall_ns, throttle_events=self._processor.throttled_since(throttled))
+        self._report(number, tokens, output, tokenized_ns, moved, conditions)
 
     def _go_to_depth(self) -> None:
         depth = self._workload["depth"]
@@ -220,6 +227,7 @@ class Measurement:
         output: List[int],
         tokenized_ns: Optional[int],
         counters: Dict[str, Any],
+        conditions: Dict[str, Any],
     ) -> None:
         start, evaluated = self._stamps[START], self._stamps[EVALUATED]
         self._emit(
@@ -233,6 +241,7 @@ class Measurement:
             output_bytes=len(self._engine.text_of(output)) if output else None,
             output_sha256=hashlib.sha256(repr(output).encode()).hexdigest() if output else None,
             counters=counters,
+            conditions=conditions,
         )
 
 
@@ -245,15 +254,17 @@ def timed_ms(clock: Callable[[], int], action: Callable[[], Any]) -> Any:
 
 def measure(job: Job, module: EngineModule, emit: Emit) -> None:
     """Load, warm up, run the passes, and tell the memory at the end of each phase."""
+    processor = Processor(allowed_cpus(), job["settings"].get("threads"))
+    emit("conditions", conditions=processor.conditions())
     emit("phase", name="before_load", memory=worker_memory.memory())
     engine, load_ms = timed_ms(time.perf_counter_ns, lambda: module.load(job))
     emit("loaded", ms=load_ms, facts=engine.facts())
     emit("phase", name="loaded", memory=worker_memory.memory())
-    measurement = Measurement(job, engine, open_stamps(job["stamps"]), emit)
+    measurement = Measurement(job, engine, processor, open_stamps(job["stamps"]), emit)
     gc.collect()
     gc.disable()
     measurement.warm_up()
-    measurement.passes(job["passes"])
+    measurement.passes(job["passes"], job.get("sustained_s"))
     emit("phase", name="after_decode", memory=worker_memory.memory())
     engine.close()
 

@@ -75,11 +75,16 @@ def _settings(report: Report) -> str:
     shared = [name for name in first if all(name in other for other in others)]
     targets = {row.target for row in report.rows}
     parts = [
-        ", ".join([*(f"target {target}" for target in targets if len(targets) == 1), *_said(first, shared)])
+        ", ".join(
+            [*(f"target {target}" for target in targets if len(targets) == 1), *_said(report, first, shared)]
+        )
     ]
     groups: dict[tuple[str, ...], list[str]] = {}
     for engine, own in of_engines.items():
-        told = (*_cache_type(report, engine), *_said(own, [name for name in own if name not in shared]))
+        told = (
+            *_cache_type(report, engine),
+            *_said(report, own, [name for name in own if name not in shared]),
+        )
         groups.setdefault(told, []).append(engine)
     parts += [f"{', '.join(engines)}: {', '.join(told)}" for told, engines in groups.items() if told]
     return "; ".join(part for part in parts if part)
@@ -101,8 +106,17 @@ def _settled(report: Report, engine: str) -> Settings:
     return found
 
 
-def _said(settings: Settings, names: Sequence[str]) -> list[str]:
-    return [f"{name} {fmt.setting(settings[name])}" for name in names]
+def _said(report: Report, settings: Settings, names: Sequence[str]) -> list[str]:
+    shown = {name: fmt.setting(settings[name]) for name in names}
+    if "context" in shown and settings["context"] is None:
+        shown["context"] += _contexts(report)
+    return [f"{name} {value}" for name, value in shown.items()]
+
+
+def _contexts(report: Report) -> str:
+    """What "auto" came to: the lengths that the engines made."""
+    used = sorted({row.conditions["context"] for row in report.rows if row.conditions["context"]})
+    return "" if not used else f" ({used[0]})" if len(used) == 1 else f" ({used[0]} to {used[-1]})"
 
 
 def _run(report: Report) -> str:
@@ -110,11 +124,15 @@ def _run(report: Report) -> str:
     more = f"{report.passes} to {report.most_passes} passes"
     passes = more if report.most_passes > report.passes else plural(report.passes, "pass")
     size = f"{plural(report.rounds, 'round')} of {cases}, {passes} each"
+    if report.sustained_s:
+        size = f"{plural(len(report.rows), 'case')}, one process of {fmt.duration(report.sustained_s)} each"
     stopped = _STOPPED.get(report.stopped, "stopped")
     return f"{size}; {fmt.duration(report.elapsed_s)}; {stopped}"
 
 
 def _intervals(report: Report) -> str:
+    if report.sustained_s:
+        return "none: what passes of one process have in common cannot be told apart"
     provisional = any(figure.provisional for row in report.rows for figure in row.metrics.values())
     mark = "; ~ marks a provisional one" if provisional else ""
     return f"95%, of this machine in these minutes{mark}"

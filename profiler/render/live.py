@@ -57,7 +57,8 @@ class LiveView:
     def progress(self, pass_number: int, tokens: int) -> None:
         if self._case is None or time.monotonic() - self._drawn < REFRESH_S:
             return
-        where = f"pass {pass_number} of {self._plan.passes}" if pass_number else "warm-up"
+        of = "" if self._plan.sustained_s else f" of {self._plan.passes}"
+        where = f"pass {pass_number}{of}" if pass_number else "warm-up"
         total = self._case.workload.output_tokens
         self._now = f"{_name(self._case)}: {where}" + (f", token {tokens} of {total}" if total else "")
         self._draw()

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from profiler.analyse.report import Report
-from profiler.render import below
+from profiler.render import below, cold, sustained
 from profiler.render import format as fmt
 from profiler.render.columns import Cell, Line, Table, tables
 
@@ -18,13 +18,22 @@ _LIST_MARK = re.compile(r"^\s*(\d*)([-+.)])(?=\s|$)")
 
 def render(report: Report) -> str:
     """Table, facts, comparisons, notices, hashes."""
-    facts = [f"- **{label}**: {escape(text)}" for label, text in below.facts(report)]
-    parts = [f"## {escape(_title(report))}", *map(_table, tables(report)), "\n".join(facts)]
+    shown = [*tables(report), *cold.tables(report)]
+    parts = [f"## {escape(_title(report))}", *map(_table, shown), *map(_course, sustained.courses(report))]
+    parts += [_labelled(below.facts(report))]
     parts += [_ratios(heading, ratios) for heading, ratios in below.comparisons(report)]
     parts += _section("Agreement", below.agreements(report))
     parts += _section("Notices", below.notices(report))
     parts += _section("Builds", _builds(report))
     return "\n\n".join(parts) + "\n"
+
+
+def _labelled(lines: Iterable[tuple[str, str]]) -> str:
+    return "\n".join(f"- **{label}**: {escape(text)}" for label, text in lines)
+
+
+def _course(course: sustained.Course) -> str:
+    return f"### {escape(course.heading)}\n\n{_labelled(course.lines)}"
 
 
 def escape(text: str) -> str:

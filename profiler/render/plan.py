@@ -32,10 +32,14 @@ def lines(
 
 
 def _amount(plan: Plan) -> str:
+    cold = ", each started cold" if plan.cold else ""
+    if plan.sustained_s:
+        long = f"one process of {fmt.duration(plan.sustained_s)}"
+        return f"{plural(len(plan.cases), 'case')}, {long}{' each' if len(plan.cases) > 1 else ''}{cold}"
     rounds = plural(plan.rounds, "round") if plan.rounds else f"3 to {plan.checkpoints[-1]} rounds"
     interleaved = ", interleaved" if len(plan.cases) > 1 else ""
     passes = plural(plan.passes, "pass")
-    return f"{plural(len(plan.cases), 'case')}{interleaved}, {rounds}, {passes} in each fresh process"
+    return f"{plural(len(plan.cases), 'case')}{interleaved}, {rounds}, {passes} in each fresh process{cold}"
 
 
 def _expected(seconds: tuple[float, float]) -> str:

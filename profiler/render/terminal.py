@@ -11,7 +11,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from profiler.analyse.report import Report
-from profiler.render import below
+from profiler.render import below, cold, sustained
 from profiler.render.aligned import aligned, widest
 from profiler.render.columns import SPARE, Cell, Line, Table, tables
 
@@ -32,8 +32,10 @@ def render(report: Report, width: int = WIDTH_WITHOUT_TERMINAL) -> str:
 def renderable(report: Report, width: int) -> RenderableType:
     """The report for a console of this width."""
     parts: list[RenderableType] = []
-    for table in tables(report):
+    for table in [*tables(report), *cold.tables(report)]:
         parts += [_BLANK, Text(table.title, style="bold"), _BLANK, *_rows(table, width), *_stories(table)]
+    for course in sustained.courses(report):
+        parts += [_BLANK, Text(course.heading, style="bold"), _facts(course.lines)]
     parts += [_BLANK, _facts(below.facts(report))]
     for heading, ratios in below.comparisons(report):
         parts += [_BLANK, Text(heading, style="dim"), *_ratios(ratios, width)]

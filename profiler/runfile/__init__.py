@@ -5,6 +5,7 @@ ties the clock of the stamps to the wall clock. `None` means "not read", never z
 """
 
 from profiler.runfile.lines import append, read
+from profiler.runfile.lock import hold
 from profiler.runfile.records import (
     FAILURE_KINDS,
     MOST_CASES,
@@ -65,6 +66,7 @@ __all__ = [
     "Worker",
     "Workload",
     "append",
+    "hold",
     "read",
     "varying",
 ]

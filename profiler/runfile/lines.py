@@ -40,7 +40,7 @@ def read(path: Path) -> Run:
     lines = enumerate(_lines(path), start=1)
     _, first = next(lines, (1, b""))
     if not first.endswith(b"\n"):
-        raise UserError(f"{_name(path)} holds no run: not even the header line was written")
+        raise UserError(f"{_name(path)} holds no run, not even its header line: delete it and start anew")
     header = _header(path, first)
     workers: list[Worker] = []
     events: list[Event] = []
@@ -54,10 +54,19 @@ def read(path: Path) -> Run:
             case "event":
                 events.append(_decode(path, number, line, Event))
             case "hashes":
-                sha256.update(_decode(path, number, line, Hashes).sha256)
+                found = _decode(path, number, line, Hashes).sha256
+                _refuse_other_content(path, number, sha256, found)
+                sha256.update(found)
             case other:
                 raise _refusal(path, number, f"{other!r} is no record that this version knows")
     return Run(header=header, workers=workers, events=events, sha256=sha256)
+
+
+def _refuse_other_content(path: Path, number: int, before: dict[str, str], now: dict[str, str]) -> None:
+    """A run that was resumed with another file under the same name mixes two models."""
+    changed = min((build for build in before if now.get(build, before[build]) != before[build]), default=None)
+    if changed is not None:
+        raise _refusal(path, number, f"the content of build {changed!r} is not what it was before")
 
 
 def _name(path: Path) -> str:

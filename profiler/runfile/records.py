@@ -167,7 +167,10 @@ class Plan(Record, frozen=True, kw_only=True):
 
 
 class Device(Record, frozen=True, kw_only=True):
-    """The machine the run was made on: a profile's id and name and the facts that reports print."""
+    """The machine the run was made on: a profile's id and name and the facts that reports print.
+
+    From `throttle_celsius` on its processor slows itself down.
+    """
 
     id: str
     name: str
@@ -176,6 +179,7 @@ class Device(Record, frozen=True, kw_only=True):
     memory_bytes: Natural | None = None
     memory_bandwidth_bytes_per_s: Positive | None = None
     bandwidth_source: str | None = None
+    throttle_celsius: Positive | None = None
 
 
 class Header(Record, frozen=True, kw_only=True):
@@ -269,6 +273,7 @@ class Failure(Record, frozen=True, kw_only=True):
 class Worker(Record, frozen=True, kw_only=True):
     """Everything one worker saw. Round and attempt say where it stands in the plan.
 
+    `cooled_s` is how long its start waited for the processor to be as cool as before the first case.
     `cached_share` is the share of the build's bytes that lay in the page cache just before the start; `evicted` says
     whether they were sent away for a cold start and none was left, and `not_evicted` why not.
     """
@@ -281,6 +286,7 @@ class Worker(Record, frozen=True, kw_only=True):
     started: Anchor
     ended: Anchor
     quiet_wait_s: float | None = None
+    cooled_s: float | None = None
     foreign_share_before: float | None = None
     cached_share: Share | None = None
     evicted: bool | None = None
