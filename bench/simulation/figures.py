@@ -69,26 +69,32 @@ def outcome(session: Session, effect: float) -> Outcome:
     """The judgement of one session whose candidate takes `effect` times as long as its base."""
     study = session.study()
     found = comparisons(study, None)
-    said, true = [_sign(item.verdict) for item in found], (effect < 1) - (effect > 1)
+    said, true = [sign(item.verdict) for item in found], (effect < 1) - (effect > 1)
     return Outcome(
         rounds=session.rounds,
         seconds=session.seconds,
-        right=fmean(sign == true != 0 for sign in said),
-        wrong=any(sign not in (0, true) for sign in said),
+        right=fmean(word == true != 0 for word in said),
+        wrong=any(word not in (0, true) for word in said),
         same=all(item.verdict is Verdict.SAME for item in found),
         covered=covered(found, effect),
-        half_width=max(math.log(high / low) / 2 for low, high in map(_bounds, found)),
+        half_width=half_width(found),
         alone=_alone(study, session.usual, effect),
     )
 
 
-def _sign(verdict: Verdict) -> int:
+def sign(verdict: Verdict) -> int:
+    """1 for better, -1 for worse, else 0."""
     return (verdict is Verdict.BETTER) - (verdict is Verdict.WORSE)
 
 
 def covered(found: Iterable[Comparison], effect: float) -> bool:
     """Whether the interval of every ratio holds the true one."""
     return all(low <= _true_ratio(item, effect) <= high for item in found for low, high in [_bounds(item)])
+
+
+def half_width(found: Iterable[Comparison]) -> float:
+    """Of the widest interval, as a log."""
+    return max(math.log(high / low) / 2 for low, high in map(_bounds, found))
 
 
 def _bounds(item: Comparison) -> tuple[float, float]:
@@ -111,7 +117,7 @@ def _alone(study: Study, usual: float | None, effect: float) -> list[bool]:
         factor = math.exp(usual) * (effect if case.id == CANDIDATE else 1.0)
         prefill_s, decode_s = PARTS_S[case.workload.method]
         truly = stamped(case.workload, factor * prefill_s, factor * decode_s)
-        for metric in _judged(study):
+        for metric in judged(study):
             bounds = interval(list(study.logs(metric, case).values()), study.level)
             value = PASS_METRICS[metric](truly, case.workload)
             assert bounds is not None
@@ -120,7 +126,7 @@ def _alone(study: Study, usual: float | None, effect: float) -> list[bool]:
     return held
 
 
-def _judged(study: Study) -> list[Metric]:
+def judged(study: Study) -> list[Metric]:
     """The metrics that comparisons of this run are judged on: pp needs a prompt, tg an answer."""
     first = study.plan.cases[0]
     return [metric for metric in judged_metrics(first.workload.method) if study.logs(metric, first)]
@@ -141,7 +147,7 @@ class Looked(msgspec.Struct, frozen=True, kw_only=True):
 def looked(session: Session, pair: Sequence[Worker], blocks: Sequence[Sequence[Worker]]) -> Looked:
     """The judgement of a session of equal builds, of two neighbouring processes, and of two blocks of them."""
     study = session.study()
-    (base, candidate), metric = study.plan.cases, _judged(study)[-1]
+    (base, candidate), metric = study.plan.cases, judged(study)[-1]
     logs = partial(pass_logs, metric, base)
     return Looked(
         covered=[covered(comparisons(session.study(n), None), 1.0) for n in CHECKPOINTS],

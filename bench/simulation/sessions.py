@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from statistics import fmean
 from typing import Protocol
 
@@ -82,9 +83,11 @@ def planned(
     rounds: int | None = None,
     to_the_end: bool = False,
     max_time_s: float = MAX_TIME_S,
+    names: Sequence[str] = (BASE, CANDIDATE),
+    anchors: Sequence[str] = (),
 ) -> Plan:
     """The plan of `edgeprof run A B`, its defaults unless said otherwise; `to_the_end` stops at no look."""
-    builds = [Build(id=name, name=name, format="gguf", size_bytes=1) for name in (BASE, CANDIDATE)]
+    builds = [Build(id=name, name=name, format="gguf", size_bytes=1) for name in (*names, *anchors)]
     return Plan(
         builds=builds,
         cases=[
@@ -99,6 +102,7 @@ def planned(
         stall_s=300,
         checkpoints=CHECKPOINTS,
         until_decided=not to_the_end,
+        anchors=list(anchors),
     )
 
 
@@ -123,12 +127,12 @@ def headed(plan: Plan) -> Header:
     )
 
 
-def simulated(machine: Machine, plan: Plan, effect: float, seed: int) -> Session:
-    """A session on this machine: the candidate takes `effect` times as long as the base."""
+def simulated(machine: Machine, plan: Plan, effect: float, seed: int, *, shift: float = 1.0) -> Session:
+    """A session on this machine: the candidate takes `effect` times as long as the base, and all cases `shift` times."""
     moment = Moment(machine, seed)
 
     def visit(case: Case, round_number: int, attempt: int, position: int) -> Worker:
-        factor = effect if case.id == CANDIDATE else 1.0
+        factor = shift * (effect if case.id == CANDIDATE else 1.0)
         return worker(moment, plan.passes, case, factor, (round_number, attempt, position))
 
     session = gone(headed(plan), visit, moment)
