@@ -178,6 +178,7 @@ def run(
     builds: Sequence[Build] = (),
     planned: int | None = 8,
     ended: str | None = "rounds",
+    anchors: Sequence[str] = (),
     **facts: Any,
 ) -> Run:
     """A run of these cases. `planned` None leaves the end to the checkpoints; `ended` None means cut short."""
@@ -192,17 +193,18 @@ def run(
         max_time_s=300,
         stall_s=300,
         checkpoints=[8, 12, 20, 30],
+        anchors=list(anchors),
     )
     header = Header(
         type="header",
         schema=SCHEMA,
         run_id="0123456789abcdef",
-        edgeprof="0.1.0",
+        edgeprof=facts.pop("edgeprof", "0.1.0"),
         started=START,
         plan=plan,
         device=facts.pop("device", BOARD),
         environment=facts.pop("environment", QUIET_PLACE),
-        worker_environment={"LC_ALL": "C"},
+        worker_environment=facts.pop("worker_environment", {"LC_ALL": "C"}),
     )
     events = [Event(name="end", at=START, reason=ended)] if ended else []
     seen = [one for several in workers for one in several]

@@ -8,7 +8,8 @@ import sys
 import pytest
 
 COMMANDS = (
-    *("run", "report", "explain", "devices", "models", "doctor", "setup", "build onnx", "capture", "fetch"),
+    *("run", "report", "explain", "compare", "devices", "models", "doctor", "setup", "build onnx"),
+    *("capture", "fetch"),
 )
 HEAVY = ("llama_cpp", "onnxruntime", "numpy", "scipy", "rich.table", "rich.live", "msgspec", "psutil")
 LOADED = """

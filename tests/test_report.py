@@ -110,6 +110,9 @@ class JsonComparison(Contract, frozen=True):
     provisional: bool
     verdict: Literal["better", "worse", "same", "undecided", "not_comparable"]
     differs: list[str]
+    spread: float | None
+    rounds_needed: int | None
+    rounds_reason: str | None
 
 
 class JsonReport(Contract, frozen=True):
@@ -132,6 +135,7 @@ class JsonReport(Contract, frozen=True):
     elapsed_s: float
     resolution: dict[str, float]
     rows: list[JsonRow]
+    anchors: list[str]
     best: list[tuple[str, str]]
     comparisons: list[JsonComparison]
     notices: list[JsonNotice]

@@ -258,9 +258,17 @@ def test_run_ended_by_ctrl_c_keeps_and_shows_its_workers_and_resume_ends_the_pla
     assert whole.sha256.keys() == {"a", "b"}
 
 
-def test_run_that_reached_its_end_is_not_resumed(edgeprof: Command, script: Script, tmp_path: Path) -> None:
+def test_going_on_with_the_same_run_until_it_decides_is_refused(
+    edgeprof: Command, script: Script, tmp_path: Path
+) -> None:
+    """It tells the honest way instead; what was measured stays as it was."""
     file = tmp_path / "run.jsonl"
     edgeprof("run", script(), "-n", "2", "--processes", "1", "--passes", "1", "-o", file)
+    before = file.read_bytes()
     again = edgeprof("run", tmp_path / "script.json", "--resume", file)
     assert again.code == 2
-    assert again.err.startswith("edgeprof: run.jsonl reached its planned stop")
+    assert again.err == (
+        "edgeprof: run.jsonl reached its planned stop, and going on with it until it decides would bend its figures: "
+        "make a fresh run with --processes N, for which `edgeprof report run.jsonl` says an N\n"
+    )
+    assert file.read_bytes() == before

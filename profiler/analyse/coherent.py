@@ -17,6 +17,7 @@ def check(run: Run) -> None:
     _refuse_twice("case", [case.id for case in plan.cases])
     _refuse_unknown("build", {case.build for case in plan.cases}, {build.id for build in plan.builds})
     _refuse_unknown("case", {worker.case for worker in run.workers}, {case.id for case in plan.cases})
+    _refuse_unknown("case", set(plan.anchors), {case.id for case in plan.cases})
     _refuse_looks(plan)
     if len({case.workload for case in plan.cases}) > len({case.workload.id for case in plan.cases}):
         raise UserError("the run file's plan means two different workloads by one name: it was altered")

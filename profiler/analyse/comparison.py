@@ -8,17 +8,22 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from profiler.analyse.metrics import Metric
+from profiler.analyse.rounds_needed import Need, rounds_needed, spread
 from profiler.analyse.statistics import Interval, interval
 from profiler.analyse.verdict import Verdict, judge
 from profiler.runfile import Build, Case, Settings, Workload
 
 Logs = Mapping[int, float]
 
+UNFINISHED = "the run did not reach its planned stop"
+
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """Candidate over base on one metric. `low` and `high` hold at 95% over all comparisons and looks.
 
-    `metric` is None where the two are not comparable at all.
+    `metric` is None where the two are not comparable at all. `spread` is the standard deviation of one round's log
+    ratio in a run of both, None where it is not known. Where the verdict is undecided `rounds_needed` are the rounds at
+    which a fresh run would probably decide, or `rounds_reason` says why none are advised.
     """
 
     metric: str | None
@@ -31,6 +36,17 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     provisional: bool
     verdict: Verdict
     differs: list[str]
+    spread: float | None = None
+    rounds_needed: int | None = None
+    rounds_reason: str | None = None
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """By what comparisons are judged: the corrected level, that of a fresh run with one look, and whether it ended."""
+
+    level: float
+    fresh_level: float
+    at_planned_stop: bool
 
 
 def comparable(base: Case, candidate: Case) -> bool:
@@ -41,12 +57,12 @@ def comparable(base: Case, candidate: Case) -> bool:
 def differs(base: Case, candidate: Case, builds: Mapping[str, Build]) -> list[str]:
     """What is not the same between two comparable cases, in words."""
     return [
-        *_changes(_made_of(base, builds), _made_of(candidate, builds), absent="not known"),
-        *_changes(*_settings(base, candidate), absent="auto"),
+        *changes(made_of(base, builds), made_of(candidate, builds), absent="not known"),
+        *changes(*settings_of(base, candidate), absent="auto"),
     ]
 
 
-def _settings(base: Case, candidate: Case) -> tuple[Settings, Settings]:
+def settings_of(base: Case, candidate: Case) -> tuple[Settings, Settings]:
     """Of two engines only the settings that both have: the others are part of the engines' difference."""
     if base.engine == candidate.engine:
         return base.settings, candidate.settings
@@ -57,7 +73,8 @@ def _settings(base: Case, candidate: Case) -> tuple[Settings, Settings]:
     )
 
 
-def _made_of(case: Case, builds: Mapping[str, Build]) -> dict[str, int | str | None]:
+def made_of(case: Case, builds: Mapping[str, Build]) -> dict[str, int | str | None]:
+    """What a case is made of, in the words of a report."""
     build = builds[case.build]
     return {
         "build": build.id,
@@ -74,7 +91,7 @@ def _rounded(bits: float | None) -> str | None:
     return None if bits is None else f"{bits:.2f}"
 
 
-def _changes(
+def changes(
     base: Mapping[str, int | str | None], candidate: Mapping[str, int | str | None], absent: str = "none"
 ) -> list[str]:
     """What stands under each name before and after, where it is not the same."""
@@ -102,26 +119,63 @@ def compare(
     base: tuple[Case, Logs],
     candidate: tuple[Case, Logs],
     builds: Mapping[str, Build],
-    *,
-    level: float,
-    at_planned_stop: bool,
+    terms: Terms,
 ) -> Comparison:
-    """One comparison at the (already corrected) level."""
+    """One comparison, paired inside rounds."""
     ratios = log_ratios(base[1], candidate[1])
-    bounds = interval(ratios, level)
-    verdict = judge(bounds, at_planned_stop=at_planned_stop, higher_is_better=metric.higher_is_better)
-    return Comparison(
-        metric=metric.name,
-        base=base[0].id,
-        candidate=candidate[0].id,
-        ratio=_ratio(bounds.centre) if bounds else _ratio(ratios[0]) if ratios else None,
-        low=_ratio(bounds.low) if bounds else None,
-        high=_ratio(bounds.high) if bounds else None,
+    bounds = interval(ratios, terms.level)
+    return told(
+        metric,
+        (base[0], candidate[0]),
+        bounds,
+        judge(bounds, at_planned_stop=terms.at_planned_stop, higher_is_better=metric.higher_is_better),
+        terms,
+        alone=ratios[0] if ratios else None,
         pairs=len(ratios),
-        provisional=bounds.provisional if bounds else True,
-        verdict=verdict,
+        spread=spread(bounds, len(ratios)) if bounds else None,
         differs=differs(base[0], candidate[0], builds),
     )
+
+
+def told(
+    metric: Metric,
+    rows: tuple[Case, Case],
+    bounds: Interval | None,
+    verdict: Verdict,
+    terms: Terms,
+    *,
+    alone: float | None,
+    pairs: int,
+    spread: float | None,
+    differs: list[str],
+) -> Comparison:
+    """A comparison from its interval of logs; without one it shows the one log ratio that there is."""
+    need = _need(bounds, spread, terms) if verdict is Verdict.UNDECIDED else Need()
+    return Comparison(
+        metric=metric.name,
+        base=rows[0].id,
+        candidate=rows[1].id,
+        ratio=_ratio(bounds.centre) if bounds else _ratio(alone) if alone is not None else None,
+        low=_ratio(bounds.low) if bounds else None,
+        high=_ratio(bounds.high) if bounds else None,
+        pairs=pairs,
+        provisional=bounds.provisional if bounds else True,
+        verdict=verdict,
+        differs=differs,
+        spread=spread,
+        rounds_needed=need.rounds,
+        rounds_reason=need.reason,
+    )
+
+
+def _need(bounds: Interval | None, spread: float | None, terms: Terms) -> Need:
+    if not terms.at_planned_stop:
+        return Need(reason=UNFINISHED)
+    if bounds is None:
+        return Need(reason="fewer than two rounds have both, so their spread is not known")
+    if spread is None:
+        return Need(reason="rounds do not help runs that have no anchor in common; measure both in one run")
+    return rounds_needed(bounds.centre, spread, terms.fresh_level)
 
 
 def not_comparable(base: Case, candidate: Case, builds: Mapping[str, Build]) -> Comparison:
@@ -137,7 +191,7 @@ def not_comparable(base: Case, candidate: Case, builds: Mapping[str, Build]) -> 
         provisional=True,
         verdict=Verdict.NOT_COMPARABLE,
         differs=[
-            *_changes(_asked(base.workload), _asked(candidate.workload)),
+            *changes(_asked(base.workload), _asked(candidate.workload)),
             *differs(base, candidate, builds),
         ],
     )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from profiler.analyse.comparison import Comparison, best, comparable, compare, not_comparable
+from profiler.analyse.comparison import Comparison, Terms, best, comparable, compare, not_comparable
 from profiler.analyse.metrics import PASS_METRICS, judged_metrics
-from profiler.analyse.statistics import corrected_level
+from profiler.analyse.statistics import corrected_level, look_level
 from profiler.analyse.study import Study
 from profiler.errors import UserError
 from profiler.runfile import Case
@@ -25,18 +25,21 @@ def comparisons(study: Study, base_id: str | None) -> list[Comparison]:
     like = [(base, case) for base, case in pairs if comparable(base, case)]
     judged = [(b, c, metric) for b, c in like for metric in judged_metrics(b.workload.method)]
     judged = [(b, c, metric) for b, c, metric in judged if study.logs(metric, b) and study.logs(metric, c)]
-    level = corrected_level(study.level, max(1, len(judged)))
+    agreed = terms([study], len(judged))
     return [
-        compare(
-            metric,
-            (base, study.logs(metric, base)),
-            (candidate, study.logs(metric, candidate)),
-            study.builds,
-            level=level,
-            at_planned_stop=study.run.ended is not None,
-        )
-        for base, candidate, metric in judged
+        compare(metric, (b, study.logs(metric, b)), (c, study.logs(metric, c)), study.builds, agreed)
+        for b, c, metric in judged
     ] + [not_comparable(b, c, study.builds) for b, c in pairs if not comparable(b, c)]
+
+
+def terms(studies: Sequence[Study], comparisons: int) -> Terms:
+    """What so many comparisons at once are judged by: the stricter of their runs' levels, corrected."""
+    count = max(1, comparisons)
+    return Terms(
+        level=corrected_level(max(study.level for study in studies), count),
+        fresh_level=corrected_level(look_level(1), count),
+        at_planned_stop=all(study.run.ended is not None for study in studies),
+    )
 
 
 def _pairs(study: Study, base_id: str | None) -> list[tuple[Case, Case]]:
@@ -50,7 +53,7 @@ def _base(study: Study, base_id: str) -> Case:
     known = {case.id: case for case in study.plan.cases}
     if base_id not in known:
         raise UserError(f"there is no row {base_id!r} in this run: its rows are {_some(known)}")
-    measured = {case.id: case for case in study.measured()}
+    measured = {case.id: case for case in study.plan.cases if study.has_figures(case)}
     if base_id not in measured:
         raise UserError(f"row {base_id} has no figures to compare with: rows that have are {_some(measured)}")
     return measured[base_id]

@@ -296,6 +296,11 @@ FROM_FILE = {
 }  # fmt: skip
 """Figures from the build's own header, and from others; `bandwidth` computes them."""
 
+OF_WORKERS: dict[Metric, WorkerFormula] = WORKER_METRICS | MEMORY_METRICS
+
+METRICS: dict[str, Metric] = {metric.name: metric for metric in (*PASS_METRICS, *OF_WORKERS)}
+"""Every metric that has one value for each worker, by name: what can be compared."""
+
 
 def judged_metrics(method: str) -> list[Metric]:
     """The headline metrics of a method: those that comparisons are judged and runs are stopped on."""

@@ -14,8 +14,9 @@ from profiler.analyse.plural import plural
 from profiler.analyse.samples import Samples
 from profiler.analyse.stalls import TIMES_MEDIAN, WORTH_TELLING, stalls
 from profiler.analyse.statistics import corrected_level, fewest_for_verdict
+from profiler.analyse.study import Study
 from profiler.analyse.verdict import Verdict
-from profiler.runfile import Build, Case, Plan, Run, Worker
+from profiler.runfile import Build, Case, Run, Worker
 
 MANY_MAJOR_FAULTS = 100
 
@@ -28,12 +29,11 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     advice: str
 
 
-def row_notices(
-    case: Case, build: Build, found: Samples, workers: Sequence[Worker], level: float, plan: Plan
-) -> list[Notice]:
-    """The notices of one measured case. `workers` are all of this case, `level` that of its intervals."""
+def row_notices(study: Study, case: Case) -> list[Notice]:
+    """The notices of one measured case."""
+    build, found, workers = study.builds[case.build], study.samples[case.id], study.workers[case.id]
     candidates = [
-        None if plan.sustained_s else _few_rounds(found, level),
+        None if study.plan.sustained_s else _few_rounds(found, study.level),
         _disturbed(found),
         _unjudged(found),
         _failed(workers),

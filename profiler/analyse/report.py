@@ -59,7 +59,10 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """A run, analysed. `best` holds (metric, row) pairs; `resolution` the smallest difference that shows."""
+    """A run, analysed. `best` holds (metric, row) pairs; `resolution` the smallest difference that shows.
+
+    `anchors` are the rows that only tie this run to others.
+    """
 
     schema: str
     edgeprof: str
@@ -80,6 +83,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     elapsed_s: float
     resolution: dict[str, float]
     rows: list[Row]
+    anchors: list[str]
     best: list[tuple[str, str]]
     comparisons: list[Comparison]
     notices: list[Notice]
@@ -114,6 +118,7 @@ def report(run: Run, base: str | None = None) -> Report:
         elapsed_s=_elapsed_s(run.workers),
         resolution=resolution(compared),
         rows=[_row(study, case) for case in plan.cases],
+        anchors=plan.anchors,
         best=best_rows(study),
         comparisons=compared,
         notices=run_notices(run, compared, study.level),
@@ -165,9 +170,8 @@ def _sustained(study: Study, case: Case) -> Sustained | None:
 
 
 def _notices(study: Study, case: Case) -> list[Notice]:
-    found, workers = study.samples[case.id], study.workers[case.id]
-    notices = row_notices(case, study.builds[case.build], found, workers, study.level, study.plan)
-    notices += behaviour_notices(found, study.run.header.device)
+    notices = row_notices(study, case)
+    notices += behaviour_notices(study.samples[case.id], study.run.header.device)
     warm = start_notice(case.id, study.run.workers) if study.plan.sustained_s else None
     return [*notices, warm] if warm else notices
 

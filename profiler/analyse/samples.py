@@ -9,7 +9,7 @@ from statistics import median
 import msgspec
 
 from profiler.analyse.intrusion import counted, intruded
-from profiler.analyse.metrics import PassFormula
+from profiler.analyse.metrics import PassFormula, WorkerFormula
 from profiler.runfile import Case, Pass, Worker
 
 FEWEST_QUIET_ROUNDS = 3
@@ -95,3 +95,9 @@ def round_values(formula: PassFormula, case: Case, found: Samples) -> dict[int, 
 def log_values(formula: PassFormula, case: Case, found: Samples) -> dict[int, float]:
     """For each round the log of the median of its passes: what pairs and intervals are made from."""
     return {number: math.log(value) for number, value in round_values(formula, case, found).items()}
+
+
+def log_values_of_workers(formula: WorkerFormula, found: Samples) -> dict[int, float]:
+    """For each round the log of its worker's one figure, where that is above zero."""
+    figures = {number: formula(worker) for number, worker in found.workers.items()}
+    return {number: math.log(value) for number, value in figures.items() if value is not None and value > 0}

@@ -14,7 +14,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from functools import cache
 from itertools import accumulate, combinations_with_replacement, count
-from statistics import NormalDist, fmean, median
+from statistics import NormalDist, fmean, median, variance
 from typing import Literal
 
 import msgspec
@@ -41,7 +41,7 @@ class Interval(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     low: float
     high: float
     level: float
-    method: Literal["signed-rank", "paired-t"]
+    method: Literal["signed-rank", "paired-t", "welch"]
     provisional: bool
 
 
@@ -87,8 +87,8 @@ def t_interval(values: Sequence[float], level: float) -> Interval | None:
     if n < 2:
         return None
     centre = fmean(values)
-    variance = math.fsum((value - centre) ** 2 for value in values) / (n - 1)
-    half_width = _t_quantile(n - 1, level) * math.sqrt(variance / n)
+    spread = math.fsum((value - centre) ** 2 for value in values) / (n - 1)
+    half_width = t_quantile(n - 1, level) * math.sqrt(spread / n)
     return Interval(
         centre=centre,
         low=centre - half_width,
@@ -99,8 +99,33 @@ def t_interval(values: Sequence[float], level: float) -> Interval | None:
     )
 
 
+def welch_interval(base: Sequence[float], candidate: Sequence[float], level: float) -> Interval | None:
+    """Welch's t interval of mean(candidate) - mean(base): two independent sets, each with its own spread.
+
+    Provisional while a set has fewer than 6 values; None while one has fewer than 2.
+    """
+    _check_finite([*base, *candidate])
+    _check_level(level)
+    fewest = min(len(base), len(candidate))
+    if fewest < 2:
+        return None
+    parts = [(variance(values) / len(values), len(values) - 1) for values in (base, candidate)]
+    squared = sum(part for part, _ in parts)
+    scale = sum(part**2 / degrees for part, degrees in parts)
+    centre = fmean(candidate) - fmean(base)
+    half_width = t_quantile(squared**2 / scale, level) * math.sqrt(squared) if scale else 0.0
+    return Interval(
+        centre=centre,
+        low=centre - half_width,
+        high=centre + half_width,
+        level=level,
+        method="welch",
+        provisional=fewest < FEWEST_FOR_SIGNED_RANK,
+    )
+
+
 @cache
-def _t_quantile(degrees: int, level: float) -> float:
+def t_quantile(degrees: float, level: float) -> float:
     """What Student's t exceeds in size with probability 1 - level."""
     from scipy.special import stdtrit
 

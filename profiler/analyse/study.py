@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from profiler.analyse import said
-from profiler.analyse.metrics import PASS_METRICS, Metric
-from profiler.analyse.samples import log_values, samples, standing_attempts
+from profiler.analyse.metrics import OF_WORKERS, PASS_METRICS, Metric
+from profiler.analyse.samples import log_values, log_values_of_workers, samples, standing_attempts
 from profiler.analyse.statistics import look_level
 from profiler.runfile import Case, Header, Run, Worker, Workload
 
@@ -31,12 +31,25 @@ class Study:
         """The log of one value for each round of this case; computed once."""
         key = (metric.name, case.id)
         if key not in self._logs:
-            self._logs[key] = log_values(PASS_METRICS[metric], case, self.samples[case.id])
+            found = self.samples[case.id]
+            self._logs[key] = (
+                log_values(PASS_METRICS[metric], case, found)
+                if metric in PASS_METRICS
+                else log_values_of_workers(OF_WORKERS[metric], found)
+            )
         return self._logs[key]
 
+    def own(self) -> list[Case]:
+        """The cases that the run is about: all but its anchors."""
+        return [case for case in self.plan.cases if case.id not in self.plan.anchors]
+
     def measured(self) -> list[Case]:
-        """The cases that have figures."""
-        return [case for case in self.plan.cases if self.samples[case.id].passes]
+        """The cases that have figures, anchors apart."""
+        return [case for case in self.own() if self.has_figures(case)]
+
+    def has_figures(self, case: Case) -> bool:
+        """Whether any pass of this case counts."""
+        return bool(self.samples[case.id].passes)
 
     def groups(self) -> list[list[Case]]:
         """The measured cases, those asked the same together."""

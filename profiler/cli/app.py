@@ -11,6 +11,7 @@ import typer
 from profiler import __version__
 from profiler.cli.build import build
 from profiler.cli.capture import capture
+from profiler.cli.compare import compare
 from profiler.cli.devices import devices
 from profiler.cli.doctor import doctor
 from profiler.cli.explain import explain
@@ -58,6 +59,7 @@ def _options(
 app.command()(run)
 app.command()(report)
 app.command()(explain)
+app.command()(compare)
 app.command()(devices)
 app.command()(models)
 app.add_typer(build, name="build")

@@ -39,6 +39,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     cold: bool
     sustained: str | None
     force: bool
+    anchor: str | None
     resume: Path | None
     dry_run: bool
     output: Path | None
@@ -67,6 +68,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
             cold=self.cold,
             sustained_s=seconds("--sustained", self.sustained) if self.sustained else 0.0,
             force=self.force,
+            anchor=located(self.anchor) if self.anchor is not None else None,
         )
 
     def _settings(self) -> dict[str, list[str]]:

@@ -67,6 +67,15 @@ Sustained = Annotated[
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Run what does not fit into memory.")]
+Anchor = Annotated[
+    str | None,
+    typer.Option(
+        metavar="BUILD",
+        help="Measure this build in every round too, only to compare this run with other runs later; "
+        "inside one run it costs a third of the time and gains nothing.",
+        show_default=False,
+    ),
+]
 Resume = Annotated[Path | None, typer.Option(help="Go on with this run file: same builds, its own plan.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show plan, memory and duration only.")]
 RunFile = Annotated[Path | None, typer.Option("-o", "--output", help="The run file to write.")]
@@ -99,6 +108,7 @@ def run(
     cold: Cold = False,
     sustained: Sustained = None,
     force: Force = False,
+    anchor: Anchor = None,
     resume: Resume = None,
     dry_run: DryRun = False,
     output: RunFile = None,

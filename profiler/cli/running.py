@@ -72,10 +72,10 @@ def resumed(request: Request, path: Path, output_format: str | None) -> None:
         coherent.check(earlier)
         if earlier.ended is not None and earlier.sha256:
             raise UserError(
-                f"{path.name} reached its planned stop: going on until the figures please would bend them; "
-                "start a new run"
+                f"{path.name} reached its planned stop, and going on with it until it decides would bend its figures: "
+                f"make a fresh run with --processes N, for which `edgeprof report {path.name}` says an N"
             )
-        paths = matched(earlier.header, identify(request.builds))
+        paths = matched(earlier.header, identify(request.named))
         _drop_torn_line(file)
         if earlier.ended is not None:
             runfile.append(file, _hashes(paths))
@@ -189,5 +189,6 @@ def exit_code(run: Run, *, interrupted: bool) -> ExitCode:
     """130 if interrupted, 3 if no case gave a figure, else 0."""
     if interrupted:
         return ExitCode.INTERRUPTED
-    measured = any(worker.failure is None and worker.passes for worker in run.workers)
+    anchors = run.header.plan.anchors
+    measured = any(w.failure is None and w.passes for w in run.workers if w.case not in anchors)
     return ExitCode.DONE if measured else ExitCode.NOTHING_MEASURED

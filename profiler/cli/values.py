@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from profiler.errors import UserError
 from profiler.runfile import MOST_SECONDS
+
+if TYPE_CHECKING:
+    from profiler.analyse.gate import Condition
 
 _TIME = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h)?")
 _SECONDS = {None: 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _COUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([kmbt]?)", re.IGNORECASE)
 _THOUSANDS = {"": 1.0, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
+_CONDITION = re.compile(r"\s*([A-Za-z0-9_.]+)\s*(<=|>=|<|>)\s*([+-]?\d{1,6}(?:\.\d{1,6})?)\s*%\s*")
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 
 
@@ -59,3 +64,16 @@ def count(flag: str, text: str) -> float:
     if found is None:
         raise UserError(f"{flag} {text[:20]!r}: a number such as 500M, 8B or 1.5B is accepted")
     return float(found[1]) * _THOUSANDS[found[2].upper()]
+
+
+def condition(text: str) -> Condition:
+    """A condition of a gate: `decode_tps < -3%`, `peak_rss_bytes > 5%`."""
+    from profiler.analyse import gate
+
+    found = _CONDITION.fullmatch(text)
+    if found is None:
+        raise UserError(
+            f"--fail-if {text[:60]!r}: a metric, one of < <= > >= and a percentage are accepted, "
+            "as in 'decode_tps < -3%'"
+        )
+    return gate.condition(found[1], gate.Relation(found[2]), float(found[3]) / 100, text.strip())

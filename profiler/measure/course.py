@@ -65,7 +65,7 @@ class Course:
         raise AssertionError("a plan always ends")
 
     def _reason(self, rounds: int) -> str | None:
-        if not self._alive():
+        if not set(self._alive()).difference(self._plan.anchors):
             return "all_failed"
         look = is_look(self._plan, rounds)
         return stop_reason(

@@ -23,7 +23,7 @@ from profiler.measure.gate import Need, needs, refusal
 from profiler.measure.launch import now
 from profiler.measure.passes import MORE_PASSES
 from profiler.measure.sustaining import LONGEST_S, SHORTEST_S
-from profiler.measure.variants import cases
+from profiler.measure.variants import anchors, cases, refuse_too_many
 from profiler.measure.worker_environment import recorded
 from profiler.runfile import MOST_PASSES, MOST_ROUNDS, SCHEMA, Build, Device, Failure, Header, Plan, Workload
 
@@ -59,6 +59,12 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     cold: bool
     sustained_s: float
     force: bool
+    anchor: str | None = None
+
+    @property
+    def named(self) -> list[str]:
+        """Every build that was named, the anchor last."""
+        return [*self.builds, *([self.anchor] if self.anchor is not None else [])]
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +81,7 @@ def prepare(request: Request) -> Prepared:
     """Check everything that can be checked before measuring. Raises `UserError`."""
     _check(request)
     profile = this_machine() if request.device == THIS else load_device(request.device)
-    found = identify(request.builds)
+    found = identify(request.named)
     plan = _plan(request, found)
     header = _header(plan, profile)
     paths = {item.build.id: item.path for item in found}
@@ -137,9 +143,18 @@ def _plan(request: Request, found: Sequence[Found]) -> Plan:
     asked = [workloads.parse(word, request.prompt, request.output_tokens) for word in request.workloads]
     _check_stamps(asked, max(request.passes, MORE_PASSES) if request.more_passes else request.passes)
     builds = [item.build for item in found]
+    threads = default_threads()
+    own = cases(builds[: len(request.builds)], asked, request.engines, request.settings, threads)
+    tied = [
+        case
+        for build in builds[len(request.builds) :]
+        for case in anchors(build, asked, threads, first=len(own) + 1)
+    ]
+    refuse_too_many(len(own) + len(tied))
     return Plan(
         builds=builds,
-        cases=cases(builds, asked, request.engines, request.settings, default_threads()),
+        cases=[*own, *tied],
+        anchors=[case.id for case in tied],
         seed=request.seed,
         passes=request.passes,
         more_passes=request.more_passes,
@@ -197,20 +212,24 @@ def device_of(profile: DeviceProfile, cpu_model: str | None) -> Device:
 
 
 def matched(header: Header, found: Sequence[Found]) -> dict[str, Path]:
-    """The paths of a resumed run's builds, matched by all that their headers say. Raises `UserError` for a missing one.
+    """The paths of a resumed run's builds, matched by all that their headers say; those alike in it in the order given.
 
-    Their content is compared when the run has ended: hashing it before would warm the page cache.
+    Raises `UserError` for what is missing. Contents are compared when the run has ended: hashing a file before would
+    warm the page cache.
     """
-    given = {_described(item.build): item.path for item in found}
+    alike: dict[bytes, list[Path]] = {}
+    for item in found:
+        alike.setdefault(_described(item.build), []).append(item.path)
     paths = {}
     for build in header.plan.builds:
-        path = given.get(_described(build))
-        if path is None:
+        places = alike.get(_described(build))
+        if not places:
+            anchor = any(c.build == build.id for c in header.plan.cases if c.id in header.plan.anchors)
             raise UserError(
                 f"the run to resume measured {build.name} of {build.size_bytes} bytes, which is not among the "
-                "builds given: name the same files again"
+                f"builds given: name the same files again{', its --anchor too' if anchor else ''}"
             )
-        paths[build.id] = path
+        paths[build.id] = places.pop(0)
     for case in header.plan.cases:
         if case.engine not in ENGINES or not _as_it_was(case.workload):
             raise UserError(

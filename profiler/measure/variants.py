@@ -40,11 +40,24 @@ def cases(
             for settings in combinations(engine, wanted, threads):
                 _refuse_short_context(workload, settings)
                 found.append((build, workload, engine, settings))
-    if len(found) > MOST_CASES:
-        raise UserError(
-            f"this makes {len(found)} cases; at most {MOST_CASES} fit in one run: list fewer values"
-        )
+    refuse_too_many(len(found))
     return [_case(number, *parts) for number, parts in enumerate(found, start=1)]
+
+
+def refuse_too_many(cases: int) -> None:
+    """Raises `UserError` for more cases than one run may have."""
+    if cases > MOST_CASES:
+        raise UserError(f"this makes {cases} cases; at most {MOST_CASES} fit in one run: list fewer values")
+
+
+def anchors(build: Build, workloads: Sequence[Workload], threads: int, first: int) -> list[Case]:
+    """The cases of an anchor, numbered from `first` on: default engine and settings, once for each workload."""
+    engine = default_engine(build.format)
+    (settings,) = combinations(engine, {}, threads)
+    return [
+        _case(number, build, workload, engine, settings)
+        for number, workload in enumerate(workloads, start=first)
+    ]
 
 
 def _refuse_method(engine: str, workload: Workload) -> None:

@@ -14,8 +14,8 @@ from profiler.analyse.metrics import PASS_METRICS
 from profiler.analyse.notices import Notice
 from profiler.analyse.plural import plural
 from profiler.analyse.report import Report
+from profiler.render import advice, rows
 from profiler.render import format as fmt
-from profiler.render import rows
 from profiler.runfile import Settings
 
 MOST_NAMED = 8
@@ -189,18 +189,24 @@ def _ratio(item: Comparison, name: str) -> Ratio:
         row=f"{fmt.plain(item.candidate)} {name}",
         metric=_LABELS[item.metric] if item.metric else "",
         ratio=fmt.ratio(item.ratio) if item.metric else "",
-        interval=fmt.plain(_bounds(item)),
+        interval=fmt.plain(bounds(item)),
         verdict=item.verdict.value.replace("_", " "),
     )
 
 
-def _bounds(item: Comparison) -> str:
+def bounds(item: Comparison) -> str:
+    """The interval of a ratio, or what stands in its place."""
     if item.metric is None:
         return textwrap.shorten(item.differs[0], 60, placeholder=" ...")
     if item.low is None or item.high is None:
         return "too few rounds"
     provisional = "~" if item.provisional else ""
     return f"{provisional}{fmt.ratio(item.low)[1:]} to {fmt.ratio(item.high)[1:]}"
+
+
+def undecided(report: Report) -> list[str]:
+    """What it would take to decide each comparison that is not; a run cut short is told as a notice."""
+    return advice.of_comparisons(report.comparisons) if report.stopped is not None else []
 
 
 def agreements(report: Report) -> list[str]:

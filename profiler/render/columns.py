@@ -108,7 +108,8 @@ def describe(workload: Workload) -> str:
 
 
 def _line(report: Report, row: Row, fields: Sequence[str], metrics: Sequence[str]) -> Line:
-    said = {"build": _short(row), "bits": fmt.bits(row.metrics.get("bits_read_per_weight"))}
+    mark = " (anchor)" if row.id in report.anchors else ""
+    said = {"build": _short(row) + mark, "bits": fmt.bits(row.metrics.get("bits_read_per_weight"))}
     names = [fmt.plain(said[field] if field in said else getattr(row, field) or "-") for field in fields]
     names += rows.settings(report, row)
     if row.failure is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Collection
 from pathlib import Path
 
 from profiler.analyse.report import Report
@@ -17,18 +18,19 @@ MODULES = {
 SUFFIXES = {".txt": "terminal", ".md": "markdown", ".markdown": "markdown", ".csv": "csv", ".json": "json"}
 
 
-def chosen(name: str | None, output: Path | None) -> str:
+def chosen(name: str | None, output: Path | None, accepted: Collection[str] = tuple(MODULES)) -> str:
     """The format asked for, or the one that the output file's suffix says, or the terminal."""
     if name is not None:
-        if name not in MODULES:
-            raise UserError(f"there is no format {name!r}: {nearest(name, MODULES)}")
+        if name not in accepted:
+            raise UserError(f"there is no format {name!r}: {nearest(name, accepted)}")
         return name
     if output is None:
         return "terminal"
-    if output.suffix.lower() not in SUFFIXES:
-        known = ", ".join(SUFFIXES)
+    found = SUFFIXES.get(output.suffix.lower())
+    if found is None or found not in accepted:
+        known = ", ".join(suffix for suffix, format in SUFFIXES.items() if format in accepted)
         raise UserError(f"{output.name}: its suffix names no format; use one of {known}, or say it with -f")
-    return SUFFIXES[output.suffix.lower()]
+    return found
 
 
 def render(report: Report, name: str) -> str:

@@ -22,10 +22,11 @@ def render(report: Report) -> str:
     parts = [f"## {escape(_title(report))}", *map(_table, shown), *map(_course, sustained.courses(report))]
     parts += [_labelled(below.facts(report))]
     parts += [_ratios(heading, ratios) for heading, ratios in below.comparisons(report)]
+    parts += section("Undecided", below.undecided(report))
     parts += [_percentiles(section) for section in percentiles.sections(report)]
-    parts += _section("Agreement", below.agreements(report))
-    parts += _section("Notices", below.notices(report))
-    parts += _section("Builds", _builds(report))
+    parts += section("Agreement", below.agreements(report))
+    parts += section("Notices", below.notices(report))
+    parts += section("Builds", _builds(report))
     return "\n\n".join(parts) + "\n"
 
 
@@ -51,10 +52,11 @@ def _table(table: Table) -> str:
     rule = ["---"] * len(table.names) + ["---:"] * len(table.figures)
     rows = [header, rule, *(_line(line, len(table.figures)) for line in table.lines)]
     stories = [escape(f"{line.names[0]}: {line.story}") for line in table.lines if line.story]
-    return "\n\n".join([f"### {escape(table.title)}", _grid(rows), *stories])
+    return "\n\n".join([f"### {escape(table.title)}", grid(rows), *stories])
 
 
-def _grid(rows: Iterable[list[str]]) -> str:
+def grid(rows: Iterable[list[str]]) -> str:
+    """A table of these cells, which are escaped already; the second row is the rule."""
     return "\n".join("| " + " | ".join(cells) + " |" for cells in rows)
 
 
@@ -73,16 +75,17 @@ def _cell(cell: Cell) -> str:
 def _ratios(heading: str, ratios: list[below.Ratio]) -> str:
     rows = [["row", "metric", "ratio", "interval", "verdict"], ["---", "---", "---:", "---", "---"]]
     rows += [[escape(r.row), r.metric, r.ratio, escape(r.interval), r.verdict] for r in ratios]
-    return f"### {escape(heading)}\n\n{_grid(rows)}"
+    return f"### {escape(heading)}\n\n{grid(rows)}"
 
 
 def _percentiles(section: percentiles.Section) -> str:
     rows = [["", *section.titles], ["---"] + ["---:"] * len(section.titles)]
     rows += [[escape(row), *(escape(str(cell)) for cell in cells)] for row, cells in section.lines]
-    return f"### {section.heading}\n\n{_grid(rows)}"
+    return f"### {section.heading}\n\n{grid(rows)}"
 
 
-def _section(title: str, lines: list[str]) -> list[str]:
+def section(title: str, lines: list[str]) -> list[str]:
+    """A heading and a list; nothing where there are no lines."""
     return [f"### {title}", "\n".join(f"- {escape(line)}" for line in lines)] if lines else []
 
 

@@ -27,7 +27,8 @@ def lines(
         need = needed.get(case.id)
         size = f"needs about {fmt.size(need)}" if need else "memory not known"
         verdict = f"; not run: {fmt.plain(refusals[case.id].message)}" if case.id in refusals else ""
-        found.append(f"  {case.id}  {_name(case, names, len(workloads))}; {size}{verdict}")
+        mark = ", anchor" if case.id in plan.anchors else ""
+        found.append(f"  {case.id}  {_name(case, names, len(workloads))}{mark}; {size}{verdict}")
     return found
 
 

@@ -23,7 +23,10 @@ def names(report: Report) -> dict[str, str]:
     by_quantization = len(quantizations) == len(builds) and None not in quantizations
     fields = ["quantization" if by_quantization else "build", *telling(report)]
     fields += ["workload"] if len(report.workloads) > 1 else []
-    return {row.id: _name(report, row, fields) for row in report.rows}
+    return {
+        row.id: _name(report, row, fields) + (", anchor" if row.id in report.anchors else "")
+        for row in report.rows
+    }
 
 
 def _name(report: Report, row: Row, fields: list[str]) -> str:

@@ -16,7 +16,7 @@ from profiler.render.aligned import aligned, widest
 from profiler.render.columns import SPARE, Cell, Line, Table, tables
 
 WIDTH_WITHOUT_TERMINAL = 110
-_VERDICT_STYLE = {"better": "green", "worse": "red", "same": "cyan"}
+VERDICT_STYLE = {"better": "green", "worse": "red", "same": "cyan"}
 _BLANK = Text("")
 
 
@@ -44,11 +44,11 @@ def renderable(report: Report, width: int) -> RenderableType:
     parts += [_BLANK, _facts(below.facts(report))]
     for heading, ratios in below.comparisons(report):
         parts += [_BLANK, Text(heading, style="dim"), *_ratios(ratios, width)]
-    for section in percentiles.sections(report):
-        parts += [_BLANK, Text(section.heading, style="dim", overflow="fold")]
-        parts += _percentiles(section, width)
-    parts += _section("Agreement", below.agreements(report))
-    parts += _section("Notices", below.notices(report))
+    parts += section("Undecided", below.undecided(report))
+    for shown in percentiles.sections(report):
+        parts += [_BLANK, Text(shown.heading, style="dim", overflow="fold"), *_percentiles(shown, width)]
+    parts += section("Agreement", below.agreements(report))
+    parts += section("Notices", below.notices(report))
     return Group(*parts)
 
 
@@ -135,7 +135,7 @@ def _ratios(ratios: Sequence[below.Ratio], width: int) -> list[Text]:
         [Text(ratio.metric) for ratio in ratios],
         [Text(ratio.ratio, style="bold") for ratio in ratios],
         [Text(ratio.interval, style="dim") for ratio in ratios],
-        [Text(ratio.verdict, style=_VERDICT_STYLE.get(ratio.verdict, "")) for ratio in ratios],
+        [Text(ratio.verdict, style=VERDICT_STYLE.get(ratio.verdict, "")) for ratio in ratios],
     ]
     lines = aligned([names, *figures], indent=2)
     if widest(lines) <= width:
@@ -160,7 +160,8 @@ def _figures_of(section: percentiles.Section, lines: Sequence[Sequence[str]]) ->
     )
 
 
-def _section(title: str, lines: Sequence[str]) -> list[RenderableType]:
+def section(title: str, lines: Sequence[str]) -> list[RenderableType]:
+    """A title and its lines; nothing where there are none."""
     if not lines:
         return []
     bullets = [Padding(Text(line, overflow="fold"), (0, 0, 0, 2)) for line in lines]

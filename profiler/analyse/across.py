@@ -1,0 +1,139 @@
+"""A comparison of rows of two runs. The machine has moved between them, and only a common anchor cancels that."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import NormalDist, fmean, variance
+
+from msgspec.structs import replace
+
+from profiler.analyse.comparison import Comparison, Terms, log_ratios, told
+from profiler.analyse.metrics import Metric
+from profiler.analyse.statistics import Interval, welch_interval
+from profiler.analyse.study import Study
+from profiler.analyse.verdict import Verdict, judge
+from profiler.runfile import Build, Case, Workload
+
+SESSION_SD = 0.145
+"""How far one build on one machine moves from one session to another: the robust standard deviation of the log ratio
+of two measurements 1,000 s apart (301 llama-bench processes on a virtual machine; noise study, section 1). Intervals
+that leave it out hold in 46% to 82% of pairs of sessions, not in 95% (section 8)."""
+
+AMOUNT = "B"
+"""The unit of what does not move with the machine's pace."""
+
+Row = tuple[Study, Case]
+
+
+def unanchored(
+    base: Sequence[float], candidate: Sequence[float], level: float, session_sd: float = SESSION_SD
+) -> Interval | None:
+    """The interval of candidate - base from one log for each process of two runs, widened for what lies between.
+
+    The spread between sessions is that of a difference already, so it is added once, to the squared error of
+    the two means. None while one run has fewer than two processes.
+    """
+    bounds = welch_interval(base, candidate, level)
+    if bounds is None:
+        return None
+    allowance = NormalDist().inv_cdf((1 + level) / 2) * session_sd
+    half_width = math.hypot((bounds.high - bounds.low) / 2, allowance)
+    return replace(bounds, low=bounds.centre - half_width, high=bounds.centre + half_width)
+
+
+def anchored(base: Sequence[float], candidate: Sequence[float], level: float) -> Interval | None:
+    """The interval of candidate - base from the log ratios to a common anchor, formed inside the rounds of each run.
+
+    What moved the whole machine moved the anchor too, and is gone. None while one run has fewer than two.
+    """
+    return welch_interval(base, candidate, level)
+
+
+def compare_runs(
+    metric: Metric,
+    base: Row,
+    candidate: Row,
+    anchors: tuple[Case, Case] | None,
+    terms: Terms,
+    differs: list[str],
+) -> Comparison:
+    """One comparison of rows of two runs, through the anchor that both measured, if there is one.
+
+    Without it the verdict is better or worse only beyond the allowance for the sessions, and never the same.
+    Bytes need neither.
+    """
+    ours, theirs = _logs(metric, base), _logs(metric, candidate)
+    ratios = _to_anchors(metric, base, candidate, anchors)
+    spread = None
+    if metric.unit == AMOUNT:
+        bounds = welch_interval(ours, theirs, terms.level)
+        spread = _spread(ours, theirs)
+    elif ratios is not None:
+        ours, theirs = ratios
+        bounds = anchored(ours, theirs, terms.level)
+        spread = _spread(ours, theirs) / math.sqrt(2)
+    else:
+        bounds = unanchored(ours, theirs, terms.level)
+    verdict = judge(bounds, at_planned_stop=terms.at_planned_stop, higher_is_better=metric.higher_is_better)
+    known = spread is not None or verdict is not Verdict.SAME
+    return told(
+        metric,
+        (base[1], candidate[1]),
+        bounds,
+        verdict if known else Verdict.UNDECIDED,
+        terms,
+        alone=fmean(theirs) - fmean(ours) if ours and theirs else None,
+        pairs=min(len(ours), len(theirs)) if ratios is not None else 0,
+        spread=spread,
+        differs=differs,
+    )
+
+
+def common_anchor(base: Study, candidate: Study, workload: Workload) -> tuple[Case, Case] | None:
+    """The anchor of this workload that both runs measured: same content, engine and settings."""
+    ours, theirs = _anchors(base, workload), _anchors(candidate, workload)
+    return next(((b, c) for b in ours for c in theirs if _same(base, b, candidate, c)), None)
+
+
+def _anchors(study: Study, workload: Workload) -> list[Case]:
+    anchors = (case for case in study.plan.cases if case.id in study.plan.anchors)
+    return [case for case in anchors if case.workload == workload and study.has_figures(case)]
+
+
+def _same(base: Study, b: Case, candidate: Study, c: Case) -> bool:
+    alike = (b.engine, b.target, b.settings) == (c.engine, c.target, c.settings)
+    return alike and _same_build(base, base.builds[b.build], candidate, candidate.builds[c.build])
+
+
+def _same_build(base: Study, b: Build, candidate: Study, c: Build) -> bool:
+    """By content where it was hashed in both runs, else by name and size."""
+    hashes = base.run.sha256.get(b.id), candidate.run.sha256.get(c.id)
+    if None not in hashes:
+        return hashes[0] == hashes[1]
+    return (b.name, b.size_bytes) == (c.name, c.size_bytes)
+
+
+def _logs(metric: Metric, row: Row) -> list[float]:
+    study, case = row
+    return list(study.logs(metric, case).values())
+
+
+def _to_anchors(
+    metric: Metric, base: Row, candidate: Row, anchors: tuple[Case, Case] | None
+) -> tuple[list[float], list[float]] | None:
+    """Log ratios of each row to its run's anchor; None where there is none, or where it lacks this metric."""
+    if anchors is None:
+        return None
+    rows = zip((base, candidate), anchors, strict=True)
+    ours, theirs = (
+        log_ratios(study.logs(metric, anchor), study.logs(metric, case)) for (study, case), anchor in rows
+    )
+    return (ours, theirs) if ours and theirs else None
+
+
+def _spread(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """Of a difference of one value from each."""
+    if min(len(ours), len(theirs)) < 2:
+        return 0.0
+    return math.sqrt(variance(ours) + variance(theirs))
