@@ -7,10 +7,11 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CODE := profiler tests bench
 
-.PHONY: help demo test check format bench bench-cost bench-llama bench-onnx bench-intrusion environments clean
+.PHONY: help demo test check format bench bench-cost bench-llama bench-onnx bench-intrusion bench-simulation \
+  environments clean
 
 help:  ## Show this list.
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -38,7 +39,7 @@ format: $(READY)  ## Put the code into shape.
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
 
-bench: bench-cost bench-llama bench-onnx bench-intrusion  ## What edgeprof costs, how exact it is beside llama-bench, and what disturbs it.
+bench: bench-cost bench-llama bench-onnx bench-intrusion bench-simulation  ## What edgeprof costs, how exact it is, what disturbs it, what it promises.
 
 bench-cost: $(READY)  ## Cost of stamps, start-up, memory, a report of 1,000 cases.
 	$(BIN)/python -m bench.cost
@@ -48,6 +49,9 @@ bench-llama: $(READY)  ## Interleaved pairs with llama-bench, built here from th
 
 bench-onnx: environments  ## The ONNX engines beside GenAI's own loop, each other, Optimum and the GenAI builder.
 	$(BIN)/python -m bench.onnx_engines
+
+bench-simulation: $(READY)  ## Alarms, coverage and power, on simulated machines and on a recorded run.
+	$(BIN)/python -m bench.simulation
 
 bench-intrusion: $(READY)  ## edgeprof and llama-bench under a trace of other programs, beside the quiet machine.
 	$(BIN)/python -m bench.intrusion
