@@ -11,6 +11,7 @@ import typer.main
 
 from profiler import runfile
 from profiler.analyse.explanation import explain
+from profiler.analyse.intrusion import LIMITS, SHORTEST_JUDGED_NS
 from profiler.analyse.ratio_explanation import explain_ratio
 from profiler.analyse.statistics import signed_rank_k
 from profiler.cli.app import app
@@ -48,6 +49,13 @@ def test_the_worked_example_is_what_the_command_prints(typed: str, excerpt: str)
         part = explained.renderable(explain(run, row, metric), every=False)
     printed = as_text(part, WIDTH_WITHOUT_TERMINAL).splitlines()
     assert [line for line in excerpt.splitlines() if line not in printed] == []
+
+
+def test_the_table_of_limits() -> None:
+    for limit in LIMITS:
+        shown = f"{100 * limit.limit:.0f}%" if limit.unit == "%" else f"{limit.limit:.0f} {limit.unit}"
+        assert f"| {limit.name} | {limit.read} | {shown} | {limit.why} |" in METHOD
+    assert f"From {SHORTEST_JUDGED_NS / 1e9} s on they suffice" in METHOD
 
 
 def test_there_are_two_worked_examples() -> None:

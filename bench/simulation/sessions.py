@@ -128,7 +128,7 @@ def headed(plan: Plan) -> Header:
 
 
 def simulated(machine: Machine, plan: Plan, effect: float, seed: int, *, shift: float = 1.0) -> Session:
-    """A session on this machine: the candidate takes `effect` times as long as the base, and all cases `shift` times."""
+    """A session on this machine: the candidate takes `effect` times as long as the base, all `shift` times."""
     moment = Moment(machine, seed)
 
     def visit(case: Case, round_number: int, attempt: int, position: int) -> Worker:
