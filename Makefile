@@ -25,7 +25,7 @@ $(READY): pyproject.toml
 
 demo: $(READY)  ## Profile the same weights on three paths: llama.cpp, ONNX Runtime GenAI, ONNX Runtime.
 	models=$$($(BIN)/python -m bench.demo_models) && \
-	  $(BIN)/edgeprof run $$models --engine llama-cpp,ort-genai,ort
+	  $(BIN)/edgeprof run $$models --engine llama-cpp,ort-genai,ort --max-time 5m
 
 test: $(READY)  ## Run all tests, on real engines.
 	$(BIN)/python -m pytest

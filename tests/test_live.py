@@ -46,7 +46,7 @@ def test_an_open_run_says_what_it_waits_for_and_when_it_is_looked_at_next() -> N
     plan = msgspec.structs.replace(seen.header.plan, rounds=None, until_decided=True)
     opened = msgspec.structs.replace(seen, header=msgspec.structs.replace(seen.header, plan=plan))
     shown = drawn(opened)
-    assert "stops at ±2.0% or every comparison decided; next look after round 8" in shown
+    assert "stops when every comparison is decided; next look after round 8" in shown
     assert re.search(r"Q8_0, threads 4 +chat@1 +out of memory", shown)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
 from profiler.analyse.notices import Notice
@@ -111,6 +112,16 @@ class TestRun:
         found = of_run(run([case("r1")], rounds("r1", EIGHT), planned=None, ended=reason))
         assert found["target_not_reached"].seen == (
             f"{why} before every headline interval was within 2% of its value"
+        )
+
+    def test_a_comparison_was_not_decided(self) -> None:
+        cases = [case("r1", threads=1), case("r2", threads=2)]
+        noisy = [10.0, 14.0] * 4
+        seen = run(cases, rounds("r1", noisy), rounds("r2", noisy[::-1]), planned=None, ended="max_time")
+        plan = msgspec.structs.replace(seen.header.plan, until_decided=True)
+        seen = msgspec.structs.replace(seen, header=msgspec.structs.replace(seen.header, plan=plan))
+        assert (
+            of_run(seen)["target_not_reached"].seen == "the time was up before every comparison was decided"
         )
 
     @pytest.mark.parametrize(("planned", "reason"), [(None, "within"), (8, "rounds")])

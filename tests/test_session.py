@@ -21,10 +21,8 @@ from tests.conftest import Command, Script, command
 from tests.run_builder import case, run, text
 
 ASKED = text(prompt=4, output=2)
-QUIET = Judges(half_width=lambda workers: None, decided=lambda workers: False, spoiled=lambda worker: False)
-DISTURBED = Judges(
-    half_width=lambda workers: None, decided=lambda workers: False, spoiled=lambda worker: True
-)
+QUIET = Judges(half_width=lambda workers: None, decided=lambda workers: None, spoiled=lambda worker: False)
+DISTURBED = Judges(half_width=lambda workers: None, decided=lambda workers: None, spoiled=lambda worker: True)
 
 
 class Watch:
@@ -150,7 +148,7 @@ def test_refused_case_is_recorded_and_never_visited(script: Script, tmp_path: Pa
 def test_disturbed_round_is_measured_again_whole(script: Script, tmp_path: Path) -> None:
     judges = Judges(
         half_width=lambda workers: None,
-        decided=lambda workers: False,
+        decided=lambda workers: None,
         spoiled=lambda w: (w.round, w.attempt, w.case) == (0, 0, "r2"),
     )
     bench = Bench([script("a"), script("b")], tmp_path, rounds=2)
@@ -199,7 +197,7 @@ def test_precision_ends_an_open_run_at_its_first_checkpoint(script: Script, tmp_
         return 0.01
 
     reason, watch = bench.go(
-        Judges(half_width=half_width, decided=lambda workers: False, spoiled=lambda worker: False)
+        Judges(half_width=half_width, decided=lambda workers: None, spoiled=lambda worker: False)
     )
     assert (reason, len(watch.visits), asked) == ("within", 2, [2])
 

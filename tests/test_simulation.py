@@ -29,7 +29,7 @@ from profiler.analyse.verdict import Verdict
 from profiler.cli.asked import Asked
 from profiler.cli.run import run as run_command
 from profiler.measure.order import order
-from profiler.measure.start import CHECKPOINTS
+from profiler.measure.start import CHECKPOINTS, MAX_TIME_COMPARED_S
 from profiler.runfile import Workload
 
 CALM, FIT, STORM, HEAVY, LAPTOP, BIMODAL = MACHINES
@@ -133,7 +133,9 @@ class TestTheSession:
         typed = {name: p.default for name, p in inspect.signature(run_command).parameters.items()}
         request = Asked(**typed | {"builds": []}).request()
         plan = planned(CHAT, 1)
-        assert (plan.within, plan.max_time_s) == (request.within, request.max_time_s)
+        assert plan.within == request.within
+        assert request.max_time_s is None
+        assert plan.max_time_s == MAX_TIME_COMPARED_S
         assert (plan.passes, plan.rounds, plan.until_decided) == (request.passes, None, request.until_decided)
         assert request.rounds is None
         assert plan.checkpoints == CHECKPOINTS

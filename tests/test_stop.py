@@ -33,7 +33,7 @@ FIXED = msgspec.structs.replace(OPEN, rounds=10)
 def test_open_run_ends_at_a_checkpoint_at_the_time_limit_or_after_30_rounds(
     rounds: int, elapsed_s: float, half_width: float | None, reason: str | None
 ) -> None:
-    assert stop_reason(OPEN, rounds, elapsed_s, half_width=half_width, decided=False) == reason
+    assert stop_reason(OPEN, rounds, elapsed_s, half_width=half_width, decided=None) == reason
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,11 @@ def test_open_run_ends_at_a_checkpoint_at_the_time_limit_or_after_30_rounds(
 def test_run_ends_at_a_checkpoint_where_every_comparison_is_decided(
     rounds: int, decided: bool, reason: str | None
 ) -> None:
-    assert stop_reason(OPEN, rounds, 60, half_width=0.1, decided=decided) == reason
+    assert stop_reason(OPEN, rounds, 60, half_width=0.001, decided=decided) == reason
+
+
+def test_run_that_compares_does_not_end_for_precision() -> None:
+    assert stop_reason(OPEN, 8, 60, half_width=0.0001, decided=False) is None
 
 
 def test_next_look_is_the_next_checkpoint_or_the_end() -> None:

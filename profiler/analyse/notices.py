@@ -234,11 +234,18 @@ def _cold_in_vm(run: Run) -> Notice | None:
 def _not_within(run: Run, comparisons: Sequence[Comparison]) -> Notice | None:
     plan, ended = run.header.plan, run.ended
     judged = [item.verdict for item in comparisons if item.metric is not None]
-    if plan.until_decided and judged and Verdict.UNDECIDED not in judged:
+    deciding = plan.until_decided and bool(judged)
+    if deciding and Verdict.UNDECIDED not in judged:
         return None
     if plan.rounds is not None or ended is None or ended.reason not in ("max_time", "rounds"):
         return None
     why = "the time was up" if ended.reason == "max_time" else "all rounds were used"
+    if deciding:
+        return Notice(
+            code="target_not_reached",
+            seen=f"{why} before every comparison was decided",
+            advice="what is undecided says how many rounds a fresh run would take; a quieter machine takes fewer",
+        )
     return Notice(
         code="target_not_reached",
         seen=f"{why} before every headline interval was within {100 * plan.within:.3g}% of its value",

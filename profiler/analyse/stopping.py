@@ -23,8 +23,8 @@ def half_width(run: Run) -> float | None:
     return widest([interval(list(values.values()), study.level) for values in logs if values])
 
 
-def decided(run: Run) -> bool:
-    """Whether each comparison of the run, judged as if it ended now, is better, worse or the same."""
+def decided(run: Run) -> bool | None:
+    """Whether each comparison of the run, judged as if it ended now, is better, worse or the same; None without any."""
     ended = Event(name="end", at=run.header.started, reason="decided")
     found = [c for c in comparisons(Study(replace(run, events=[ended])), None) if c.metric is not None]
-    return bool(found) and all(item.verdict is not Verdict.UNDECIDED for item in found)
+    return all(item.verdict is not Verdict.UNDECIDED for item in found) if found else None

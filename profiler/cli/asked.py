@@ -30,7 +30,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     device: str
     target: str
     within: str | None
-    max_time: str
+    max_time: str | None
     processes: int | None
     passes: int | None
     seed: int
@@ -58,7 +58,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
             target=self.target,
             within=share("--within", self.within or WITHIN),
             until_decided=self.within is None,
-            max_time_s=seconds("--max-time", self.max_time),
+            max_time_s=None if self.max_time is None else seconds("--max-time", self.max_time),
             rounds=self.processes,
             passes=PASSES if self.passes is None else self.passes,
             more_passes=self.passes is None,

@@ -40,11 +40,14 @@ Target = Annotated[str, typer.Option(help="What to run on: cpu.")]
 Within = Annotated[
     str | None,
     typer.Option(
-        help="Half-width of the headline intervals to reach; without it also ends when all comparisons are decided.",
+        help="Half-width of the headline intervals to reach; without it a comparison ends when it is decided.",
         show_default="2%",
     ),
 ]
-MaxTime = Annotated[str, typer.Option(help="Start no new round after this long.")]
+MaxTime = Annotated[
+    str | None,
+    typer.Option(help="Start no new round after this long.", show_default="5m; 10m where cases are compared"),
+]
 Processes = Annotated[
     int | None, typer.Option(help="Exactly this many rounds, looked at once.", show_default="3 to 30")
 ]
@@ -99,7 +102,7 @@ def run(
     device: Device = "this",
     target: Target = "cpu",
     within: Within = None,
-    max_time: MaxTime = "5m",
+    max_time: MaxTime = None,
     processes: Processes = None,
     passes: Passes = None,
     seed: Seed = 1,

@@ -32,7 +32,7 @@ class Judges(msgspec.Struct, frozen=True, kw_only=True):
     """What the course asks of the analysis, which it does not import."""
 
     half_width: Callable[[Sequence[Worker]], float | None]
-    decided: Callable[[Sequence[Worker]], bool]
+    decided: Callable[[Sequence[Worker]], bool | None]
     spoiled: Callable[[Worker], bool]
 
 
@@ -73,7 +73,7 @@ class Course:
             rounds,
             self._elapsed_s(),
             half_width=self._judges.half_width(self.workers) if look else None,
-            decided=look and self._plan.until_decided and self._judges.decided(self.workers),
+            decided=self._judges.decided(self.workers) if look and self._plan.until_decided else None,
         )
 
     def _alive(self) -> list[str]:

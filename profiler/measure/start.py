@@ -25,11 +25,26 @@ from profiler.measure.passes import MORE_PASSES
 from profiler.measure.sustaining import LONGEST_S, SHORTEST_S
 from profiler.measure.variants import anchors, cases, refuse_too_many
 from profiler.measure.worker_environment import recorded
-from profiler.runfile import MOST_PASSES, MOST_ROUNDS, SCHEMA, Build, Device, Failure, Header, Plan, Workload
+from profiler.runfile import (
+    MOST_PASSES,
+    MOST_ROUNDS,
+    MOST_SECONDS,
+    SCHEMA,
+    Build,
+    Device,
+    Failure,
+    Header,
+    Plan,
+    Workload,
+)
 
 TARGETS = ("cpu",)
 CHECKPOINTS = [8, 12, 20, 30]
 """Rounds at which a run may stop for precision (noise study, sections 4 and 9)."""
+
+MAX_TIME_S, MAX_TIME_COMPARED_S = 300.0, 600.0
+"""A true difference of 5% is found in 10 minutes by 94% to 96% of simulated runs of two cases on machines whose noise
+allows it, in 5 minutes by 81% to 92% (docs/method.md)."""
 
 MOST_SEED = 2**63 - 1
 MOST_STAMPS = 4_000_000
@@ -49,7 +64,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     target: str
     within: float
     until_decided: bool
-    max_time_s: float
+    max_time_s: float | None
     rounds: int | None
     passes: int
     more_passes: bool
@@ -118,7 +133,7 @@ def _check(request: Request) -> None:
     _between("--processes", request.rounds, MOST_ROUNDS)
     _between("--passes", request.passes, MOST_PASSES)
     _between("--seed", request.seed, MOST_SEED, least=0)
-    if request.max_time_s <= 0 or request.stall_s <= 0:
+    if request.max_time_s == 0 or request.stall_s <= 0:
         raise UserError("--max-time and --stall must be longer than 0 s")
     if request.sustained_s:
         _check_sustained(request)
@@ -161,13 +176,23 @@ def _plan(request: Request, found: Sequence[Found]) -> Plan:
         rounds=1 if request.sustained_s else request.rounds,
         within=request.within,
         until_decided=request.until_decided and request.rounds is None,
-        max_time_s=request.max_time_s,
+        max_time_s=_max_time_s(request, own),
         stall_s=request.stall_s,
         settle_s=request.settle_s,
         cold=request.cold,
         sustained_s=request.sustained_s,
         checkpoints=CHECKPOINTS,
     )
+
+
+def _max_time_s(request: Request, own: Sequence[Case]) -> float:
+    """What was asked for. Else no limit to a number of rounds that was, and more where cases are compared."""
+    if request.max_time_s is not None:
+        return request.max_time_s
+    if request.rounds is not None:
+        return MOST_SECONDS
+    compared = len({case.workload.id for case in own}) < len(own)
+    return MAX_TIME_COMPARED_S if compared else MAX_TIME_S
 
 
 def _check_stamps(asked: Sequence[Workload], passes: int) -> None:

@@ -29,19 +29,20 @@ def next_look(plan: Plan, rounds: int) -> int:
 
 
 def stop_reason(
-    plan: Plan, rounds: int, elapsed_s: float, *, half_width: float | None, decided: bool
+    plan: Plan, rounds: int, elapsed_s: float, *, half_width: float | None, decided: bool | None
 ) -> str | None:
     """Why the run is over after `rounds` whole rounds, or None to go on.
 
-    "within": the widest half-width of the headline intervals, as a share, is what was asked; None if one has no
-    interval. "decided": every comparison has its verdict. Both count at the looks only (docs/method.md, "When a run
-    stops"). "rounds" and "max_time": all that were planned have been used.
+    "decided": every comparison has its verdict; `decided` is None where nothing is compared or precision was asked for.
+    "within": in that case, the widest half-width of the headline intervals, as a share, is what was asked; it is None
+    if one has no interval. Both count at the looks only (docs/method.md, "When a run stops"). "rounds" and "max_time":
+    all that were planned have been used.
     """
     if is_look(plan, rounds):
-        if half_width is not None and half_width <= plan.within:
-            return "within"
         if decided:
             return "decided"
+        if decided is None and half_width is not None and half_width <= plan.within:
+            return "within"
     if rounds >= planned_rounds(plan):
         return "rounds"
     if elapsed_s >= plan.max_time_s and rounds >= fewest_rounds(plan):

@@ -98,9 +98,9 @@ class LiveView:
         """What the run waits for, and when it is looked at next; nothing where its rounds are fixed."""
         if self._plan.rounds is not None:
             return ""
-        decided = " or every comparison decided" if self._plan.until_decided else ""
-        look = next_look(self._plan, self._round)
-        return f"stops at ±{fmt.percent(self._plan.within)}{decided}; next look after round {look}"
+        compared = self._plan.until_decided and bool(self._report and self._report.comparisons)
+        goal = "when every comparison is decided" if compared else f"at ±{fmt.percent(self._plan.within)}"
+        return f"stops {goal}; next look after round {next_look(self._plan, self._round)}"
 
     def _rounds(self) -> str:
         most = planned_rounds(self._plan)

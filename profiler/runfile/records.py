@@ -143,10 +143,11 @@ def varying(cases: Sequence[Case]) -> list[str]:
 class Plan(Record, frozen=True, kw_only=True):
     """What a run sets out to do. `rounds` is fixed by `--processes`; None means the checkpoints decide.
 
-    `settle_s` is how long each worker's start may wait for other programs to go quiet. With `until_decided` the run
-    may also stop at a checkpoint where every comparison has its verdict. `more_passes` says that a case whose start
-    costs more than three of its passes runs five. `anchors` are cases measured only to tie this run to others. `cold`
-    evicts each build before its worker starts. `sustained_s` makes one long worker of each case.
+    `settle_s` is how long each worker's start may wait for other programs to go quiet. With `until_decided` a run
+    that compares stops at the checkpoint where every comparison has its verdict, and not for precision. `more_passes`
+    says that a case whose start costs more than three of its passes runs five. `anchors` are cases measured only to
+    tie this run to others. `cold` evicts each build before its worker starts. `sustained_s` makes one long worker of
+    each case.
     """
 
     builds: Annotated[list[Build], msgspec.Meta(min_length=1, max_length=MOST_CASES)]
