@@ -92,7 +92,7 @@ class TestAbsent:
             ("anon_bytes", "not readable on this system"),
             ("weights_bytes", "the engine does not say"),
             ("unexplained_bytes", "one of its parts is not known"),
-            ("itl_ms.p50", "0 gaps do not carry a p50"),
+            ("itl_ms.last_tenth", "fewer than ten gaps between tokens"),
         ],
     )
     def test_none_with_a_reason(self, name: str, reason: str) -> None:
@@ -109,7 +109,7 @@ class TestAbsent:
         seen = [worker("r1", 0, raw_pass(1, evaluated_ms=0, token_ms=[10, 20]))]
         found = of(seen, case("r1", workload=tg(2)))
         assert found["tg_tps"].value == pytest.approx(100)
-        assert not {"ttft_ms", "decode_tps", "itl_ms.p50"} & set(found)
+        assert not {"ttft_ms", "decode_tps", "itl_ms.last_tenth"} & set(found)
 
 
 class TestWorkers:
@@ -136,32 +136,3 @@ class TestWorkers:
         seen = [worker("r1", n, text_pass(1), phases=memory(peak)) for n, peak in enumerate((100, 300, 200))]
         found = of(seen)["peak_rss_bytes"]
         assert (found.value, found.unit, found.processes) == (300 * MIB, "B", 3)
-
-
-class TestGaps:
-    def gaps(self, count: int) -> dict[str, Estimate]:
-        """One pass with gaps of 1, 2, 3, ... ms."""
-        done = text_pass(1, tokens=0)
-        stamps = [sum(range(n + 1)) * 1_000_000 for n in range(count + 1)]
-        pass_of_gaps = type(done)(number=1, start_ns=0, evaluated_ns=0, token_ns=stamps, counters=counters())
-        return of([worker("r1", 0, pass_of_gaps)])
-
-    @pytest.mark.parametrize(
-        ("count", "carried"), [(1, 0), (2, 1), (9, 1), (10, 2), (19, 2), (20, 3), (99, 3), (100, 4)]
-    )
-    def test_a_percentile_is_shown_only_where_the_samples_carry_it(self, count: int, carried: int) -> None:
-        found = self.gaps(count)
-        shown = [p for p in (50, 90, 95, 99) if found[f"itl_ms.p{p}"].value is not None]
-        assert shown == [50, 90, 95, 99][:carried]
-
-    def test_by_hand(self) -> None:
-        found = self.gaps(100)
-        assert [found[f"itl_ms.p{p}"].value for p in (50, 90, 95, 99)] == [50.5, 90, 95, 99]
-
-    @pytest.mark.parametrize(("p", "closed_from"), [(90, 36), (95, 72), (99, 368)])
-    def test_its_upper_bound_is_open_until_the_samples_close_it(self, p: int, closed_from: int) -> None:
-        assert self.gaps(closed_from - 1)[f"itl_ms.p{p}"].high is None
-        assert self.gaps(closed_from)[f"itl_ms.p{p}"].high == closed_from
-
-    def test_the_reason_names_how_many_there_are(self) -> None:
-        assert self.gaps(50)["itl_ms.p99"].reason == "50 gaps do not carry a p99"

@@ -7,7 +7,9 @@ import sys
 
 import pytest
 
-COMMANDS = ("run", "report", "devices", "models", "doctor", "setup", "build onnx", "capture", "fetch")
+COMMANDS = (
+    *("run", "report", "explain", "devices", "models", "doctor", "setup", "build onnx", "capture", "fetch"),
+)
 HEAVY = ("llama_cpp", "onnxruntime", "numpy", "scipy", "rich.table", "rich.live", "msgspec", "psutil")
 LOADED = """
 import sys

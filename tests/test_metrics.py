@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profiler.analyse.metrics import MEMORY_METRICS, PASS_METRICS, WORKER_METRICS, gaps_ns, judged_metrics
+from profiler.analyse.gaps import gaps_ns
+from profiler.analyse.metrics import MEMORY_METRICS, PASS_METRICS, WORKER_METRICS, judged_metrics
 from profiler.runfile import Memory, Pass, Phase, Worker, Workload
 from tests.run_builder import MIB, MS, memory, pp, raw_pass, text, text_pass, tg, unfinished, warm_up, worker
 

@@ -185,10 +185,21 @@ class TestJson:
     def test_the_metrics_of_text_in_their_order(self) -> None:
         assert list(decoded(two_and_a_failure()).rows[0].metrics) == [
             *("ttft_ms", "decode_tps", "prefill_tps", "tpot_ms", "tokenize_ms", "ttft_e2e_ms", "text_bps"),
-            *("prompt_bps", "load_ms", "import_ms", "first_ttft_ms"),
+            *("prompt_bps", "itl_ms.first_tenth", "itl_ms.middle_tenth", "itl_ms.last_tenth"),
+            *("load_ms", "import_ms", "first_ttft_ms"),
             *("cold_load_ms", "cold_first_ttft_ms", "cold_start_ms", "peak_rss_bytes", "pss_bytes"),
             *("anon_bytes", "file_bytes", "shmem_bytes", "weights_bytes", "kv_bytes", "compute_bytes"),
-            *("runtime_bytes", "unexplained_bytes", "itl_ms.p50", "itl_ms.p90", "itl_ms.p95", "itl_ms.p99"),
+            *("runtime_bytes", "unexplained_bytes"),
+            *(
+                "ttft_ms.p50",
+                "ttft_ms.p90",
+                "ttft_ms.p95",
+                "ttft_ms.p99",
+                "itl_ms.p50",
+                "itl_ms.p90",
+                "itl_ms.p95",
+                "itl_ms.p99",
+            ),
             *("read_bytes_per_token", "bits_read_per_weight", "bandwidth_share", "device_bytes"),
             "energy_j_per_token",
             *("power_w", "idle_power_w"),

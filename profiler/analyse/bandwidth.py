@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from profiler.analyse.estimate import Estimate
 from profiler.runfile import Build, Case, Device
 
@@ -13,19 +15,33 @@ def read_bytes(build: Build, case: Case) -> Estimate:
     """Weights of one decoded token and the KV cache at the middle of the answer, from file and architecture."""
     if build.read_bytes_per_token is None or build.kv_elements_per_token is None:
         return Estimate(value=None, unit="B", reason="the file does not tell")
-    kv_type = case.settings.get("kv") or build.kv_type or "f16"
-    if kv_type not in _KV_BYTES:
-        return Estimate(value=None, unit="B", reason=f"the size of a KV cache of type {kv_type} is not known")
-    workload = case.workload
+    each, workload = kv_element_bytes(build, case), case.workload
+    if each is None:
+        reason = f"the size of a KV cache of type {_kv_type(build, case)} is not known"
+        return Estimate(value=None, unit="B", reason=reason)
     depth = workload.depth + workload.prompt_tokens + workload.output_tokens / 2
-    kv = build.kv_elements_per_token * _KV_BYTES[str(kv_type)] * depth
+    kv = build.kv_elements_per_token * each * depth
     return Estimate(value=build.read_bytes_per_token + kv, unit="B")
+
+
+def kv_element_bytes(build: Build, case: Case) -> float | None:
+    """Bytes of one element of the KV cache; None for a type whose size is not known."""
+    return _KV_BYTES.get(_kv_type(build, case))
+
+
+def _kv_type(build: Build, case: Case) -> str:
+    return str(case.settings.get("kv") or build.kv_type or "f16")
 
 
 def bits_read(build: Build) -> Estimate:
     """Bits read for each weight that one decoded token touches, scales and offsets included."""
     bits = build.bits_read_per_weight
     return Estimate(value=bits, unit="bit", reason="the file does not tell" if bits is None else None)
+
+
+def speed(figures: Mapping[str, Estimate]) -> Estimate | None:
+    """The tokens per second among the figures of a case that the bandwidth is compared with."""
+    return figures.get("decode_tps") or figures.get("tg_tps")
 
 
 def bandwidth_share(device: Device, read: Estimate, speed: Estimate | None) -> Estimate:

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
-from statistics import median
 
 import msgspec
 from msgspec.structs import replace
 
 from profiler.analyse.metrics import (
     COLD_METRICS,
-    ITL_PERCENTILES,
     MEMORY_METRICS,
-    NS_PER_MS,
     PASS_METRICS,
     WORKER_METRICS,
     Metric,
-    gaps_ns,
 )
 from profiler.analyse.samples import Samples, log_values
-from profiler.analyse.statistics import interval, order_statistic_bound, percentile_allowed
+from profiler.analyse.statistics import interval
 from profiler.runfile import Case, Worker
 
 PROMISED_LEVEL = 0.95
@@ -46,10 +41,10 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def estimates(case: Case, found: Samples, level: float) -> dict[str, Estimate]:
-    """Every metric of a case by name."""
+    """Every metric of a case by name, but percentiles and what its build's file says."""
     method, workers = case.workload.method, list(found.workers.values())
     figures = {
-        metric.name: _of_passes(metric, log_values(formula, case, found), found, level)
+        metric.name: of_rounds(metric, log_values(formula, case, found), found, level)
         for metric, formula in PASS_METRICS.items()
         if method in metric.methods
     }
@@ -59,7 +54,7 @@ def estimates(case: Case, found: Samples, level: float) -> dict[str, Estimate]:
     figures |= _cold_starts(method, workers, level)
     for metric, of_worker in MEMORY_METRICS.items():
         figures[metric.name] = _largest(metric, [of_worker(w) for w in workers])
-    return figures | gap_percentiles(found) if method == "text" else figures
+    return figures
 
 
 def _cold_starts(method: str, workers: Sequence[Worker], level: float) -> dict[str, Estimate]:
@@ -73,7 +68,8 @@ def _cold_starts(method: str, workers: Sequence[Worker], level: float) -> dict[s
     return figures
 
 
-def _of_passes(metric: Metric, logs: Mapping[int, float], found: Samples, level: float) -> Estimate:
+def of_rounds(metric: Metric, logs: Mapping[int, float], found: Samples, level: float) -> Estimate:
+    """The figure of one log for each round, made from the passes of that round."""
     figure = _of_logs(metric, list(logs.values()), level)
     if not logs:
         return figure
@@ -113,30 +109,3 @@ def _largest(metric: Metric, values: Sequence[float | None]) -> Estimate:
     if not known:
         return Estimate(value=None, unit=metric.unit, reason=metric.absent)
     return Estimate(value=max(known), unit=metric.unit, processes=len(known))
-
-
-def gap_percentiles(found: Samples) -> dict[str, Estimate]:
-    """Percentiles of the gaps between tokens, pooled over all counted passes.
-
-    Gaps grow with depth, so these describe the whole answer. A percentile that the samples do not carry is
-    absent; a percentile is the smallest gap that at least p in 100 do not exceed, the median that of the
-    middle two. `high` is a 95% bound from order statistics, None while it is open above.
-    """
-    gaps = sorted(chain.from_iterable(gaps_ns(done) for passes in found.passes.values() for done in passes))
-    return {f"itl_ms.p{p}": _gap_percentile(gaps, p, found) for p in ITL_PERCENTILES}
-
-
-def _gap_percentile(gaps: list[int], p: int, found: Samples) -> Estimate:
-    if not gaps or not percentile_allowed(len(gaps), p):
-        return Estimate(value=None, unit="ms", reason=f"{len(gaps)} gaps do not carry a p{p}")
-    value = median(gaps) if p == 50 else gaps[-(-p * len(gaps) // 100) - 1]
-    bound = order_statistic_bound(gaps, p)
-    return Estimate(
-        value=value / NS_PER_MS,
-        high=None if bound is None else bound / NS_PER_MS,
-        level=None if bound is None else PROMISED_LEVEL,
-        unit="ms",
-        processes=len(found.passes),
-        passes=sum(map(len, found.passes.values())),
-        excluded=found.excluded,
-    )

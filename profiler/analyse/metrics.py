@@ -1,13 +1,18 @@
-"""The metrics, one table row each: name, unit, direction, and the formula over the stamps of one pass."""
+"""The metrics, one table row each: name, unit, direction, and the formula in words, in symbols and in code.
+
+The symbols of a formula are those of `symbols.MEANINGS`; a test puts stamps into the text and into the code and
+compares what comes out.
+"""
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
+from statistics import median
 
 import msgspec
 
 from profiler.analyse import said
+from profiler.analyse.gaps import Part, tenth
 from profiler.runfile import Memory, Pass, Worker, Workload
 
 NS_PER_S = 1e9
@@ -15,7 +20,10 @@ NS_PER_MS = 1e6
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True):
-    """What a figure is called, its unit, which way is better, why it may be missing, and whether it is judged."""
+    """What a figure is called, its unit, which way is better, why it may be missing, and whether it is judged.
+
+    `meaning` says in words what it is, `formula` in the symbols of a pass or a worker how it is computed.
+    """
 
     name: str
     label: str
@@ -23,6 +31,8 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     higher_is_better: bool
     methods: frozenset[str]
     absent: str
+    formula: str
+    meaning: str
     judged: bool = False
 
 
@@ -30,7 +40,7 @@ PassFormula = Callable[[Pass, Workload], float | None]
 WorkerFormula = Callable[[Worker], float | None]
 
 
-def _ttft(done: Pass, _: Workload) -> float | None:
+def ttft(done: Pass, _: Workload) -> float | None:
     """t1 - s: sampling of the first token in, tokenization out."""
     return done.token_ns[0] / NS_PER_MS if done.token_ns else None
 
@@ -41,7 +51,7 @@ def _tokenize(done: Pass, _: Workload) -> float | None:
 
 def _ttft_e2e(done: Pass, workload: Workload) -> float | None:
     """Tokenization and first token."""
-    tokenized, first = _tokenize(done, workload), _ttft(done, workload)
+    tokenized, first = _tokenize(done, workload), ttft(done, workload)
     return None if tokenized is None or first is None else tokenized + first
 
 
@@ -93,31 +103,75 @@ TEXT, RAW = frozenset({"text"}), frozenset({"raw"})
 BOTH = TEXT | RAW
 
 
+def _gap(part: Part) -> PassFormula:
+    """The median gap in one tenth of the answer: gaps grow with depth, and this shows how much."""
+
+    def formula(done: Pass, _: Workload) -> float | None:
+        gaps = tenth(done, part)
+        return median(gaps.values()) / NS_PER_MS if gaps else None
+
+    return formula
+
+
 def _metric(
-    name: str, label: str, unit: str, up: bool, methods: frozenset[str], absent: str, judged: bool = False
+    name: str,
+    label: str,
+    unit: str,
+    up: bool,
+    methods: frozenset[str],
+    absent: str,
+    formula: str,
+    meaning: str,
+    judged: bool = False,
 ) -> Metric:
     return Metric(
-        name=name, label=label, unit=unit, higher_is_better=up, methods=methods, absent=absent, judged=judged
+        name=name,
+        label=label,
+        unit=unit,
+        higher_is_better=up,
+        methods=methods,
+        absent=absent,
+        formula=formula,
+        meaning=meaning,
+        judged=judged,
     )
 
 
 _NO_GAP = "fewer than two tokens were generated"
+_NO_TENTH = "fewer than ten gaps between tokens"
 _UNTIMED = "tokenization was not timed"
 _NO_TEXT = "the size of the text was not recorded"
 _NO_PROMPT, _NO_OUTPUT = "this workload has no prompt", "this workload generates no tokens"
 
 PASS_METRICS: dict[Metric, PassFormula] = {
-    _metric("ttft_ms", "TTFT", "ms", False, TEXT, "no token was generated", judged=True): _ttft,
-    _metric("decode_tps", "decode", "tok/s", True, TEXT, _NO_GAP, judged=True): _decode,
-    _metric("prefill_tps", "prefill", "tok/s", True, TEXT, "the end of the prompt was not stamped"): _prefill,
-    _metric("tpot_ms", "time per output token", "ms", False, TEXT, _NO_GAP): _tpot,
-    _metric("tokenize_ms", "tokenize", "ms", False, TEXT, _UNTIMED): _tokenize,
-    _metric("ttft_e2e_ms", "TTFT with tokenization", "ms", False, TEXT, _UNTIMED): _ttft_e2e,
-    _metric("text_bps", "output text", "B/s", True, TEXT, f"{_NO_GAP}, or {_NO_TEXT}"): _output_bytes,
-    _metric("prompt_bps", "prompt text", "B/s", True, TEXT, _NO_TEXT): _prompt_bytes,
-    _metric("pp_tps", "pp", "tok/s", True, RAW, _NO_PROMPT, judged=True): _pp,
-    _metric("tg_tps", "tg", "tok/s", True, RAW, _NO_OUTPUT, judged=True): _tg,
-}
+    _metric("ttft_ms", "TTFT", "ms", False, TEXT, "no token was generated", "t1 - s",
+            "time to the first token: its sampling is in, tokenization and loading are not", judged=True): ttft,
+    _metric("decode_tps", "decode", "tok/s", True, TEXT, _NO_GAP, "1000 / ((tn - t1) / (n - 1))",
+            "tokens per second after the first, generated greedily", judged=True): _decode,
+    _metric("prefill_tps", "prefill", "tok/s", True, TEXT, "the end of the prompt was not stamped",
+            "1000 * P / (evaluated - s)", "prompt tokens per second of their evaluation"): _prefill,
+    _metric("tpot_ms", "time per output token", "ms", False, TEXT, _NO_GAP, "(tn - t1) / (n - 1)",
+            "mean time between two tokens of one pass, the first token apart"): _tpot,
+    _metric("tokenize_ms", "tokenize", "ms", False, TEXT, _UNTIMED, "tokenized",
+            "from the prompt's text to its token ids"): _tokenize,
+    _metric("ttft_e2e_ms", "TTFT with tokenization", "ms", False, TEXT, _UNTIMED, "tokenized + (t1 - s)",
+            "time to the first token, tokenization included"): _ttft_e2e,
+    _metric("text_bps", "output text", "B/s", True, TEXT, f"{_NO_GAP}, or {_NO_TEXT}",
+            "1000 * output_bytes * (n - 1) / n / (tn - t1)",
+            "bytes of output text per second after the first token: fair across tokenizers"): _output_bytes,
+    _metric("prompt_bps", "prompt text", "B/s", True, TEXT, _NO_TEXT, "1000 * prompt_bytes / (evaluated - s)",
+            "bytes of prompt text per second of their evaluation"): _prompt_bytes,
+    _metric("itl_ms.first_tenth", "gap, first tenth", "ms", False, TEXT, _NO_TENTH, "median(first_tenth)",
+            "median gap between tokens in the first tenth of the answer"): _gap("first"),
+    _metric("itl_ms.middle_tenth", "gap, middle tenth", "ms", False, TEXT, _NO_TENTH, "median(middle_tenth)",
+            "median gap between tokens in the middle tenth of the answer"): _gap("middle"),
+    _metric("itl_ms.last_tenth", "gap, last tenth", "ms", False, TEXT, _NO_TENTH, "median(last_tenth)",
+            "median gap between tokens in the last tenth of the answer"): _gap("last"),
+    _metric("pp_tps", "pp", "tok/s", True, RAW, _NO_PROMPT, "1000 * P / (evaluated - s)",
+            "prompt tokens per second by llama-bench's method", judged=True): _pp,
+    _metric("tg_tps", "tg", "tok/s", True, RAW, _NO_OUTPUT, "1000 * n / (tn - s)",
+            "tokens per second by llama-bench's method: the first is one of them", judged=True): _tg,
+}  # fmt: skip
 """Figures of one pass. A worker's value is the median of its counted passes."""
 
 
@@ -128,12 +182,15 @@ def _first_ttft(worker: Worker) -> float | None:
 
 
 WORKER_METRICS: dict[Metric, WorkerFormula] = {
-    _metric("load_ms", "load", "ms", False, BOTH, "loading was not timed"): lambda w: w.load_ms,
-    _metric("import_ms", "import of the library", "ms", False, BOTH, "it was not timed"): lambda w: (
-        w.import_ms
+    _metric("load_ms", "load", "ms", False, BOTH, "loading was not timed", "load",
+            "start of loading to ready for a prompt; with mmap the file is read in the first prompt"): (
+        lambda w: w.load_ms
     ),
-    _metric("first_ttft_ms", "first TTFT", "ms", False, TEXT, "the warm-up has no token"): _first_ttft,
-}
+    _metric("import_ms", "import of the library", "ms", False, BOTH, "it was not timed", "library",
+            "import of the engine's library, before loading"): lambda w: w.import_ms,
+    _metric("first_ttft_ms", "first TTFT", "ms", False, TEXT, "the warm-up has no token", "warm_up_t1 - s",
+            "time to the first token of the process: the warm-up pass"): _first_ttft,
+}  # fmt: skip
 """Figures of one worker."""
 
 
@@ -153,10 +210,13 @@ def _start(worker: Worker) -> float | None:
 
 
 COLD_METRICS: dict[Metric, WorkerFormula] = {
-    _metric("cold_load_ms", "cold load", "ms", False, BOTH, _NOT_COLD): _cold(lambda w: w.load_ms),
-    _metric("cold_first_ttft_ms", "cold first TTFT", "ms", False, TEXT, _NOT_COLD): _cold(_first_ttft),
-    _metric("cold_start_ms", "cold start", "ms", False, TEXT, _NOT_COLD): _cold(_start),
-}
+    _metric("cold_load_ms", "cold load", "ms", False, BOTH, _NOT_COLD, "load",
+            "loading in a new process with nothing of the build in the page cache"): _cold(lambda w: w.load_ms),
+    _metric("cold_first_ttft_ms", "cold first TTFT", "ms", False, TEXT, _NOT_COLD, "warm_up_t1 - s",
+            "first token of a new process that found nothing of the build in the page cache"): _cold(_first_ttft),
+    _metric("cold_start_ms", "cold start", "ms", False, TEXT, _NOT_COLD, "library + load + (warm_up_t1 - s)",
+            "from nothing to the first token: library, loading, first prompt, all cold"): _cold(_start),
+}  # fmt: skip
 """Figures of one worker that started in a new process with nothing of its build in the page cache."""
 
 
@@ -186,33 +246,55 @@ def _unexplained(worker: Worker) -> float | None:
     return total - sum(known) if total is not None and len(known) == len(parts) else None
 
 
-def _bytes(name: str, label: str, absent: str) -> Metric:
-    return _metric(name, label, "B", False, BOTH, absent)
+def _bytes(name: str, label: str, absent: str, formula: str, meaning: str) -> Metric:
+    return _metric(name, label, "B", False, BOTH, absent, formula, meaning)
 
 
 _UNREADABLE, _UNTOLD = "not readable on this system", "the engine does not say"
 _EXPLAINED = ("weights_bytes", "kv_bytes", "compute_bytes", "runtime_bytes")
 
 MEMORY_METRICS: dict[Metric, WorkerFormula] = {
-    _bytes("peak_rss_bytes", "peak memory", _UNREADABLE): _largest(lambda m: m.peak_rss_bytes),
-    _bytes("pss_bytes", "PSS", _UNREADABLE): _largest(lambda m: m.pss_bytes),
-    _bytes("anon_bytes", "anonymous PSS", _UNREADABLE): _largest(lambda m: m.anon_bytes),
-    _bytes("file_bytes", "file-backed PSS", _UNREADABLE): _largest(lambda m: m.file_bytes),
-    _bytes("shmem_bytes", "shared memory PSS", _UNREADABLE): _largest(lambda m: m.shmem_bytes),
-    _bytes("weights_bytes", "weights", _UNTOLD): _engine_says("weights_bytes"),
-    _bytes("kv_bytes", "KV cache", _UNTOLD): _engine_says("kv_bytes"),
-    _bytes("compute_bytes", "compute buffers", _UNTOLD): _engine_says("compute_bytes"),
-    _bytes("runtime_bytes", "process before the model", _UNREADABLE): _runtime,
-    _bytes("unexplained_bytes", "unexplained", "one of its parts is not known"): _unexplained,
-}
+    _bytes("peak_rss_bytes", "peak memory", _UNREADABLE, "max(peak_rss)",
+           "the kernel's high-water mark (VmHWM) of the worker"): _largest(lambda m: m.peak_rss_bytes),
+    _bytes("pss_bytes", "PSS", _UNREADABLE, "max(pss)",
+           "proportional set size: shared pages are divided by their users"): _largest(lambda m: m.pss_bytes),
+    _bytes("anon_bytes", "anonymous PSS", _UNREADABLE, "max(anon)",
+           "the part of PSS that no file backs"): _largest(lambda m: m.anon_bytes),
+    _bytes("file_bytes", "file-backed PSS", _UNREADABLE, "max(file)",
+           "the part of PSS that files back, mapped weights among them"): _largest(lambda m: m.file_bytes),
+    _bytes("shmem_bytes", "shared memory PSS", _UNREADABLE, "max(shmem)",
+           "the part of PSS that is shared memory"): _largest(lambda m: m.shmem_bytes),
+    _bytes("weights_bytes", "weights", _UNTOLD, "weights", "what the engine says its weights take"): (
+        _engine_says("weights_bytes")
+    ),
+    _bytes("kv_bytes", "KV cache", _UNTOLD, "kv", "what the engine says its KV cache takes"): (
+        _engine_says("kv_bytes")
+    ),
+    _bytes("compute_bytes", "compute buffers", _UNTOLD, "compute", "what the engine says its buffers take"): (
+        _engine_says("compute_bytes")
+    ),
+    _bytes("runtime_bytes", "process before the model", _UNREADABLE, "pss_before_load",
+           "PSS of the worker when the library has been imported and no model loaded"): _runtime,
+    _bytes("unexplained_bytes", "unexplained", "one of its parts is not known",
+           "max(pss) - weights - kv - compute - pss_before_load",
+           "PSS that none of its known parts explains; negative where they are not all touched"): _unexplained,
+}  # fmt: skip
 """Memory of one worker in bytes. A report shows the largest of all workers."""
 
-ITL_PERCENTILES = (50, 90, 95, 99)
-
-
-def gaps_ns(done: Pass) -> list[int]:
-    """The gaps between successive tokens of one pass."""
-    return list(map(operator.sub, done.token_ns[1:], done.token_ns))
+FROM_FILE = {
+    metric.name: metric
+    for metric in (
+        _bytes("read_bytes_per_token", "bytes read for a token", "the file does not tell",
+               "weights_read + kv_elements * bytes_each * (depth + P + N / 2)",
+               "weights of one decoded token, and the KV cache at the middle of the answer"),
+        _metric("bits_read_per_weight", "bits read per weight", "bit", False, BOTH, "the file does not tell",
+                "bits", "bits read for each weight of a decoded token, scales and offsets included"),
+        _metric("bandwidth_share", "share of the bandwidth", "", True, BOTH, "the bandwidth is not known",
+                "read_bytes * speed / bandwidth",
+                "bytes read for a token times tokens per second, over the bandwidth of the device"),
+    )
+}  # fmt: skip
+"""Figures from the build's own header, and from others; `bandwidth` computes them."""
 
 
 def judged_metrics(method: str) -> list[Metric]:

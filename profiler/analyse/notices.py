@@ -9,8 +9,10 @@ import msgspec
 from profiler.analyse import said
 from profiler.analyse.comparison import Comparison
 from profiler.analyse.intrusion import unjudged
+from profiler.analyse.metrics import NS_PER_MS
 from profiler.analyse.plural import plural
 from profiler.analyse.samples import Samples
+from profiler.analyse.stalls import TIMES_MEDIAN, WORTH_TELLING, stalls
 from profiler.analyse.statistics import corrected_level, fewest_for_verdict
 from profiler.analyse.verdict import Verdict
 from profiler.runfile import Build, Case, Plan, Run, Worker
@@ -38,6 +40,7 @@ def row_notices(
         _not_cold(workers),
         _unsteady_output(found),
         _paging(found),
+        _stalls(found),
         _beyond_context(case, build),
         _disagrees(build),
     ]
@@ -127,6 +130,19 @@ def _paging(found: Samples) -> Notice | None:
         code="paging",
         seen=f"up to {max(faults)} pages were read from the disk in one pass",
         advice="the model does not stay in memory here; this is how it runs on this device",
+    )
+
+
+def _stalls(found: Samples) -> Notice | None:
+    seen = stalls(found)
+    if seen is None or seen.share < WORTH_TELLING:
+        return None
+    return Notice(
+        code="stalls",
+        seen=f"{seen.count} of {plural(seen.gaps, 'gap')} between tokens took more than {TIMES_MEDIAN} times the "
+        f"median, {100 * seen.share:.0f}% of the time in all; the longest {seen.longest_ns / NS_PER_MS:.0f} ms "
+        f"before token {seen.token} of pass {seen.number} in round {seen.round}",
+        advice="the headline is a median and does not show them: look at the percentiles of the gaps",
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from profiler.analyse import coherent, said
-from profiler.analyse.bandwidth import bandwidth_share, bits_read, read_bytes
+from profiler.analyse.bandwidth import bandwidth_share, bits_read, read_bytes, speed
 from profiler.analyse.behaviour import behaviour_notices
 from profiler.analyse.comparison import Comparison, resolution
 from profiler.analyse.contrasts import best_rows, comparisons
@@ -18,6 +18,7 @@ from profiler.analyse.estimate import Estimate, estimates
 from profiler.analyse.intrusion import counted
 from profiler.analyse.metrics import PASS_METRICS, judged_metrics
 from profiler.analyse.notices import Notice, row_notices, run_notices
+from profiler.analyse.percentiles import percentiles
 from profiler.analyse.samples import pass_values
 from profiler.analyse.study import Study, cores
 from profiler.analyse.sustained import Sustained, start_notice, sustained
@@ -133,7 +134,7 @@ def _row(study: Study, case: Case) -> Row:
         settings=case.settings,
         basis="measured",
         conditions=_conditions(study, case),
-        metrics=_metrics(study, case) if measured else {},
+        metrics=figures(study, case) if measured else {},
         spread=_spread(study, case),
         sustained=_sustained(study, case),
         notices=_notices(study, case) if measured else [],
@@ -186,14 +187,16 @@ def _last_failure(workers: Sequence[Worker]) -> Failure | None:
     return next((worker.failure for worker in reversed(workers) if worker.failure is not None), None)
 
 
-def _metrics(study: Study, case: Case) -> dict[str, Estimate]:
-    figures = estimates(case, study.samples[case.id], study.level)
-    build = study.builds[case.build]
+def figures(study: Study, case: Case) -> dict[str, Estimate]:
+    """Every cell of a measured case by the name of its metric."""
+    found, build = study.samples[case.id], study.builds[case.build]
+    measured = estimates(case, found, study.level)
     read = read_bytes(build, case)
-    speed = figures.get("decode_tps") or figures.get("tg_tps")
-    share = bandwidth_share(study.run.header.device, read, speed)
+    share = bandwidth_share(study.run.header.device, read, speed(measured))
     from_file = {"read_bytes_per_token": read, "bits_read_per_weight": bits_read(build)}
-    return figures | from_file | {"bandwidth_share": share} | NOT_READ
+    return (
+        measured | percentiles(case, found, study.level) | from_file | {"bandwidth_share": share} | NOT_READ
+    )
 
 
 def _engines(cases: Sequence[Case], workers: Sequence[Worker]) -> dict[str, dict[str, str | None]]:

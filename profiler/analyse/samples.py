@@ -87,6 +87,11 @@ def pass_values(formula: PassFormula, case: Case, found: Samples) -> dict[int, l
     return {number: values for number, values in positive.items() if values}
 
 
+def round_values(formula: PassFormula, case: Case, found: Samples) -> dict[int, float]:
+    """For each round the median of its passes."""
+    return {number: median(values) for number, values in pass_values(formula, case, found).items()}
+
+
 def log_values(formula: PassFormula, case: Case, found: Samples) -> dict[int, float]:
     """For each round the log of the median of its passes: what pairs and intervals are made from."""
-    return {number: math.log(median(values)) for number, values in pass_values(formula, case, found).items()}
+    return {number: math.log(value) for number, value in round_values(formula, case, found).items()}

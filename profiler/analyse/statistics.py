@@ -52,7 +52,7 @@ def hodges_lehmann(values: Sequence[float]) -> float:
     one that is not finite.
     """
     _check_finite(values)
-    return median(_walsh_averages(values))
+    return median(walsh_averages(values))
 
 
 def signed_rank_interval(values: Sequence[float], level: float) -> Interval | None:
@@ -65,7 +65,7 @@ def signed_rank_interval(values: Sequence[float], level: float) -> Interval | No
     k = signed_rank_k(len(values), level)
     if k < 1:
         return None
-    averages = _walsh_averages(values)
+    averages = walsh_averages(values)
     return Interval(
         centre=median(averages),
         low=averages[k - 1],
@@ -171,15 +171,16 @@ def order_statistic_bound(values: Sequence[float], p: int, level: float = 0.95) 
     """
     _check_finite(values)
     _check_level(level)
-    index = _bound_index(len(values), p, level)
-    return sorted(values)[index] if index < len(values) else None
+    rank = bound_rank(len(values), p, level)
+    return sorted(values)[rank - 1] if rank <= len(values) else None
 
 
 @cache
-def _bound_index(n: int, p: int, level: float) -> int:
+def bound_rank(n: int, p: int, level: float = 0.95) -> int:
+    """Where that upper end stands among n sorted values, counted from 1; n + 1 where it is open above."""
     from scipy.special import bdtr
 
-    return bisect_left(range(n), (1 + level) / 2, key=lambda below: float(bdtr(below, n, p / 100)))
+    return bisect_left(range(n), (1 + level) / 2, key=lambda below: float(bdtr(below, n, p / 100))) + 1
 
 
 def signed_rank_k(n: int, level: float) -> int:
@@ -206,7 +207,8 @@ def _signed_rank_cumulative(n: int) -> tuple[int, ...]:
     return tuple(accumulate(counts))
 
 
-def _walsh_averages(values: Sequence[float]) -> list[float]:
+def walsh_averages(values: Sequence[float]) -> list[float]:
+    """All averages (x_i + x_j) / 2 with i <= j, sorted: n(n+1)/2 of them."""
     return sorted((x + y) / 2 for x, y in combinations_with_replacement(values, 2))
 
 

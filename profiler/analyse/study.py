@@ -17,13 +17,14 @@ class Study:
 
     def __init__(self, run: Run) -> None:
         self.run, self.plan = run, run.header.plan
-        self.level = look_level(1 if self.plan.rounds is not None else len(self.plan.checkpoints))
+        self.looks = 1 if self.plan.rounds is not None else len(self.plan.checkpoints)
+        self.level = look_level(self.looks)
         self.builds = {build.id: build for build in self.plan.builds}
         self.workers: dict[str, list[Worker]] = {case.id: [] for case in self.plan.cases}
         for worker in run.workers:
             self.workers[worker.case].append(worker)
-        standing, available = standing_attempts(run.workers), cores(run.header)
-        self.samples = {name: samples(mine, standing, available) for name, mine in self.workers.items()}
+        standing, self.cores = standing_attempts(run.workers), cores(run.header)
+        self.samples = {name: samples(mine, standing, self.cores) for name, mine in self.workers.items()}
         self._logs: dict[tuple[str, str], dict[int, float]] = {}
 
     def logs(self, metric: Metric, case: Case) -> dict[int, float]:

@@ -7,6 +7,9 @@ from enum import StrEnum
 
 from profiler.analyse.statistics import Interval
 
+SAME_ZONE = 0.03
+"""A difference that is shown to be smaller than this is called the same."""
+
 
 class Verdict(StrEnum):
     """What a comparison came to. NOT_COMPARABLE is found before any interval, where the cases are unlike."""
@@ -19,7 +22,7 @@ class Verdict(StrEnum):
 
 
 def judge(
-    interval: Interval | None, *, at_planned_stop: bool, higher_is_better: bool, same_zone: float = 0.03
+    interval: Interval | None, *, at_planned_stop: bool, higher_is_better: bool, same_zone: float = SAME_ZONE
 ) -> Verdict:
     """The verdict of an interval of log(candidate / base).
 

@@ -13,6 +13,7 @@ from profiler.cli.build import build
 from profiler.cli.capture import capture
 from profiler.cli.devices import devices
 from profiler.cli.doctor import doctor
+from profiler.cli.explain import explain
 from profiler.cli.fetch import fetch
 from profiler.cli.models import models
 from profiler.cli.report import report
@@ -56,6 +57,7 @@ def _options(
 
 app.command()(run)
 app.command()(report)
+app.command()(explain)
 app.command()(devices)
 app.command()(models)
 app.add_typer(build, name="build")

@@ -1,4 +1,4 @@
-"""The report as JSON, schema edgeprof.report/1."""
+"""A report as JSON, schema edgeprof.report/1, and any other value that is shown so."""
 
 from __future__ import annotations
 
@@ -8,8 +8,13 @@ from profiler.analyse.report import Report
 
 
 def render(report: Report) -> str:
-    """Every figure with its interval, in the order of the rows. Characters that cannot be seen are escaped."""
-    text = msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n"
+    """Every figure with its interval, in the order of the rows."""
+    return encoded(report)
+
+
+def encoded(value: msgspec.Struct) -> str:
+    """A value as indented JSON. Characters that cannot be seen are escaped."""
+    text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"
     for character in sorted(set(text) - {"\n"}):
         if not character.isprintable():
             text = text.replace(character, _escape(character))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from profiler.analyse.report import Report
-from profiler.render import below, cold, sustained
+from profiler.render import below, cold, percentiles, sustained
 from profiler.render import format as fmt
 from profiler.render.columns import Cell, Line, Table, tables
 
@@ -22,6 +22,7 @@ def render(report: Report) -> str:
     parts = [f"## {escape(_title(report))}", *map(_table, shown), *map(_course, sustained.courses(report))]
     parts += [_labelled(below.facts(report))]
     parts += [_ratios(heading, ratios) for heading, ratios in below.comparisons(report)]
+    parts += [_percentiles(section) for section in percentiles.sections(report)]
     parts += _section("Agreement", below.agreements(report))
     parts += _section("Notices", below.notices(report))
     parts += _section("Builds", _builds(report))
@@ -73,6 +74,12 @@ def _ratios(heading: str, ratios: list[below.Ratio]) -> str:
     rows = [["row", "metric", "ratio", "interval", "verdict"], ["---", "---", "---:", "---", "---"]]
     rows += [[escape(r.row), r.metric, r.ratio, escape(r.interval), r.verdict] for r in ratios]
     return f"### {escape(heading)}\n\n{_grid(rows)}"
+
+
+def _percentiles(section: percentiles.Section) -> str:
+    rows = [["", *section.titles], ["---"] + ["---:"] * len(section.titles)]
+    rows += [[escape(row), *(escape(str(cell)) for cell in cells)] for row, cells in section.lines]
+    return f"### {section.heading}\n\n{_grid(rows)}"
 
 
 def _section(title: str, lines: list[str]) -> list[str]:

@@ -11,7 +11,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from profiler.analyse.report import Report
-from profiler.render import below, cold, sustained
+from profiler.render import below, cold, percentiles, sustained
 from profiler.render.aligned import aligned, widest
 from profiler.render.columns import SPARE, Cell, Line, Table, tables
 
@@ -22,9 +22,14 @@ _BLANK = Text("")
 
 def render(report: Report, width: int = WIDTH_WITHOUT_TERMINAL) -> str:
     """The report as plain text without colour, for files and pipes."""
+    return as_text(renderable(report, width), width)
+
+
+def as_text(part: RenderableType, width: int) -> str:
+    """What a console of this width shows, without colour."""
     output = io.StringIO()
     console = Console(file=output, width=width, color_system=None, legacy_windows=False)
-    console.print(renderable(report, width))
+    console.print(part)
     lines = output.getvalue().strip("\n").splitlines()
     return "".join(line.rstrip() + "\n" for line in lines)
 
@@ -39,6 +44,9 @@ def renderable(report: Report, width: int) -> RenderableType:
     parts += [_BLANK, _facts(below.facts(report))]
     for heading, ratios in below.comparisons(report):
         parts += [_BLANK, Text(heading, style="dim"), *_ratios(ratios, width)]
+    for section in percentiles.sections(report):
+        parts += [_BLANK, Text(section.heading, style="dim", overflow="fold")]
+        parts += _percentiles(section, width)
     parts += _section("Agreement", below.agreements(report))
     parts += _section("Notices", below.notices(report))
     return Group(*parts)
@@ -134,6 +142,22 @@ def _ratios(ratios: Sequence[below.Ratio], width: int) -> list[Text]:
         return lines
     below_name = zip(names, aligned(figures, indent=4), strict=True)
     return [part for name, line in below_name for part in ([Text("  ") + name, line] if name else [line])]
+
+
+def _percentiles(section: percentiles.Section, width: int) -> list[Text]:
+    """A line for each row; where there is little room, values without their spreads."""
+    full = _figures_of(section, [[str(cell) for cell in cells] for _, cells in section.lines])
+    if widest(full) <= width:
+        return full
+    return _figures_of(section, [[cell.value for cell in cells] for _, cells in section.lines])
+
+
+def _figures_of(section: percentiles.Section, lines: Sequence[Sequence[str]]) -> list[Text]:
+    ids = [_BLANK, *(Text(row) for row, _ in section.lines)]
+    columns = zip(section.titles, zip(*lines, strict=True), strict=True)
+    return aligned(
+        [ids, *([Text(title, style="dim"), *map(Text, cells)] for title, cells in columns)], indent=2
+    )
 
 
 def _section(title: str, lines: Sequence[str]) -> list[RenderableType]:

@@ -1,0 +1,155 @@
+"""How one cell of a report came to be: stamps, one value for each process, interval.
+
+Every step is taken by the functions that the report is computed with; nothing is computed a second way.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from profiler.analyse import coherent, steps, symbols
+from profiler.analyse.bandwidth import read_bytes, speed
+from profiler.analyse.contrasts import best_rows
+from profiler.analyse.estimate import Estimate
+from profiler.analyse.interval_steps import IntervalSteps, interval_steps
+from profiler.analyse.metrics import (
+    COLD_METRICS,
+    FROM_FILE,
+    MEMORY_METRICS,
+    PASS_METRICS,
+    WORKER_METRICS,
+    Metric,
+)
+from profiler.analyse.percentiles import FIRST_TOKENS, GAPS, rank
+from profiler.analyse.report import figures
+from profiler.analyse.statistics import bound_rank
+from profiler.analyse.steps import ProcessSteps
+from profiler.analyse.study import Study
+from profiler.analyse.symbols import Symbol
+from profiler.errors import UserError, nearest
+from profiler.runfile import Case, Run
+
+SCHEMA = "edgeprof.explain/1"
+
+EXPLAINED = {
+    metric.name: metric
+    for metric in [*PASS_METRICS, *WORKER_METRICS, *COLD_METRICS, *MEMORY_METRICS, *FIRST_TOKENS, *GAPS]
+} | FROM_FILE
+"""Every metric whose steps are known, by name."""
+
+
+class OrderSteps(msgspec.Struct, frozen=True, kw_only=True):
+    """A percentile of independent samples: the sorted samples, where it stands, and where its upper bound does.
+
+    Ranks count from 1; that of the bound may lie beyond the samples: then it is open above.
+    """
+
+    samples: list[float]
+    rank: int
+    bound_rank: int
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """A cell of a report, as it stands there, and everything it was made from.
+
+    `processes` are empty for a figure from the build's file, whose symbols stand in `symbols`. `interval` is None
+    where the figure has none, `order` all but for percentiles of first tokens. `all_count` says that nearly all passes
+    were disturbed, and none left out for it.
+    """
+
+    schema: str
+    run_id: str
+    row: str
+    build: str
+    engine: str
+    workload: str
+    metric: str
+    label: str
+    meaning: str
+    formula: str
+    meanings: dict[str, str]
+    processes: list[ProcessSteps]
+    all_count: bool
+    symbols: dict[str, Symbol]
+    interval: IntervalSteps | None
+    order: OrderSteps | None
+    cell: Estimate
+    best: bool
+
+
+def explain(run: Run, row: str, name: str) -> Explanation:
+    """The steps from stamps to the cell of this row and metric.
+
+    Raises `UserError` for a row or a metric that the run does not have, and for a row without figures.
+    """
+    coherent.check(run)
+    study = Study(run)
+    case = measured_case(study, row)
+    cells = figures(study, case)
+    if name not in cells:
+        raise UserError(f"row {row} has no metric {name!r}: {nearest(name, cells)}")
+    metric = EXPLAINED.get(name)
+    formula = metric.formula if metric else ""
+    processes = _processes(study, case, metric) if metric else []
+    return Explanation(
+        schema=SCHEMA,
+        run_id=run.header.run_id,
+        row=row,
+        build=case.build,
+        engine=case.engine,
+        workload=case.workload.id,
+        metric=name,
+        label=metric.label if metric else name,
+        meaning=metric.meaning if metric else "",
+        formula=formula,
+        meanings={symbol: symbols.MEANINGS[symbol] for symbol in symbols.named_in(formula)},
+        processes=processes,
+        all_count=study.samples[row].kept_although_disturbed,
+        symbols=_from_file(study, case, metric, cells) if name in FROM_FILE and metric else {},
+        interval=_interval(study, metric, processes),
+        order=_order(metric, processes) if metric in FIRST_TOKENS else None,
+        cell=cells[name],
+        best=(name, row) in best_rows(study),
+    )
+
+
+def measured_case(study: Study, row: str) -> Case:
+    """The case of this id. Raises `UserError` where there is none, or where it has no figures."""
+    known = {case.id: case for case in study.plan.cases}
+    if row not in known:
+        raise UserError(f"there is no row {row!r} in this run: {nearest(row, known)}")
+    if not study.samples[row].passes:
+        failures = [worker.failure for worker in study.workers[row] if worker.failure is not None]
+        why = f"{failures[-1].kind}: {failures[-1].message}" if failures else "not measured yet"
+        raise UserError(f"row {row} has no figures ({why}); choose a row that was measured")
+    return known[row]
+
+
+def _processes(study: Study, case: Case, metric: Metric) -> list[ProcessSteps]:
+    if metric in PASS_METRICS:
+        return steps.of_passes(study, case, metric)
+    if metric in FIRST_TOKENS:
+        return steps.of_first_tokens(study, case, metric)
+    if metric in GAPS:
+        return steps.of_gaps(study, case, metric, GAPS[metric])
+    formula = (WORKER_METRICS | COLD_METRICS | MEMORY_METRICS).get(metric)
+    return steps.of_workers(study, case, metric, formula) if formula else []
+
+
+def _interval(study: Study, metric: Metric | None, processes: list[ProcessSteps]) -> IntervalSteps | None:
+    if metric is None or metric in MEMORY_METRICS or metric in FIRST_TOKENS or metric.name in FROM_FILE:
+        return None
+    logs = [process.log for process in processes if process.log is not None]
+    return interval_steps(logs, study.level, study.looks)
+
+
+def _order(metric: Metric, processes: list[ProcessSteps]) -> OrderSteps:
+    samples = sorted(process.value for process in processes if process.value is not None)
+    p = FIRST_TOKENS[metric]
+    return OrderSteps(samples=samples, rank=rank(len(samples), p), bound_rank=bound_rank(len(samples), p))
+
+
+def _from_file(study: Study, case: Case, metric: Metric, cells: dict[str, Estimate]) -> dict[str, Symbol]:
+    build, device = study.builds[case.build], study.run.header.device
+    known = symbols.of_build(build, case, device, read_bytes(build, case), speed(cells))
+    return steps.only_named(metric, known)

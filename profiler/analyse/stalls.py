@@ -1,0 +1,64 @@
+"""Stalls: gaps between tokens far above the usual. The headline rests on medians and does not show them."""
+
+from __future__ import annotations
+
+from statistics import median
+
+import msgspec
+
+from profiler.analyse.gaps import gaps_ns, numbered
+from profiler.analyse.samples import Samples
+
+TIMES_MEDIAN = 3
+"""A gap is a stall when it is longer than so many times the median gap of its pass."""
+
+WORTH_TELLING = 0.01
+"""Stalls are told where what they take beyond the median is this share of all time between tokens."""
+
+
+class Stalls(msgspec.Struct, frozen=True, kw_only=True):
+    """How many of the gaps of a case were stalls, what share of the time they took, and the longest of them.
+
+    `token` is the number of the token that the longest ended with, `round` and `number` say in which pass.
+    """
+
+    count: int
+    gaps: int
+    share: float
+    longest_ns: int
+    token: int
+    round: int
+    number: int
+
+
+def stalls(found: Samples) -> Stalls | None:
+    """The stalls in the counted passes of a case, or None without one."""
+    seen: list[tuple[int, int, int, int]] = []
+    gaps, beyond, total = 0, 0.0, 0
+    for number, passes in found.passes.items():
+        for done in passes:
+            between = gaps_ns(done)
+            usual = median(between) if between else 0
+            slow = _slow(between, usual)
+            seen += [(gap, token, number, done.number) for token, gap in slow.items()]
+            gaps, total = gaps + len(between), total + sum(between)
+            beyond += sum(gap - usual for gap in slow.values())
+    if not seen:
+        return None
+    longest, token, number, pass_number = max(seen)
+    return Stalls(
+        count=len(seen),
+        gaps=gaps,
+        share=beyond / max(total, beyond),
+        longest_ns=longest,
+        token=token,
+        round=number,
+        number=pass_number,
+    )
+
+
+def _slow(between: list[int], usual: float) -> dict[int, int]:
+    """The stalls of one pass by the number of the token that ends each."""
+    if usual <= 0 or max(between) <= TIMES_MEDIAN * usual:
+        return {}
+    return {token: gap for token, gap in numbered(between).items() if gap > TIMES_MEDIAN * usual}

@@ -1,0 +1,150 @@
+"""What the symbols of a metric's formula stand for, and their values in one pass, one worker or one build.
+
+Times are ms after s, memory is in bytes. A symbol is one number, or several by name: memory by phase, gaps by the
+number of the token that ends each. What was not recorded has no entry.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from profiler.analyse import said
+from profiler.analyse.bandwidth import kv_element_bytes
+from profiler.analyse.estimate import Estimate
+from profiler.analyse.gaps import gaps_ns, numbered, tenth
+from profiler.analyse.metrics import NS_PER_MS
+from profiler.runfile import Build, Case, Device, Pass, Worker, Workload
+
+Symbol = float | dict[str, float]
+
+_AT, _ENGINE = "at the end of each phase", "as the engine says"
+MEANINGS = {
+    "s": "when the engine received the prompt's token ids: stamps are ms after it",
+    "t1": "when the first output token was on the host, ms after s",
+    "tn": "when the last one was, ms after s",
+    "n": "output tokens of the pass",
+    "P": "prompt tokens",
+    "N": "output tokens asked for",
+    "depth": "tokens before the prompt",
+    "evaluated": "when the prompt had been evaluated, ms after s",
+    "tokenized": "time that tokenization took, ms",
+    "prompt_bytes": "bytes of the prompt's text",
+    "output_bytes": "bytes of the output's text",
+    "first_tenth": "gaps between tokens in the first tenth of the answer, ms",
+    "middle_tenth": "gaps between tokens in its middle tenth, ms",
+    "last_tenth": "gaps between tokens in its last tenth, ms",
+    "gaps": "all gaps between tokens of the process's counted passes, ms",
+    "load": "time that loading took, ms",
+    "library": "time that the import took, ms",
+    "warm_up_t1": "when the first output token of the warm-up was on the host, ms after s",
+    "peak_rss": f"VmHWM {_AT}, bytes",
+    "pss": f"Pss {_AT}, bytes",
+    "anon": f"Pss_Anon {_AT}, bytes",
+    "file": f"Pss_File {_AT}, bytes",
+    "shmem": f"Pss_Shmem {_AT}, bytes",
+    "pss_before_load": "Pss before the model was loaded, bytes",
+    "weights": f"weights, {_ENGINE}, bytes",
+    "kv": f"KV cache, {_ENGINE}, bytes",
+    "compute": f"compute buffers, {_ENGINE}, bytes",
+    "weights_read": "bytes of weights read for a decoded token, from the build's header",
+    "kv_elements": "elements that one token adds to the KV cache, from the build's header",
+    "bytes_each": "bytes of one such element",
+    "bits": "bits read per weight, from the build's header",
+    "read_bytes": "the metric read_bytes_per_token",
+    "speed": "the metric decode_tps, or tg_tps",
+    "bandwidth": "memory bandwidth of the device, bytes per second",
+}
+
+_MEMORY = ("peak_rss", "pss", "anon", "file", "shmem")
+
+
+def named_in(formula: str) -> list[str]:
+    """The symbols of a formula, in the order of `MEANINGS`."""
+    words = set(re.findall(r"[A-Za-z_]\w*", formula))
+    return [name for name in MEANINGS if name in words]
+
+
+def of_pass(done: Pass, workload: Workload) -> dict[str, Symbol]:
+    """The stamps of one pass and what was asked."""
+    stamps = done.token_ns
+    known: dict[str, Symbol | None] = {
+        "s": 0.0,
+        "t1": stamps[0] / NS_PER_MS if stamps else None,
+        "tn": stamps[-1] / NS_PER_MS if stamps else None,
+        "n": len(stamps),
+        "P": workload.prompt_tokens,
+        "evaluated": _ms(done.evaluated_ns),
+        "tokenized": _ms(done.tokenized_ns),
+        "prompt_bytes": done.prompt_bytes,
+        "output_bytes": done.output_bytes,
+        "first_tenth": _gaps(tenth(done, "first")),
+        "middle_tenth": _gaps(tenth(done, "middle")),
+        "last_tenth": _gaps(tenth(done, "last")),
+    }
+    return _known(known)
+
+
+def of_worker(worker: Worker) -> dict[str, Symbol]:
+    """What one worker says of loading and memory."""
+    before = next((phase.memory for phase in worker.phases if phase.name == "before_load"), None)
+    warm_up = next((done for done in worker.passes if done.number == 0 and done.token_ns), None)
+    known: dict[str, Symbol | None] = {
+        "s": 0.0,
+        "load": worker.load_ms,
+        "library": worker.import_ms,
+        "warm_up_t1": warm_up.token_ns[0] / NS_PER_MS if warm_up else None,
+        "pss_before_load": before.pss_bytes if before else None,
+    }
+    known |= {name: _by_phase(worker, f"{name}_bytes") for name in _MEMORY}
+    known |= {name: said.number(worker.facts or {}, f"{name}_bytes") for name in ("weights", "kv", "compute")}
+    return _known(known)
+
+
+def of_gaps(passes: Sequence[Pass]) -> dict[str, Symbol]:
+    """All gaps of several passes, by pass and token."""
+    return {
+        "gaps": {
+            f"{done.number}.{token}": gap / NS_PER_MS
+            for done in passes
+            for token, gap in numbered(gaps_ns(done)).items()
+        }
+    }
+
+
+def of_build(
+    build: Build, case: Case, device: Device, read: Estimate, speed: Estimate | None
+) -> dict[str, Symbol]:
+    """What the figures from the file are made of."""
+    workload = case.workload
+    return _known(
+        {
+            "weights_read": build.read_bytes_per_token,
+            "kv_elements": build.kv_elements_per_token,
+            "bytes_each": kv_element_bytes(build, case),
+            "depth": workload.depth,
+            "P": workload.prompt_tokens,
+            "N": workload.output_tokens,
+            "bits": build.bits_read_per_weight,
+            "read_bytes": read.value,
+            "speed": speed.value if speed else None,
+            "bandwidth": device.memory_bandwidth_bytes_per_s,
+        }
+    )
+
+
+def _known(symbols: Mapping[str, Symbol | None]) -> dict[str, Symbol]:
+    return {name: value for name, value in symbols.items() if value is not None and value != {}}
+
+
+def _ms(elapsed_ns: int | None) -> float | None:
+    return None if elapsed_ns is None else elapsed_ns / NS_PER_MS
+
+
+def _gaps(gaps: Mapping[int, int]) -> Symbol:
+    return {str(token): gap / NS_PER_MS for token, gap in gaps.items()}
+
+
+def _by_phase(worker: Worker, field: str) -> Symbol:
+    read = [(phase.name, getattr(phase.memory, field)) for phase in worker.phases]
+    return {name: value for name, value in read if value is not None}
