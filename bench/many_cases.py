@@ -7,7 +7,7 @@ from pathlib import Path
 
 from profiler.catalogue.workloads import parse
 from profiler.measure.launch import now
-from profiler.measure.start import CHECKPOINTS
+from profiler.measure.planning import CHECKPOINTS
 from profiler.runfile import (
     SCHEMA,
     Anchor,

@@ -11,7 +11,7 @@ import pytest
 from profiler.analyse.report import report
 from profiler.builds.identify import Found
 from profiler.catalogue.workloads import parse
-from profiler.measure.start import matched
+from profiler.measure.resuming import matched
 from profiler.measure.variants import anchors
 from profiler.render import terminal
 from profiler.runfile import read

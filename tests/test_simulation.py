@@ -29,7 +29,7 @@ from profiler.analyse.verdict import Verdict
 from profiler.cli.asked import Asked
 from profiler.cli.run import run as run_command
 from profiler.measure.order import order
-from profiler.measure.start import CHECKPOINTS, MAX_TIME_COMPARED_S
+from profiler.measure.planning import CHECKPOINTS, MAX_TIME_COMPARED_S
 from profiler.runfile import Workload
 
 CALM, FIT, STORM, HEAVY, LAPTOP, BIMODAL = MACHINES

@@ -28,7 +28,7 @@ from profiler.analyse.metrics import PASS_METRICS, Metric, judged_metrics
 from profiler.analyse.statistics import interval
 from profiler.analyse.study import Study
 from profiler.analyse.verdict import Verdict
-from profiler.measure.start import CHECKPOINTS
+from profiler.measure.planning import CHECKPOINTS
 from profiler.runfile import Worker, Workload
 
 BLOCK = 8

@@ -14,7 +14,7 @@ from bench.simulation.machines import Machine, Moment, Work
 from profiler.analyse.study import Study
 from profiler.cli.judging import judges, so_far
 from profiler.measure.course import Course, Visit
-from profiler.measure.start import CHECKPOINTS
+from profiler.measure.planning import CHECKPOINTS
 from profiler.runfile import (
     SCHEMA,
     Anchor,

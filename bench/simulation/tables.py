@@ -13,7 +13,7 @@ from bench.simulation import recorded
 from bench.simulation.figures import BLOCK, Cell, Looked, Outcome, first_seed, looked_on, one
 from bench.simulation.machines import MACHINES, Machine
 from bench.simulation.sessions import CHAT, TG
-from profiler.measure.start import CHECKPOINTS
+from profiler.measure.planning import CHECKPOINTS
 
 T = TypeVar("T")
 

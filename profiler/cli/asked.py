@@ -9,7 +9,7 @@ import msgspec
 from profiler.cli.known_builds import located
 from profiler.cli.values import assignments, seconds, several, share
 from profiler.measure.passes import PASSES
-from profiler.measure.start import Request
+from profiler.measure.request import Request
 
 WITHIN = "2%"
 

@@ -27,8 +27,10 @@ from profiler.errors import ExitCode, UserError
 from profiler.measure.course import FINAL
 from profiler.measure.expectation import run_seconds
 from profiler.measure.launch import now
+from profiler.measure.request import Request
+from profiler.measure.resuming import matched
 from profiler.measure.session import Session
-from profiler.measure.start import Prepared, Request, matched, prepare, with_needs
+from profiler.measure.start import Prepared, prepare, with_needs
 from profiler.render import formats, plan
 from profiler.render.live import LiveView, PlainView
 from profiler.runfile import Event, Hashes, Header, Run, Worker

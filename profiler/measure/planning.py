@@ -1,0 +1,75 @@
+"""From a request and its builds to a plan: cases, anchors, rounds, looks, time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from profiler.builds.identify import Found
+from profiler.catalogue import workloads
+from profiler.errors import UserError
+from profiler.host.machine import default_threads
+from profiler.measure.passes import MORE_PASSES
+from profiler.measure.request import Request
+from profiler.measure.variants import anchors, cases, refuse_too_many
+from profiler.runfile import MOST_SECONDS, Case, Plan, Workload
+
+CHECKPOINTS = [8, 12, 20, 30]
+"""Rounds at which a run may stop (docs/method.md, "When a run stops")."""
+
+MAX_TIME_S, MAX_TIME_COMPARED_S = 300.0, 600.0
+"""A true difference of 5% is found in 10 minutes by 94% to 96% of simulated runs of two cases on machines whose noise
+allows it, in 5 minutes by 81% to 92% (docs/method.md)."""
+
+MOST_STAMPS = 4_000_000
+"""Of one worker: its line in the run file then stays within what is read back."""
+
+
+def plan_of(request: Request, found: Sequence[Found]) -> Plan:
+    """The plan of a run of the builds found, the anchor last. Raises `UserError` for what is too much."""
+    asked = [workloads.parse(word, request.prompt, request.output_tokens) for word in request.workloads]
+    _check_stamps(asked, max(request.passes, MORE_PASSES) if request.more_passes else request.passes)
+    builds = [item.build for item in found]
+    threads = default_threads()
+    own = cases(builds[: len(request.builds)], asked, request.engines, request.settings, threads)
+    tied = [
+        case
+        for build in builds[len(request.builds) :]
+        for case in anchors(build, asked, threads, first=len(own) + 1)
+    ]
+    refuse_too_many(len(own) + len(tied))
+    return Plan(
+        builds=builds,
+        cases=[*own, *tied],
+        anchors=[case.id for case in tied],
+        seed=request.seed,
+        passes=request.passes,
+        more_passes=request.more_passes,
+        rounds=1 if request.sustained_s else request.rounds,
+        within=request.within,
+        until_decided=request.until_decided and request.rounds is None,
+        max_time_s=_max_time_s(request, own),
+        stall_s=request.stall_s,
+        settle_s=request.settle_s,
+        cold=request.cold,
+        sustained_s=request.sustained_s,
+        checkpoints=CHECKPOINTS,
+    )
+
+
+def _max_time_s(request: Request, own: Sequence[Case]) -> float:
+    """What was asked for. Else no limit to a number of rounds that was, and more where cases are compared."""
+    if request.max_time_s is not None:
+        return request.max_time_s
+    if request.rounds is not None:
+        return MOST_SECONDS
+    compared = len({case.workload.id for case in own}) < len(own)
+    return MAX_TIME_COMPARED_S if compared else MAX_TIME_S
+
+
+def _check_stamps(asked: Sequence[Workload], passes: int) -> None:
+    for workload in asked:
+        if workload.output_tokens * passes > MOST_STAMPS:
+            raise UserError(
+                f"{passes} passes of {workload.output_tokens} tokens are too much for one worker: "
+                f"passes x tokens up to {MOST_STAMPS} are accepted"
+            )

@@ -1,0 +1,73 @@
+"""What a user asks of a run, and whether it can be asked at all."""
+
+from __future__ import annotations
+
+import msgspec
+
+from profiler.errors import UserError, nearest
+from profiler.measure.sustaining import LONGEST_S, SHORTEST_S
+from profiler.runfile import MOST_PASSES, MOST_ROUNDS
+
+TARGETS = ("cpu",)
+MOST_SEED = 2**63 - 1
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What the user asked for, decoded but not yet checked against builds and engines."""
+
+    builds: list[str]
+    workloads: list[str]
+    prompt: int | None
+    output_tokens: int | None
+    engines: list[str]
+    settings: dict[str, list[str]]
+    device: str
+    target: str
+    within: float
+    until_decided: bool
+    max_time_s: float | None
+    rounds: int | None
+    passes: int
+    more_passes: bool
+    seed: int
+    stall_s: float
+    settle_s: float
+    cold: bool
+    sustained_s: float
+    force: bool
+    anchor: str | None = None
+
+    @property
+    def named(self) -> list[str]:
+        """Every build that was named, the anchor last."""
+        return [*self.builds, *([self.anchor] if self.anchor is not None else [])]
+
+
+def check(request: Request) -> None:
+    """Raises `UserError` for a number that no plan may have."""
+    if request.target not in TARGETS:
+        raise UserError(
+            f"there is no target {request.target!r} in this version: {nearest(request.target, TARGETS)}"
+        )
+    _between("--processes", request.rounds, MOST_ROUNDS)
+    _between("--passes", request.passes, MOST_PASSES)
+    _between("--seed", request.seed, MOST_SEED, least=0)
+    if request.max_time_s == 0 or request.stall_s <= 0:
+        raise UserError("--max-time and --stall must be longer than 0 s")
+    if request.sustained_s:
+        _check_sustained(request)
+
+
+def _check_sustained(request: Request) -> None:
+    if request.rounds is not None:
+        raise UserError("--sustained runs one long process of each case: leave out --processes")
+    if not SHORTEST_S <= request.sustained_s <= LONGEST_S:
+        raise UserError(
+            f"--sustained {request.sustained_s:g} s: {SHORTEST_S:g} s (more than the first minute, which the rest is "
+            f"compared with) to {LONGEST_S / 3600:g} h are accepted"
+        )
+
+
+def _between(flag: str, value: int | None, most: int, least: int = 1) -> None:
+    if value is not None and not least <= value <= most:
+        raise UserError(f"{flag} {value}: numbers from {least} to {most} are accepted")
