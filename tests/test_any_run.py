@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from profiler.analyse.report import Report, report
 from profiler.render import below, formats, terminal
-from profiler.runfile import Case, Counters, Pass, Run, Worker
+from profiler.runfile import Case, Conditions, Counters, Pass, Run, Worker
 from tests.rendering import EVERY_FORMAT, rendered
 from tests.run_builder import (
     build,
@@ -41,12 +42,14 @@ PLACE = st.dictionaries(st.sampled_from(["cpus_total", "governors", "hypervisor"
 WORKLOADS = st.sampled_from(
     [text(), text("code@1", output=1), text("rag@1", prompt=0, output=0), pp(512), tg(4)]
 )
+CONDITIONS = st.builds(Conditions, clock_hz=MAYBE, temperature_c=st.none() | st.floats(-300, 300))
 COUNTERS = st.builds(Counters, wall_ns=NUMBERS, own_cpu_ns=st.none() | WHOLE, busy_ns=st.none() | WHOLE,
-                     major_faults=st.none() | WHOLE)  # fmt: skip
+                     major_faults=st.none() | WHOLE, throttle_events=st.none() | WHOLE)  # fmt: skip
 PASSES = st.builds(
     Pass, number=st.integers(0, 3), start_ns=WHOLE, evaluated_ns=MAYBE | SMALL, tokenized_ns=MAYBE,
     token_ns=st.lists(NUMBERS | SMALL, max_size=5), prompt_bytes=MAYBE, output_bytes=MAYBE,
     output_sha256=st.none() | st.text(max_size=4), counters=st.none() | COUNTERS | st.just(counters()),
+    conditions=st.none() | CONDITIONS,
 )  # fmt: skip
 SETTINGS = st.dictionaries(st.text(max_size=4), st.none() | st.booleans() | WHOLE | st.text(max_size=4))
 MS_FLOATS = st.none() | st.floats(allow_nan=False, allow_infinity=False)
@@ -66,7 +69,7 @@ def any_run(draw: st.DrawFn) -> Run:
     workers = [
         one for n in range(draw(st.integers(0, 10))) for name in ids for one in draw(any_workers(name, n))
     ]
-    return run(
+    seen = run(
         cases,
         workers,
         builds=[build(name, draw(st.none() | st.text(max_size=4)), read_bytes_per_token=draw(MAYBE),
@@ -76,6 +79,8 @@ def any_run(draw: st.DrawFn) -> Run:
         environment=draw(PLACE),
         torn=draw(st.booleans()),
     )  # fmt: skip
+    plan = replace(seen.header.plan, cold=draw(st.booleans()), sustained_s=draw(st.sampled_from([0.0, 90.0])))
+    return replace(seen, header=replace(seen.header, plan=plan))
 
 
 @st.composite
@@ -88,6 +93,8 @@ def any_workers(draw: st.DrawFn, case_id: str, round_number: int) -> list[Worker
         ]
     seen: dict[str, Any] = {
         "load_ms": draw(MS_FLOATS), "import_ms": draw(MS_FLOATS), "facts": draw(st.none() | FACTS),
+        "conditions": draw(st.none() | CONDITIONS), "evicted": draw(st.none() | st.booleans()),
+        "not_evicted": draw(st.none() | st.text(max_size=8)), "cached_share": draw(st.none() | st.floats(0, 1)),
         "phases": draw(st.just([]) | st.integers(0, 10**9).map(memory)),
     }  # fmt: skip
     passes = draw(st.lists(PASSES | st.just(text_pass()), max_size=3))

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import psutil
 import pytest
 
 from profiler import runfile
 from profiler.analyse.report import report
 from profiler.measure import sustaining
 from profiler.measure.sustaining import MOST_PASSES, MOST_STAMPS, most_passes, wait_until_cool
-from tests.conftest import Command, Script, only_refusal, refusal
+from tests.conftest import Command, Script, command, only_refusal, refusal
 from tests.launching import launch, scripted
 from tests.run_builder import text
 
@@ -47,7 +51,7 @@ def test_the_worker_repeats_passes_until_the_time_is_up(
     assert course.onset_s == pytest.approx(60, abs=6)
     assert course.settled_from_s == pytest.approx(60, abs=12)
     assert 120 <= course.lasted_s < 122
-    assert "1 case, one process of 2 min each; " in shown
+    assert "1 case, one process of 2 min; " in shown
     assert "provisional" not in shown
 
 
@@ -71,6 +75,32 @@ def test_passes_before_a_crash_are_kept_and_shown(edgeprof: Command, script: Scr
     assert done.code == 3
     assert "decode over 30 s in 5 windows" in done.out
     assert "cut short     the engine aborted" in done.out
+
+
+def works(child: psutil.Process) -> bool:
+    """Whether this process has got past its start."""
+    try:
+        return bool(child.cpu_times().user > 0.2)
+    except psutil.Error:
+        return False
+
+
+def test_passes_before_ctrl_c_are_kept_and_shown(
+    script: Script, own_folders: dict[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "run.jsonl"
+    words = ("run", script(token_ms=8), "-p", "4", "-n", "10", "--sustained", "10m", "-o", file)
+    with subprocess.Popen(command(*words), env=own_folders, stdout=-1, stderr=-1, text=True) as process:
+        own = psutil.Process(process.pid)
+        while not any(map(works, own.children())):
+            time.sleep(0.05)
+        time.sleep(2)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=30)
+    [worker] = runfile.read(file).workers
+    assert process.returncode == 130
+    assert any(done.number and done.counters for done in worker.passes)
+    assert "cut short" in out
 
 
 def test_a_worker_that_has_made_enough_passes_ends(script: Script) -> None:

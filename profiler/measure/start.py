@@ -31,6 +31,7 @@ from profiler.runfile import (
     MOST_SECONDS,
     SCHEMA,
     Build,
+    Case,
     Device,
     Failure,
     Header,

@@ -125,7 +125,8 @@ def _run(report: Report) -> str:
     passes = more if report.most_passes > report.passes else plural(report.passes, "pass")
     size = f"{plural(report.rounds, 'round')} of {cases}, {passes} each"
     if report.sustained_s:
-        size = f"{plural(len(report.rows), 'case')}, one process of {fmt.duration(report.sustained_s)} each"
+        each = " each" if len(report.rows) > 1 else ""
+        size = f"{plural(len(report.rows), 'case')}, one process of {fmt.duration(report.sustained_s)}{each}"
     stopped = _STOPPED.get(report.stopped, "stopped")
     return f"{size}; {fmt.duration(report.elapsed_s)}; {stopped}"
 

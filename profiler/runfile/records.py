@@ -34,6 +34,7 @@ Rounds = Annotated[int, msgspec.Meta(ge=1, le=MOST_ROUNDS)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Celsius = Annotated[float, msgspec.Meta(ge=-300, le=1000)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=MOST_SECONDS)]
 Method = Annotated[str, msgspec.Meta(pattern=r"^(text|raw)\Z")]
 FailureKind = Annotated[str, msgspec.Meta(pattern=rf"^({'|'.join(FAILURE_KINDS)})\Z")]
@@ -180,7 +181,7 @@ class Device(Record, frozen=True, kw_only=True):
     memory_bytes: Natural | None = None
     memory_bandwidth_bytes_per_s: Positive | None = None
     bandwidth_source: str | None = None
-    throttle_celsius: Positive | None = None
+    throttle_celsius: Celsius | None = None
 
 
 class Header(Record, frozen=True, kw_only=True):
@@ -242,7 +243,7 @@ class Conditions(Record, frozen=True, kw_only=True):
     """The state of the processor at one moment: mean clock of the CPUs in use, highest temperature of its sensors."""
 
     clock_hz: Natural | None = None
-    temperature_c: float | None = None
+    temperature_c: Celsius | None = None
 
 
 class Pass(Record, frozen=True, kw_only=True):
