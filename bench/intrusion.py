@@ -35,11 +35,12 @@ from profiler.analyse.statistics import FEWEST_FOR_SIGNED_RANK
 from profiler.analyse.study import Study
 from profiler.cli.judging import judges
 from profiler.host.counters import wait_until_quiet
+from profiler.measure.request import Request
 from profiler.measure.session import Session
-from profiler.measure.start import Prepared, Request, prepare
+from profiler.measure.start import Prepared, prepare
 from profiler.runfile import Case, Run, Worker
 
-ROUNDS, PASSES, REPETITIONS = 30, 3, 5
+ROUNDS, THEIRS, PASSES, REPETITIONS = 60, 12, 3, 5
 TOKENS = 128
 WITHIN = 0.02
 MOST_TRIES = 3
@@ -101,7 +102,7 @@ class Conductor:
     def __init__(self, hogs: Hogs) -> None:
         self._hogs, self._stack = hogs, contextlib.ExitStack()
 
-    def visiting(self, case: Case, round_number: int, attempt: int) -> None:
+    def visiting(self, case: Case, round_number: int, attempt: int) -> None:  # noqa: ARG002
         """Hogs on, if this is the case they are for."""
         if case.build == HOGGED:
             self._stack.enter_context(self._hogs.at_work())
@@ -132,7 +133,7 @@ def prepared(model: Path, threads: int, rounds: int, folder: Path) -> Prepared:
         target="cpu",
         within=WITHIN,
         until_decided=False,
-        max_time_s=3600.0,
+        max_time_s=None,
         rounds=rounds,
         passes=PASSES,
         more_passes=False,
@@ -283,7 +284,8 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=demo_models()[1])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--trace", type=Path, default=TRACE)
-    parser.add_argument("--pairs", type=int, default=ROUNDS, help="rounds of each tool; about 25 s each")
+    parser.add_argument("--pairs", type=int, default=ROUNDS, help="rounds of edgeprof; about 10 s each")
+    parser.add_argument("--theirs", type=int, default=THEIRS, help="rounds of llama-bench; about 15 s each")
     asked = parser.parse_args()
     busy, begun = f"hogs busy {read_trace(asked.trace).disturbed_share:.0%} of the time", time.monotonic()
     with tempfile.TemporaryDirectory() as name:
@@ -291,9 +293,9 @@ def main() -> None:
         ready = prepared(asked.model, asked.threads, asked.pairs, folder)
         run, log = measured(ready, asked.trace, folder)
         mine = truths(run, read_log(log))
-        bench = theirs(asked.model, asked.threads, Hogs(asked.trace, folder / "theirs.jsonl"), asked.pairs)
+        bench = theirs(asked.model, asked.threads, Hogs(asked.trace, folder / "theirs.jsonl"), asked.theirs)
     found = {f"edgeprof, {asked.pairs} processes": ours(run), f"llama-bench -r {REPETITIONS}": bench}
-    minutes = f"{asked.pairs} rounds, {(time.monotonic() - begun) / 60:.0f} min"
+    minutes = f"{asked.pairs} and {asked.theirs} rounds, {(time.monotonic() - begun) / 60:.0f} min"
     print(f"{asked.model.name}, tg{TOKENS}, {asked.threads} threads; {busy}; {minutes}\n")
     quiet, hogged = ([one for one in mine if one.build == build] for build in (QUIET, HOGGED))
     print("\n".join([*figures(found), "", verdict(ours(run)), "", *marks(quiet, hogged)]))
