@@ -14,8 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from profiler.analyse.compared import ANCHORED, NO_ANCHOR, OTHER_DEVICE, Compared, compare_files
+from profiler.analyse.compared import Compared
+from profiler.analyse.comparing import compare_files
 from profiler.analyse.gate import Condition, Result
+from profiler.analyse.matches import NO_ANCHOR, OTHER_DEVICE
 from profiler.analyse.report import report
 from profiler.analyse.verdict import Verdict
 from profiler.cli.values import condition
@@ -188,7 +190,7 @@ class TestTwoRuns:
             assert "14.5%" in words
             assert "b.jsonl" in words
 
-    def test_on_different_devices_it_says_that_an_anchor_is_no_help(self) -> None:
+    def test_on_different_devices_an_anchor_is_no_help_and_not_used(self) -> None:
         other = msgspec.structs.replace(BOARD, id="pi")
         cases = [case("r1", "m"), case("r2", "old")]
         ours, theirs = (
@@ -196,8 +198,9 @@ class TestTwoRuns:
             for device in (BOARD, other)
         )
         found = compare_files(ours, theirs)
-        assert found.notes == [ANCHORED, OTHER_DEVICE]
-        assert found.pairs[0].design == "anchored"
+        assert found.notes == [OTHER_DEVICE]
+        assert found.pairs[0].design == "unanchored"
+        assert {item.verdict for item in found.pairs[0].comparisons} == {Verdict.UNDECIDED}
         assert "device: board -> pi" in found.pairs[0].differs
 
     def test_what_would_decide_is_one_run_of_both(self) -> None:
