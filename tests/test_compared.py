@@ -166,6 +166,24 @@ class TestGate:
             ("decode_tps < -3%", "r2"), ("tg_tps < -3%", "r4"),
         ]  # fmt: skip
 
+    @pytest.mark.parametrize("good", [2, 6])
+    def test_a_candidate_that_was_given_up_does_not_pass_by_what_it_measured_before(self, good: int) -> None:
+        crashes = [failed("r2", good + n, "crashed", "it aborted") for n in range(2)]
+        seen = run(
+            [case("r1", "old"), case("r2", "new")], rounds("r1", [10] * 9), rounds("r2", [10] * good), crashes
+        )
+        assert self.result(seen, "decode_tps < -3%") == [
+            (Result.FAILED, "r2 failed to measure: crashed: it aborted")
+        ]
+
+    def test_one_that_crashed_once_and_went_on_is_judged(self) -> None:
+        seen = run(
+            [case("r1", "old"), case("r2", "new")],
+            rounds("r1", [10] * 9),
+            [failed("r2", 0, "crashed", "it aborted"), *rounds("r2", [10] * 9)[1:]],
+        )
+        assert [found for found, _ in self.result(seen, "decode_tps < -3%")] == [Result.PASSED]
+
     def test_a_metric_that_no_row_has_is_not_passed(self) -> None:
         assert self.result(two(1.0), "pp_tps < -3%") == [(Result.UNDECIDED, "no two rows have this metric")]
 

@@ -37,7 +37,7 @@ class Value(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
-    """Two rows: what they are, what differs, every comparison, or the failure of one."""
+    """Two rows: what they are, what differs, every comparison, or the failure of one that did not last."""
 
     base: str
     candidate: str

@@ -118,12 +118,14 @@ def _centre(logs: Sequence[float], level: float) -> float:
 
 
 def _failure(row: tuple[Study, Case]) -> Failure | None:
-    """The last failure of a row without figures."""
+    """The last failure of a row without figures, or of one that its run gave up while it went on."""
     study, case = row
-    if study.has_figures(case):
+    mine = study.workers[case.id]
+    failures = [worker.failure for worker in mine if worker.failure is not None]
+    if not failures:
         return None
-    failures = [worker.failure for worker in study.workers[case.id] if worker.failure is not None]
-    return failures[-1] if failures else None
+    given_up = mine[-1].failure is not None and mine[-1].round < max(w.round for w in study.run.workers)
+    return failures[-1] if given_up or not study.has_figures(case) else None
 
 
 def _row_notices(row: tuple[Study, Case]) -> list[str]:

@@ -18,9 +18,12 @@ def outcomes(conditions: Sequence[Condition], pairs: Sequence[Pair], agreed: Ter
 
 
 def _outcomes(asked: Condition, pair: Pair, agreed: Terms) -> list[Outcome]:
-    """A condition on a pair: on its comparison, or on the failure that stands in its place."""
+    """A condition on a pair: on its comparison, or on the failure that stands in its place.
+
+    A candidate that its run gave up does not pass by what it measured before.
+    """
     found = next((c for c in pair.comparisons if c.metric == asked.metric), None)
-    if found is not None:
+    if found is not None and (pair.candidate_failure is None or pair.base_failure is not None):
         return [outcome(asked, found, agreed)]
     if pair.comparisons and pair.comparisons[0].verdict is Verdict.NOT_COMPARABLE:
         return [_bare(asked, pair, Result.UNDECIDED, "the rows were asked different things")]
