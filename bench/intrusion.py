@@ -1,21 +1,23 @@
 """Does edgeprof's headline stand while hogs disturb it, and are all passes marked that they disturbed?
 
-Pairs: edgeprof and `llama-bench -r 5` each once on the quiet machine and once under the trace of hogs, in an order
-drawn anew. The machine drifts, so one quiet run against one traced run would show nothing: ratios are formed inside
-pairs. Both tools meet the same part of the trace, and the pairs together meet all of it.
+One build is measured twice, once on the quiet machine and once while a committed trace of hogs is played; beside it
+`llama-bench -r 5`, in the same way. The machine drifts by more than the 2% in question, so quiet and disturbed
+alternate: for edgeprof from worker to worker, as two cases of one run with all its rules; for llama-bench, which has no
+rules, from run to run. The time of the trace goes on only while it is played, and both begin at its first second.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import math
 import random
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
-from functools import partial
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import fmean
 
@@ -24,166 +26,248 @@ import msgspec
 from bench.demo_models import demo_models
 from bench.hogs import TRACE, playing, read_log, read_trace
 from bench.llama_bench_build import environment, llama_bench
-from bench.pairs import MOST_FOREIGN, Ratio, ratio, watched
+from bench.pairs import MOST_FOREIGN, ratio, watched
 from bench.truth import LONG_S, Truth, truths
 from profiler import runfile
+from profiler.analyse.metrics import judged_metrics
 from profiler.analyse.report import report
+from profiler.analyse.statistics import FEWEST_FOR_SIGNED_RANK
+from profiler.analyse.study import Study
+from profiler.cli.judging import judges
 from profiler.host.counters import wait_until_quiet
+from profiler.measure.request import Request
+from profiler.measure.session import Session
+from profiler.measure.start import Prepared, prepare
+from profiler.runfile import Case, Run, Worker
 
-PAIRS = 10
-PROCESSES, REPETITIONS = 6, 5
+ROUNDS, THEIRS, PASSES, REPETITIONS = 60, 12, 3, 5
 TOKENS = 128
 WITHIN = 0.02
 MOST_TRIES = 3
-LOG = "hogs.jsonl"
+QUIET, HOGGED = "quiet", "hogged"
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
-    """Tokens per second as a tool prints them, and how far it says they may be off: a standard deviation of
-    repetitions (llama-bench), half the width of an interval (edgeprof); of edgeprof its passes as well."""
+    """Tokens per second, and how far a tool says they may be off: half its 95% interval (edgeprof), or the standard
+    deviation of its repetitions (llama-bench)."""
 
     tokens_per_s: float
     spread: float
-    passes: list[Truth] = []
+
+    def __str__(self) -> str:
+        return f"{self.tokens_per_s:.1f} ± {self.spread:.1f}"
 
 
-class Pair(msgspec.Struct, frozen=True, kw_only=True):
-    """One tool, quiet and under the trace."""
+class Compared(msgspec.Struct, frozen=True, kw_only=True):
+    """What a tool says of both conditions, and for each round the log of its ratio, hogged over quiet."""
 
     quiet: Figure
-    traced: Figure
+    hogged: Figure
+    logs: list[float]
 
     @property
-    def log_ratio(self) -> float:
-        """The log of traced over quiet."""
-        return math.log(self.traced.tokens_per_s / self.quiet.tokens_per_s)
+    def ratio(self) -> float:
+        """Of the two figures."""
+        return self.hogged.tokens_per_s / self.quiet.tokens_per_s
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """The 95% interval of the ratio over rounds; None where they are too few."""
+        if len(self.logs) < FEWEST_FOR_SIGNED_RANK:
+            return None
+        found = ratio(self.logs)
+        return found.low, found.high
 
 
-Tool = Callable[[Path], Figure]
-"""Measures once, with its files in a new folder, in which the hogs, if there are any, keep their log."""
+class Hogs:
+    """A trace that is played now and then: each time it goes on where it was stopped."""
+
+    def __init__(self, trace: Path, log: Path) -> None:
+        self._trace, self._log = trace, log
+        self._played_s = 0.0
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Play on while the body runs."""
+        with playing(self._trace, self._log, self._played_s):
+            began = time.monotonic()
+            yield
+            self._played_s += time.monotonic() - began
 
 
-def edgeprof(model: Path, threads: int) -> Tool:
-    """A run of six processes: the figure of its report."""
-    words = [str(model), "-w", f"tg{TOKENS}", "-t", str(threads), "--processes", str(PROCESSES)]
+class Conductor:
+    """The listener of the run: lets the hogs go to work before each worker of the hogged case, its wait for a quiet
+    start included, and stops them after it."""
 
-    def measure(folder: Path) -> Figure:
-        path = folder / "run.jsonl"
-        command = [sys.executable, "-m", "profiler", "run", *words, "-o", str(path)]
-        subprocess.run(command, check=True, capture_output=True)
-        run = runfile.read(path)
-        found = report(run).rows[0].metrics["tg_tps"]
-        assert found.value, found.reason
-        spread = ((found.high or math.inf) - (found.low or 0)) / 2
-        return Figure(tokens_per_s=found.value, spread=spread, passes=truths(run, read_log(folder / LOG)))
+    def __init__(self, hogs: Hogs) -> None:
+        self._hogs, self._stack = hogs, contextlib.ExitStack()
 
-    return measure
+    def visiting(self, case: Case, round_number: int, attempt: int) -> None:  # noqa: ARG002
+        """Hogs on, if this is the case they are for."""
+        if case.build == HOGGED:
+            self._stack.enter_context(self._hogs.at_work())
+
+    def progress(self, pass_number: int, tokens: int) -> None:
+        """Nothing to do."""
+
+    def visited(self, worker: Worker) -> None:
+        """Hogs off."""
+        self._stack.close()
+        where = f"round {worker.round + 1}, attempt {worker.attempt + 1}"
+        print(f"edgeprof, {where}: case {worker.case} measured", file=sys.stderr, flush=True)
 
 
-def theirs(model: Path, threads: int) -> Tool:
-    """`llama-bench -r 5`: mean and standard deviation as it prints them."""
+def prepared(model: Path, threads: int, rounds: int, folder: Path) -> Prepared:
+    """A run over the model under two names, with the defaults of the command."""
+    links = [folder / f"{name}.gguf" for name in (QUIET, HOGGED)]
+    for link in links:
+        link.symlink_to(model.resolve())
+    request = Request(
+        builds=[str(link) for link in links],
+        workloads=[f"tg{TOKENS}"],
+        prompt=None,
+        output_tokens=None,
+        engines=[],
+        settings={"threads": [str(threads)]},
+        device="this",
+        target="cpu",
+        within=WITHIN,
+        until_decided=False,
+        max_time_s=None,
+        rounds=rounds,
+        passes=PASSES,
+        more_passes=False,
+        seed=1,
+        stall_s=300.0,
+        settle_s=10.0,
+        cold=False,
+        sustained_s=0.0,
+        force=False,
+    )
+    return prepare(request)
+
+
+def measured(ready: Prepared, trace: Path, folder: Path) -> tuple[Run, Path]:
+    """The run, and the log of the hogs."""
+    path, log = folder / "run.jsonl", folder / "hogs.jsonl"
+    plan = ready.header.plan
+    with path.open("xb", buffering=0) as file:
+        runfile.append(file, ready.header)
+        conductor = Conductor(Hogs(trace, log))
+        Session(plan, ready.paths, file, judges(ready.header), conductor).go()
+    return runfile.read(path), log
+
+
+def ours(run: Run) -> Compared:
+    """The headlines of both cases as the report has them, and the logs of their ratios inside rounds."""
+    study = Study(run)
+    (metric,) = (one for one in judged_metrics("raw") if one.name == "tg_tps")
+    logs = {case.build: study.logs(metric, case) for case in run.header.plan.cases}
+    both = sorted(logs[QUIET].keys() & logs[HOGGED].keys())
+    shown = {row.build: row.metrics[metric.name] for row in report(run).rows}
+    return Compared(
+        quiet=_headline(shown[QUIET].value, shown[QUIET].low, shown[QUIET].high),
+        hogged=_headline(shown[HOGGED].value, shown[HOGGED].low, shown[HOGGED].high),
+        logs=[logs[HOGGED][number] - logs[QUIET][number] for number in both],
+    )
+
+
+def _headline(value: float | None, low: float | None, high: float | None) -> Figure:
+    assert value is not None, "edgeprof has a figure of both conditions"
+    return Figure(tokens_per_s=value, spread=((high or math.inf) - (low or 0.0)) / 2)
+
+
+def theirs(model: Path, threads: int, hogs: Hogs, rounds: int) -> Compared:
+    """`llama-bench -r 5`, alternately in both conditions: the means of what it prints."""
+    draw, seen = random.Random(1), {QUIET: list[Figure](), HOGGED: list[Figure]()}
+    command = llama_bench_command(model, threads)
+    for number in range(rounds):
+        for name in draw.sample([QUIET, HOGGED], 2):
+            seen[name].append(_quiet(command) if name == QUIET else _hogged(command, hogs))
+            print(f"llama-bench, round {number + 1}: {name} {seen[name][-1]}", file=sys.stderr, flush=True)
+    pairs = zip(seen[QUIET], seen[HOGGED], strict=True)
+    return Compared(
+        quiet=_mean(seen[QUIET]),
+        hogged=_mean(seen[HOGGED]),
+        logs=[math.log(hogged.tokens_per_s / quiet.tokens_per_s) for quiet, hogged in pairs],
+    )
+
+
+def llama_bench_command(model: Path, threads: int) -> list[str]:
+    """The words of the command."""
     asked = ["-p", 0, "-n", TOKENS, "-t", threads, "-r", REPETITIONS, "-ngl", 0, "-o", "json"]
-    command = [str(word) for word in (llama_bench(), "-m", model, *asked)]
-
-    def measure(_: Path) -> Figure:
-        output = subprocess.run(command, env=environment(), check=True, capture_output=True).stdout
-        (found,) = json.loads(output)
-        return Figure(tokens_per_s=found["avg_ts"], spread=found["stddev_ts"])
-
-    return measure
+    return [str(word) for word in (llama_bench(), "-m", model, *asked)]
 
 
-def pair(tool: Tool, trace: Path, offset_s: float, draw: random.Random) -> Pair:
-    """Quiet and traced, next to each other in time, in drawn order."""
-    found: dict[str, Figure] = {}
-    names = ["quiet", "traced"]
-    draw.shuffle(names)
-    for name in names:
-        found[name] = quiet(tool) if name == "quiet" else traced(tool, trace, offset_s)
-    return Pair(**found)
+def _once(command: Sequence[str]) -> Figure:
+    """Mean and standard deviation as llama-bench prints them."""
+    output = subprocess.run(command, env=environment(), check=True, capture_output=True).stdout
+    (found,) = json.loads(output)
+    return Figure(tokens_per_s=found["avg_ts"], spread=found["stddev_ts"])
 
 
-def quiet(tool: Tool) -> Figure:
-    """What a tool says on the quiet machine; asked again, at most twice, where others disturbed it."""
+def _quiet(command: Sequence[str]) -> Figure:
+    """Once on the quiet machine; again, at most twice, where others disturbed it."""
     for _ in range(MOST_TRIES):
         wait_until_quiet()
-        with tempfile.TemporaryDirectory() as folder:
-            figure, share = watched(partial(tool, Path(folder)))
+        figure, share = watched(lambda: _once(command))
         if share is None or share <= MOST_FOREIGN:
             return figure
-    print(f"others disturbed a quiet run (they used {share:.0%}); it counts nevertheless", file=sys.stderr)
+    print(f"others used {share:.0%} of a quiet run of llama-bench; it counts nevertheless", file=sys.stderr)
     return figure
 
 
-def traced(tool: Tool, trace: Path, offset_s: float) -> Figure:
-    """What a tool says while the trace is played from `offset_s` on. It begins on a quiet machine."""
+def _hogged(command: Sequence[str], hogs: Hogs) -> Figure:
     wait_until_quiet()
-    with tempfile.TemporaryDirectory() as folder, playing(trace, Path(folder) / LOG, offset_s):
-        return tool(Path(folder))
+    with hogs.at_work():
+        return _once(command)
 
 
-def measure(tools: dict[str, Tool], pairs: int, trace: Path) -> dict[str, list[Pair]]:
-    """All pairs. Each begins at another second of the trace, spread evenly over its period."""
-    period_s = read_trace(trace).period_s
-    draw, names = random.Random(1), list(tools)
-    found: dict[str, list[Pair]] = {name: [] for name in tools}
-    for number in range(pairs):
-        draw.shuffle(names)
-        for name in names:
-            one = pair(tools[name], trace, period_s * number / pairs, draw)
-            found[name].append(one)
-            speeds = f"quiet {one.quiet.tokens_per_s:.1f}, under hogs {one.traced.tokens_per_s:.1f} tok/s"
-            print(f"pair {number + 1} of {pairs}, {name}: {speeds}", file=sys.stderr, flush=True)
-    return found
+def _mean(figures: Sequence[Figure]) -> Figure:
+    return Figure(
+        tokens_per_s=fmean(one.tokens_per_s for one in figures), spread=fmean(one.spread for one in figures)
+    )
 
 
-def figures(found: dict[str, list[Pair]]) -> list[str]:
-    """One row for each tool: mean figures with mean spreads, the ratio with its interval, the extreme pairs."""
+def figures(found: dict[str, Compared]) -> list[str]:
+    """One row for each tool: its figures, their ratio with its interval, the extreme rounds."""
     lines = [
-        "| Tool | quiet, tok/s | under hogs, tok/s | under hogs / quiet | single pairs |",
-        "| --- | ---: | ---: | --- | --- |",
+        "| Tool | quiet, tok/s | under hogs, tok/s | ratio | 95% interval | single rounds |",
+        "| --- | ---: | ---: | ---: | --- | --- |",
     ]
-    for name, pairs in found.items():
-        ratios = sorted(math.exp(one.log_ratio) for one in pairs)
-        cells = [_mean([one.quiet for one in pairs]), _mean([one.traced for one in pairs])]
-        cells += [str(_ratio(pairs)), f"{ratios[0]:.3f} to {ratios[-1]:.3f}"]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+    for name, one in found.items():
+        bounds = "{:.3f} to {:.3f}".format(*one.bounds) if one.bounds else "too few rounds"
+        single = f"{math.exp(min(one.logs)):.3f} to {math.exp(max(one.logs)):.3f}"
+        lines.append(f"| {name} | {one.quiet} | {one.hogged} | {one.ratio:.3f} | {bounds} | {single} |")
     return lines
 
 
-def _mean(figures: Sequence[Figure]) -> str:
-    return f"{fmean(f.tokens_per_s for f in figures):.1f} ± {fmean(f.spread for f in figures):.1f}"
+def verdict(found: Compared) -> str:
+    """Whether edgeprof's figure under hogs is the quiet one within 2%, and whether that is beyond doubt."""
+    stands = "within" if abs(found.ratio - 1) <= WITHIN else "NOT within"
+    sure = found.bounds is not None and all(abs(bound - 1) <= WITHIN for bound in found.bounds)
+    interval = "lies" if sure else "does not lie"
+    return (
+        f"edgeprof's headline under hogs is {stands} {WITHIN:.0%} of the quiet one; "
+        f"the interval of their ratio {interval} inside"
+    )
 
 
-def _ratio(pairs: Sequence[Pair]) -> Ratio:
-    return ratio([one.log_ratio for one in pairs])
-
-
-def verdict(pairs: Sequence[Pair]) -> str:
-    """Whether edgeprof's figure under hogs is the quiet one, within 2%."""
-    found = _ratio(pairs)
-    figure = "within" if abs(found.value - 1) <= WITHIN else "NOT within"
-    inside = found.low >= 1 - WITHIN and found.high <= 1 + WITHIN
-    bounds = "inside" if inside else "NOT inside"
-    return f"edgeprof's figure under hogs is {figure} 2% of the quiet one; the interval of their ratio is {bounds}"
-
-
-def marks(pairs: Sequence[Pair]) -> list[str]:
+def marks(quiet: Sequence[Truth], hogged: Sequence[Truth]) -> list[str]:
     """How the marks agree with what the hogs say they did, and every long disturbed pass without a mark."""
-    every = [done for one in pairs for done in one.traced.passes]
-    lines = ["| Passes of edgeprof under hogs | marked | not marked |", "| --- | ---: | ---: |"]
+    lines = ["| Passes of edgeprof | marked | not marked |", "| --- | ---: | ---: |"]
     for length, long in ((f"longer than {LONG_S} s", True), ("shorter", False)):
         for words, disturbed in (("disturbed by hogs", True), ("not disturbed by hogs", False)):
-            these = [one for one in every if (one.long, one.disturbed) == (long, disturbed)]
-            lines.append(f"| {length}, {words} | {_marked(these)} | {len(these) - _marked(these)} |")
-    still = [done for one in pairs for done in one.quiet.passes]
-    lines.append(f"| on the quiet machine | {_marked(still)} | {len(still) - _marked(still)} |")
-    missed = [one for one in every if one.long and one.disturbed and not one.marked]
-    return [*lines, "", f"long, disturbed, not marked: {len(missed)}", *map(_told, missed)]
+            these = [one for one in hogged if (one.long, one.disturbed) == (long, disturbed)]
+            lines.append(f"| under hogs, {length}, {words} | {_counted(these)} |")
+    lines.append(f"| on the quiet machine | {_counted(quiet)} |")
+    missed = [one for one in hogged if one.long and one.disturbed and not one.marked]
+    return [*lines, "", f"longer than {LONG_S} s, disturbed, not marked: {len(missed)}", *map(_told, missed)]
 
 
-def _marked(passes: Sequence[Truth]) -> int:
-    return sum(one.marked for one in passes)
+def _counted(passes: Sequence[Truth]) -> str:
+    marked = sum(one.marked for one in passes)
+    return f"{marked} | {len(passes) - marked}"
 
 
 def _told(one: Truth) -> str:
@@ -195,23 +279,26 @@ def _told(one: Truth) -> str:
 
 
 def main() -> None:
-    """Measure all pairs and print both tables."""
+    """Measure both tools and print both tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, default=demo_models()[1])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--trace", type=Path, default=TRACE)
-    parser.add_argument("--pairs", type=int, default=PAIRS, help="at least 2; about 80 s each")
+    parser.add_argument("--pairs", type=int, default=ROUNDS, help="rounds of edgeprof; about 10 s each")
+    parser.add_argument("--theirs", type=int, default=THEIRS, help="rounds of llama-bench; about 15 s each")
     asked = parser.parse_args()
-    trace = read_trace(asked.trace)
-    ours, other = f"edgeprof, {PROCESSES} processes", f"llama-bench -r {REPETITIONS}"
-    tools = {
-        ours: edgeprof(asked.model, asked.threads),
-        other: theirs(asked.model, asked.threads),
-    }
-    found = measure(tools, max(2, asked.pairs), asked.trace)
-    busy = f"hogs busy {trace.disturbed_share:.0%} of the time"
-    print(f"{asked.model.name}, tg{TOKENS}, {asked.threads} threads; {busy}; ± as each tool prints it\n")
-    print("\n".join([*figures(found), "", verdict(found[ours]), "", *marks(found[ours])]))
+    busy, begun = f"hogs busy {read_trace(asked.trace).disturbed_share:.0%} of the time", time.monotonic()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        ready = prepared(asked.model, asked.threads, asked.pairs, folder)
+        run, log = measured(ready, asked.trace, folder)
+        mine = truths(run, read_log(log))
+        bench = theirs(asked.model, asked.threads, Hogs(asked.trace, folder / "theirs.jsonl"), asked.theirs)
+    found = {f"edgeprof, {asked.pairs} processes": ours(run), f"llama-bench -r {REPETITIONS}": bench}
+    minutes = f"{asked.pairs} and {asked.theirs} rounds, {(time.monotonic() - begun) / 60:.0f} min"
+    print(f"{asked.model.name}, tg{TOKENS}, {asked.threads} threads; {busy}; {minutes}\n")
+    quiet, hogged = ([one for one in mine if one.build == build] for build in (QUIET, HOGGED))
+    print("\n".join([*figures(found), "", verdict(ours(run)), "", *marks(quiet, hogged)]))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ LONG_S = 0.5
 class Truth(msgspec.Struct, frozen=True, kw_only=True):
     """One finished pass: its length, the hogs' share of all cores in it, what the kernel's counters say, the mark."""
 
+    build: str
     round: int
     number: int
     took_s: float
@@ -55,14 +56,18 @@ def cpu_inside(slices: Iterable[Slice], began_ns: int, ended_ns: int) -> float:
 def truths(run: Run, slices: Sequence[Slice]) -> list[Truth]:
     """Every finished pass of a run, counted or excluded, the warm-ups left out."""
     available = cores(run.header)
+    builds = {case.id: case.build for case in run.header.plan.cases}
     return [
-        _truth(worker, done, slices, available) for worker in run.workers for done in counted(worker.passes)
+        _truth(builds[worker.case], worker, done, slices, available)
+        for worker in run.workers
+        for done in counted(worker.passes)
     ]
 
 
-def _truth(worker: Worker, done: Pass, slices: Sequence[Slice], cores: int) -> Truth:
+def _truth(build: str, worker: Worker, done: Pass, slices: Sequence[Slice], cores: int) -> Truth:
     began_ns, ended_ns = span(worker, done)
     return Truth(
+        build=build,
         round=worker.round,
         number=done.number,
         took_s=(ended_ns - began_ns) / 1e9,

@@ -2,46 +2,81 @@
 
 from __future__ import annotations
 
+import math
+import time
+from pathlib import Path
+
 import pytest
 
-from bench.intrusion import Figure, Pair, figures, marks, verdict
+from bench.hogs import read_log
+from bench.intrusion import Compared, Figure, Hogs, figures, marks, verdict
 from bench.intrusion_limits import FOREIGN, Seen, limits, seen, slowness
 from bench.truth import Truth
 from tests.run_builder import case, counters, run, text_pass, warm_up, worker
 
 
-def pair(quiet: float, traced: float, *passes: Truth) -> Pair:
-    return Pair(
-        quiet=Figure(tokens_per_s=quiet, spread=quiet / 50),
-        traced=Figure(tokens_per_s=traced, spread=traced / 20, passes=list(passes)),
+def compared(quiet: float, hogged: float, *ratios: float) -> Compared:
+    return Compared(
+        quiet=Figure(tokens_per_s=quiet, spread=2.0),
+        hogged=Figure(tokens_per_s=hogged, spread=4.5),
+        logs=[math.log(ratio) for ratio in ratios],
     )
 
 
 def done(took_s: float, hogs_share: float, *, marked: bool) -> Truth:
-    return Truth(round=2, number=1, took_s=took_s, hogs_share=hogs_share, foreign_share=0.04, marked=marked)
+    return Truth(
+        build="hogged",
+        round=2,
+        number=1,
+        took_s=took_s,
+        hogs_share=hogs_share,
+        foreign_share=0.04,
+        marked=marked,
+    )
 
 
-def test_each_tool_is_judged_by_ratios_inside_pairs() -> None:
-    """Every pair loses a tenth, however the machine drifts between them."""
-    drifting = [pair(quiet, quiet * 0.9) for quiet in (100, 120, 80, 100, 110, 90)]
-    assert figures({"a tool": drifting})[2:] == [
-        "| a tool | 100.0 ± 2.0 | 90.0 ± 4.5 | 0.9000 (0.9000 to 0.9000, 6 rounds) | 0.900 to 0.900 |"
+def test_each_tool_has_its_figures_and_the_interval_of_their_ratio_over_rounds() -> None:
+    assert figures({"a tool": compared(100, 90, 0.8, *[0.9] * 6, 1.0)})[2:] == [
+        "| a tool | 100.0 ± 2.0 | 90.0 ± 4.5 | 0.900 | 0.849 to 0.949 | 0.800 to 1.000 |"
     ]
-    assert "is NOT within 2%" in verdict(drifting)
+
+
+def test_five_rounds_give_no_interval() -> None:
+    assert figures({"a tool": compared(100, 90, *[0.9] * 5)})[2:] == [
+        "| a tool | 100.0 ± 2.0 | 90.0 ± 4.5 | 0.900 | too few rounds | 0.900 to 0.900 |"
+    ]
 
 
 @pytest.mark.parametrize(
-    ("traced", "words"),
+    ("found", "stands", "sure"),
     [
-        ([99, 99, 100, 100, 101, 101], ("is within 2%", "is inside")),
-        ([95, 95, 100, 100, 105, 105], ("is within 2%", "is NOT inside")),
+        (compared(100, 99, *[0.99] * 6), True, True),
+        (compared(100, 99, 0.9, *[0.99] * 4, 1.1), True, False),
+        (compared(100, 99, *[0.99] * 5), True, False),
+        (compared(100, 90, *[0.9] * 6), False, False),
     ],
+    ids=["stands", "in doubt", "too few rounds", "fell"],
 )
-def test_a_ratio_near_one_is_not_enough_its_interval_counts(
-    traced: list[float], words: tuple[str, str]
-) -> None:
-    said = verdict([pair(100, speed) for speed in traced])
-    assert all(word in said for word in words)
+def test_the_headline_stands_within_two_hundredths(found: Compared, stands: bool, sure: bool) -> None:
+    said = verdict(found)
+    assert ("is within 2%" if stands else "is NOT within 2%") in said
+    assert ("lies inside" if sure else "does not lie inside") in said
+
+
+def test_the_time_of_the_trace_goes_on_only_while_it_is_played(tmp_path: Path) -> None:
+    """A spell at 0.2 s of the trace, the rest of which is left for the second time."""
+    trace, log = tmp_path / "trace.toml", tmp_path / "hogs.jsonl"
+    trace.write_text("period_s = 60\n[[hog]]\nstart_s = 0.2\nseconds = 0.6\ncores = 1\n")
+    hogs = Hogs(trace, log)
+    with hogs.at_work():
+        time.sleep(0.4)
+    first = read_log(log)
+    with hogs.at_work():
+        again_ns = time.time_ns()
+        time.sleep(0.8)
+    rest = read_log(log)[len(first) :]
+    assert rest[0].began_ns - again_ns < 200_000_000, "the spell had begun before"
+    assert rest[-1].ended_ns - rest[0].began_ns < 590_000_000, "and was not begun anew"
 
 
 def test_marks_are_counted_beside_the_truth_and_misses_are_told() -> None:
@@ -52,14 +87,14 @@ def test_marks_are_counted_beside_the_truth_and_misses_are_told() -> None:
         done(0.8, 0.00, marked=True),
         done(0.4, 0.30, marked=False),
     ]
-    assert marks([pair(100, 100, *passes)])[2:] == [
-        "| longer than 0.5 s, disturbed by hogs | 1 | 1 |",
-        "| longer than 0.5 s, not disturbed by hogs | 1 | 1 |",
-        "| shorter, disturbed by hogs | 0 | 1 |",
-        "| shorter, not disturbed by hogs | 0 | 0 |",
+    assert marks([], passes)[2:] == [
+        "| under hogs, longer than 0.5 s, disturbed by hogs | 1 | 1 |",
+        "| under hogs, longer than 0.5 s, not disturbed by hogs | 1 | 1 |",
+        "| under hogs, shorter, disturbed by hogs | 0 | 1 |",
+        "| under hogs, shorter, not disturbed by hogs | 0 | 0 |",
         "| on the quiet machine | 0 | 0 |",
         "",
-        "long, disturbed, not marked: 1",
+        "longer than 0.5 s, disturbed, not marked: 1",
         "round 2, pass 1, 0.80 s: hogs used 6.0% of all cores, the kernel says 4.0%",
     ]
 
