@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from random import Random
 from statistics import NormalDist, fmean, stdev
 from typing import Any
 
@@ -21,7 +22,7 @@ from profiler.analyse.statistics import t_quantile, welch_interval
 from profiler.analyse.study import Study
 from profiler.analyse.verdict import Verdict
 from profiler.runfile import Case, Run
-from tests.run_builder import MIB, build, case, memory, rounds, run
+from tests.run_builder import BOARD, MIB, build, case, memory, rounds, run
 
 NOISE = [0.00, 0.01, -0.02, 0.03, -0.01, 0.02, -0.03, 0.00]
 DRIFT = [10, 11, 13, 17, 14, 12, 20, 15]
@@ -73,18 +74,26 @@ class TestWelch:
 
 class TestIntervals:
     def test_without_an_anchor_the_session_is_allowed_for(self) -> None:
-        """Equal values on both sides: what is left is the spread from session to session."""
+        """Equal values on both sides: what is left is the spread of a difference of two sessions."""
         found = unanchored([0.0] * 8, [0.0] * 8, 0.95)
         assert found is not None
-        edge = NormalDist().inv_cdf(0.975) * SESSION_SD
+        edge = NormalDist().inv_cdf(0.975) * math.sqrt(2) * SESSION_SD
         assert (found.low, found.high) == pytest.approx((-edge, edge))
-        assert math.exp(edge) == pytest.approx(1.33, abs=0.005)
+        assert math.exp(edge) == pytest.approx(1.49, abs=0.005)
+
+    def test_it_holds_for_two_sessions_that_each_move_by_what_a_session_moves(self) -> None:
+        """4,000 pairs of sessions without any other noise: 95%, give or take three times 0.34."""
+        draw = Random(1)
+        moved = [draw.gauss(0, SESSION_SD) - draw.gauss(0, SESSION_SD) for _ in range(4000)]
+        found = unanchored([0.0] * 8, [0.0] * 8, 0.95)
+        assert found is not None
+        assert sum(found.low <= one <= found.high for one in moved) / 4000 == pytest.approx(0.95, abs=0.011)
 
     def test_the_allowance_adds_to_the_squares(self) -> None:
         bare, allowed = welch_interval(NOISE, NOISE, 0.9), unanchored(NOISE, NOISE, 0.9)
         assert bare is not None
         assert allowed is not None
-        squared = bare.high**2 + (NormalDist().inv_cdf(0.95) * SESSION_SD) ** 2
+        squared = bare.high**2 + 2 * (NormalDist().inv_cdf(0.95) * SESSION_SD) ** 2
         assert allowed.high == pytest.approx(math.sqrt(squared))
 
     def test_of_one_process_there_is_none(self) -> None:
@@ -145,6 +154,7 @@ class TestUnanchored:
         ours, theirs = Study(base), Study(candidate)
         agreed = terms([ours, theirs], 1)
         found = compare_runs(METRICS["peak_rss_bytes"], first_row(ours), first_row(theirs), None, agreed, [])
+        assert found.pairs == 0
         assert (found.low, found.high) == pytest.approx((103 * MIB / (100 * MIB),) * 2)
         assert found.verdict is Verdict.WORSE
 
@@ -217,6 +227,10 @@ class TestCommonAnchor:
     def test_one_that_was_not_measured_ties_nothing(self) -> None:
         assert not self.anchors(session([10], [10]), session([10], []))
         assert not self.anchors(session([10], [10]), session([10]))
+
+    def test_of_another_device_it_ties_nothing(self) -> None:
+        other = msgspec.structs.replace(BOARD, cpu="Cortex-A72")
+        assert not self.anchors(session([10], [10]), session([10], [10], device=other))
 
     @pytest.mark.parametrize("changed", [{"engine": "ort"}, {"settings": {"threads": 1}}, {"target": "gpu"}])
     def test_engine_target_and_settings_are_the_same(self, changed: dict[str, object]) -> None:

@@ -52,6 +52,15 @@ class TestFigures:
         assert (figure.low, figure.high) == pytest.approx((value, value))
         assert (figure.processes, figure.unit) == (8, "ms")
 
+    def test_parts_whose_sum_no_number_holds_give_no_start(self) -> None:
+        """A run file may claim any number of milliseconds."""
+        claimed = [
+            msgspec.structs.replace(one, import_ms=1.7e308, load_ms=1.7e308) for one in starts([True] * 2)
+        ]
+        metrics = report(cold(claimed)).rows[0].metrics
+        assert metrics["cold_load_ms"].value == pytest.approx(1.7e308)
+        assert metrics["cold_start_ms"].value is None
+
     def test_starts_that_were_not_cold_are_left_out(self) -> None:
         row = report(cold(starts([True, False, True, True, True, True, True, True]))).rows[0]
         assert row.metrics["cold_load_ms"].processes == 7

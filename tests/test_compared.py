@@ -14,8 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from profiler.analyse.compared import ANCHORED, NO_ANCHOR, OTHER_DEVICE, Compared, compare_files
+from profiler.analyse.compared import Compared
+from profiler.analyse.comparing import compare_files
 from profiler.analyse.gate import Condition, Result
+from profiler.analyse.matches import NO_ANCHOR, OTHER_DEVICE
 from profiler.analyse.report import report
 from profiler.analyse.verdict import Verdict
 from profiler.cli.values import condition
@@ -164,6 +166,24 @@ class TestGate:
             ("decode_tps < -3%", "r2"), ("tg_tps < -3%", "r4"),
         ]  # fmt: skip
 
+    @pytest.mark.parametrize("good", [2, 6])
+    def test_a_candidate_that_was_given_up_does_not_pass_by_what_it_measured_before(self, good: int) -> None:
+        crashes = [failed("r2", good + n, "crashed", "it aborted") for n in range(2)]
+        seen = run(
+            [case("r1", "old"), case("r2", "new")], rounds("r1", [10] * 9), rounds("r2", [10] * good), crashes
+        )
+        assert self.result(seen, "decode_tps < -3%") == [
+            (Result.FAILED, "r2 failed to measure: crashed: it aborted")
+        ]
+
+    def test_one_that_crashed_once_and_went_on_is_judged(self) -> None:
+        seen = run(
+            [case("r1", "old"), case("r2", "new")],
+            rounds("r1", [10] * 9),
+            [failed("r2", 0, "crashed", "it aborted"), *rounds("r2", [10] * 9)[1:]],
+        )
+        assert [found for found, _ in self.result(seen, "decode_tps < -3%")] == [Result.PASSED]
+
     def test_a_metric_that_no_row_has_is_not_passed(self) -> None:
         assert self.result(two(1.0), "pp_tps < -3%") == [(Result.UNDECIDED, "no two rows have this metric")]
 
@@ -188,7 +208,7 @@ class TestTwoRuns:
             assert "14.5%" in words
             assert "b.jsonl" in words
 
-    def test_on_different_devices_it_says_that_an_anchor_is_no_help(self) -> None:
+    def test_on_different_devices_an_anchor_is_no_help_and_not_used(self) -> None:
         other = msgspec.structs.replace(BOARD, id="pi")
         cases = [case("r1", "m"), case("r2", "old")]
         ours, theirs = (
@@ -196,8 +216,9 @@ class TestTwoRuns:
             for device in (BOARD, other)
         )
         found = compare_files(ours, theirs)
-        assert found.notes == [ANCHORED, OTHER_DEVICE]
-        assert found.pairs[0].design == "anchored"
+        assert found.notes == [OTHER_DEVICE]
+        assert found.pairs[0].design == "unanchored"
+        assert {item.verdict for item in found.pairs[0].comparisons} == {Verdict.UNDECIDED}
         assert "device: board -> pi" in found.pairs[0].differs
 
     def test_what_would_decide_is_one_run_of_both(self) -> None:

@@ -13,7 +13,7 @@ from profiler.analyse.differences import ENVIRONMENT, LONGEST, MOST_DIFFERENCES,
 from profiler.analyse.study import Study
 from profiler.host.environment import Environment
 from profiler.runfile import Case, Run
-from tests.run_builder import BOARD, QUIET_PLACE, build, case, rounds, run
+from tests.run_builder import BOARD, MIB, QUIET_PLACE, build, case, rounds, run
 from tests.test_any_run import JSON
 
 OF_THE_MOMENT = {
@@ -72,6 +72,16 @@ def test_the_device() -> None:
     assert told(one(), one(device=other)) == ["device: board -> pi", "CPU: Cortex-A76 -> Cortex-A72"]
     assert not same_device(Study(one()), Study(one(device=other)))
     assert same_device(Study(one()), Study(one()))
+
+
+@pytest.mark.parametrize(("mib", "same"), [(8000, True), (7900, True), (4000, False), (None, False)])
+def test_another_kernel_that_leaves_a_little_less_memory_is_no_other_device(
+    mib: int | None, same: bool
+) -> None:
+    before, after = (
+        one(environment={"memory_total_bytes": size}) for size in (8000 * MIB, mib and mib * MIB)
+    )
+    assert same_device(Study(before), Study(after)) is same
 
 
 def test_a_build_of_one_name_with_other_content() -> None:

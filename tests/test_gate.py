@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profiler.analyse.comparison import Comparison, Terms
+from profiler.analyse.comparison import NO_ROUNDS_HELP, Comparison, Terms
 from profiler.analyse.gate import Outcome, Result, outcome, overall
 from profiler.analyse.rounds_needed import rounds_needed
 from profiler.analyse.verdict import Verdict
@@ -25,9 +25,10 @@ def compared(low: float | None, high: float | None, **facts: Any) -> Comparison:
     known = {
         "ratio": None if low is None or high is None else math.sqrt(low * high),
         "provisional": low is None,
+        "verdict": Verdict.UNDECIDED,
     }
     return Comparison(metric="decode_tps", base="r1", candidate="r2", low=low, high=high, pairs=8,
-                      verdict=Verdict.UNDECIDED, differs=[], **known | facts)  # fmt: skip
+                      differs=[], **known | facts)  # fmt: skip
 
 
 def result(text: str, low: float | None, high: float | None, **facts: Any) -> Result:
@@ -118,6 +119,13 @@ class TestRounds:
 
     def test_where_the_spread_is_not_known_the_comparison_says_why(self) -> None:
         assert self.need("decode_tps < -5%", 1.0, spread=None, rounds_reason="why") == (None, "why")
+
+    def test_also_where_the_comparison_has_its_verdict_and_the_condition_has_not(self) -> None:
+        """As between two runs without an anchor: worse, but by how much is not known."""
+        assert self.need("decode_tps < -5%", 0.96, spread=None, verdict=Verdict.WORSE) == (
+            None,
+            NO_ROUNDS_HELP,
+        )
 
     def test_none_for_what_is_decided(self) -> None:
         found = outcome(condition("decode_tps < -5%"), compared(0.8, 0.9, spread=0.1), ENDED)

@@ -10,7 +10,7 @@ import msgspec
 from rich.console import Console
 
 from profiler.analyse.report import Report, report
-from profiler.render.live import LiveView
+from profiler.render.live import LiveView, PlainView
 from profiler.runfile import Run, Worker
 from tests.hand_made import hand_made
 from tests.run_builder import build, case, rounds, run
@@ -63,3 +63,10 @@ def test_names_cannot_move_its_cursor() -> None:
     assert "\x1b[31m" not in shown
     assert "\u202e" not in shown
     assert "?[31m[red]?" in shown
+
+
+def test_nor_can_the_name_of_a_case_in_a_log() -> None:
+    log = io.StringIO()
+    (one,) = rounds("\x1b[2Jr1", [10])
+    PlainView(Console(file=log)).visited(one)
+    assert log.getvalue() == "round 1 ?[2Jr1: 4 passes, 1 s\n"

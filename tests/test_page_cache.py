@@ -152,6 +152,14 @@ def test_a_file_that_is_gone(tmp_path: Path) -> None:
     assert evict(tmp_path / "gone").reason == ("it cannot be read to be sent out (No such file or directory)")
 
 
+def test_a_file_that_shrinks_while_it_is_looked_at(build: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def shrink(file: Path, _handle: int, _size: int) -> None:
+        os.truncate(file, MIB)
+
+    monkeypatch.setattr(page_cache, "_by_cachestat", shrink)
+    assert cached_share(build) is None
+
+
 def test_a_system_without_the_call(build: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "posix_fadvise")
     assert evict(build).reason == "this system has no call that sends a file out of its cache"

@@ -202,6 +202,27 @@ def test_precision_ends_an_open_run_at_its_first_checkpoint(script: Script, tmp_
     assert (reason, len(watch.visits), asked) == ("within", 2, [2])
 
 
+def test_resumed_run_is_looked_at_with_the_rounds_of_each_look_alone(script: Script, tmp_path: Path) -> None:
+    """One that was cut after its third round is not looked at with three rounds in the place of two."""
+    bench = Bench([script("a")], tmp_path, rounds=3)
+    bench.go()
+    plan = msgspec.structs.replace(bench.plan, rounds=None, checkpoints=[2, 4], until_decided=True)
+    bench.header = msgspec.structs.replace(bench.header, plan=plan)
+    asked: list[tuple[str, int]] = []
+
+    def half_width(workers: Sequence[Worker]) -> None:
+        asked.append(("half-width", len(workers)))
+
+    def decided(workers: Sequence[Worker]) -> bool:
+        asked.append(("decided", len(workers)))
+        return len(workers) > 2
+
+    judges = Judges(half_width=half_width, decided=decided, spoiled=lambda worker: False)
+    reason, watch = bench.go(judges, earlier=bench.workers())
+    assert asked == [("half-width", 2), ("decided", 2), ("half-width", 4), ("decided", 4)]
+    assert (reason, watch.visits) == ("decided", [(3, 0, "r1")])
+
+
 SLOW = {"token_ms": 8}
 """Eight workers of a third of a second each."""
 ARGUMENTS = ("-p", "4", "-n", "10", "--passes", "2", "--processes", "4")

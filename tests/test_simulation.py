@@ -22,6 +22,7 @@ from bench.simulation import archive, recorded, tables
 from bench.simulation.figures import Cell, Looked, Outcome, first_seed, looked_on, one
 from bench.simulation.machines import MACHINES, Bursts, Drift, Machine, Moment, seen_share
 from bench.simulation.sessions import CHAT, TG, planned, simulated
+from bench.simulation.two_sessions import Judged, judged_on
 from profiler import runfile
 from profiler.analyse.contrasts import comparisons
 from profiler.analyse.report import report
@@ -206,6 +207,30 @@ class TestOtherRules:
     def test_one_case_after_the_other_where_the_machine_drifts(self) -> None:
         found = [o for machine in (FIT, STORM, LAPTOP) for o in looked(machine)]
         assert shown(found, "in_blocks") > most(len(found), ALARMS)
+
+
+@cache
+def in_two_sessions() -> list[Judged]:
+    """Equal builds on the machines that drift most."""
+    first = first_seed("tests", "two sessions")
+    return [judged_on(machine, first + k) for machine in (FIT, STORM, LAPTOP) for k in range(PAIRS)]
+
+
+class TestTwoSessions:
+    """Of one build, between which the whole machine moved."""
+
+    def test_raise_few_alarms_with_an_anchor(self) -> None:
+        found = in_two_sessions()
+        assert sum(o.anchored for o in found) <= most(len(found), 0.05)
+
+    def test_raise_hardly_any_without_one_since_that_is_allowed_for(self) -> None:
+        found = in_two_sessions()
+        assert sum(o.unanchored for o in found) <= most(len(found), 0.005)
+        assert all(o.half_width > 0.4 for o in found)
+
+    def test_raise_many_where_neither_is_done(self) -> None:
+        found = in_two_sessions()
+        assert sum(o.plain for o in found) > most(len(found), ALARMS)
 
 
 class TestTheRealRun:

@@ -132,6 +132,13 @@ class TestSettled:
         assert found.reason == "it did not settle"
         assert (found.last_third_low, found.last_third_high) == pytest.approx((80, 100))
 
+    def test_where_passes_are_long_the_last_third_is_what_reaches_into_it(self) -> None:
+        """Two passes of 45 s: none begins after the 60th second, and nobody disturbed them."""
+        found = of(course(lambda _: 22.5, seconds=90), 90)
+        assert [window.start_s for window in found.windows] == pytest.approx([0, 45])
+        assert (found.last_third, found.settled, found.ratio) == pytest.approx((100 / 22.5, 100 / 22.5, 1))
+        assert found.reason is None
+
     def test_disturbed_windows_are_marked_and_enter_nothing(self) -> None:
         """Others take a fifth of the machine for one minute in the middle, and it is three times as slow."""
 

@@ -13,6 +13,7 @@ from bench.simulation import recorded
 from bench.simulation.figures import BLOCK, Cell, Looked, Outcome, first_seed, looked_on, one
 from bench.simulation.machines import MACHINES, Machine
 from bench.simulation.sessions import CHAT, TG
+from bench.simulation.two_sessions import ROUNDS, SHIFT, judged_on
 from profiler.measure.planning import CHECKPOINTS
 
 T = TypeVar("T")
@@ -146,6 +147,26 @@ def real_run(pool: Pool, sessions: int) -> str:
     )
 
 
+def two_sessions(pool: Pool, sessions: int) -> str:
+    """How often equal builds of two sessions are called different, with an anchor and without."""
+    head = [
+        "machine",
+        "alarms with an anchor",
+        "without one",
+        "half-width without one",
+        "plain Welch interval",
+    ]
+    rows = []
+    for machine in MACHINES:
+        found = each(pool, partial(judged_on, machine), sessions, machine.name, "two sessions")
+        with_anchor = share((o.anchored for o in found), most=MOST_ALARMS)
+        without = share((o.unanchored for o in found), most=MOST_ALARMS)
+        half_width = f"{100 * median(o.half_width for o in found):.0f}%"
+        rows.append([machine.name, with_anchor, without, half_width, share(o.plain for o in found)])
+    title = f"Equal builds in two sessions of {ROUNDS} rounds, the second {100 * SHIFT - 100:.0f}% slower"
+    return _section(f"{title}, {sessions} pairs each", head, rows)
+
+
 def share(values: Iterable[bool], least: float = 0.0, most: float = 1.0) -> str:
     """A share in percent; bold where it lies outside of what is promised."""
     known = list(values)
@@ -161,5 +182,5 @@ def _section(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> 
 
 def document(pool: Pool, pairs: int, others: int) -> str:
     """All tables: `pairs` sessions of equal builds for each machine, `others` of every other kind."""
-    tables = (true_differences, fixed_rounds, all_looks, real_run)
+    tables = (true_differences, fixed_rounds, all_looks, two_sessions, real_run)
     return "\n\n".join([equal_builds(pool, pairs), *(table(pool, others) for table in tables)])

@@ -9,6 +9,7 @@ from statistics import NormalDist, fmean, variance
 from msgspec.structs import replace
 
 from profiler.analyse.comparison import Comparison, Terms, log_ratios, told
+from profiler.analyse.differences import same_device
 from profiler.analyse.metrics import Metric
 from profiler.analyse.statistics import Interval, welch_interval
 from profiler.analyse.study import Study
@@ -16,8 +17,9 @@ from profiler.analyse.verdict import Verdict, judge
 from profiler.runfile import Build, Case, Workload
 
 SESSION_SD = 0.145
-"""How far one build on one machine moves from one session to another: the robust standard deviation of the log ratio
-of two measurements 1,000 s apart (301 llama-bench processes on a virtual machine; noise study, section 1). Intervals
+"""How far one session of a build on one machine lies from what it usually is: the square root of the robust
+semivariogram at 1,000 s (301 llama-bench processes on a virtual machine; noise study, section 1). A semivariogram is
+half of the mean squared difference, so the log ratio of two sessions is spread by sqrt(2) times as much. Intervals
 that leave it out hold in 46% to 82% of pairs of sessions, not in 95% (section 8)."""
 
 AMOUNT = "B"
@@ -31,13 +33,13 @@ def unanchored(
 ) -> Interval | None:
     """The interval of candidate - base from one log for each process of two runs, widened for what lies between.
 
-    The spread between sessions is that of a difference already, so it is added once, to the squared error of
-    the two means. None while one run has fewer than two processes.
+    `session_sd` is of one session: its square is added for each of the two to the squared error of the two means.
+    None while one run has fewer than two processes.
     """
     bounds = welch_interval(base, candidate, level)
     if bounds is None:
         return None
-    allowance = NormalDist().inv_cdf((1 + level) / 2) * session_sd
+    allowance = NormalDist().inv_cdf((1 + level) / 2) * math.sqrt(2) * session_sd
     half_width = math.hypot((bounds.high - bounds.low) / 2, allowance)
     return replace(bounds, low=bounds.centre - half_width, high=bounds.centre + half_width)
 
@@ -65,14 +67,14 @@ def compare_runs(
     """
     ours, theirs = _logs(metric, base), _logs(metric, candidate)
     ratios = _to_anchors(metric, base, candidate, anchors)
-    spread = None
+    spread, pairs = None, 0
     if metric.unit == AMOUNT:
         bounds = welch_interval(ours, theirs, terms.level)
         spread = _spread(ours, theirs)
     elif ratios is not None:
         ours, theirs = ratios
         bounds = anchored(ours, theirs, terms.level)
-        spread = _spread(ours, theirs) / math.sqrt(2)
+        spread, pairs = _spread(ours, theirs) / math.sqrt(2), min(len(ours), len(theirs))
     else:
         bounds = unanchored(ours, theirs, terms.level)
     verdict = judge(bounds, at_planned_stop=terms.at_planned_stop, higher_is_better=metric.higher_is_better)
@@ -84,14 +86,19 @@ def compare_runs(
         verdict if known else Verdict.UNDECIDED,
         terms,
         alone=fmean(theirs) - fmean(ours) if ours and theirs else None,
-        pairs=min(len(ours), len(theirs)) if ratios is not None else 0,
+        pairs=pairs,
         spread=spread,
         differs=differs,
     )
 
 
 def common_anchor(base: Study, candidate: Study, workload: Workload) -> tuple[Case, Case] | None:
-    """The anchor of this workload that both runs measured: same content, engine and settings."""
+    """The anchor of this workload that both runs measured: same content, engine and settings, on one kind of machine.
+
+    Of another device it cancels nothing: how fast an anchor is there says little of how fast other builds are.
+    """
+    if not same_device(base, candidate):
+        return None
     ours, theirs = _anchors(base, workload), _anchors(candidate, workload)
     return next(((b, c) for b in ours for c in theirs if _same(base, b, candidate, c)), None)
 

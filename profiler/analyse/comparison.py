@@ -16,6 +16,7 @@ from profiler.runfile import Build, Case, Settings, Workload
 Logs = Mapping[int, float]
 
 UNFINISHED = "the run did not reach its planned stop"
+NO_ROUNDS_HELP = "rounds do not help runs that have no anchor in common; measure both in one run"
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,7 +175,7 @@ def _need(bounds: Interval | None, spread: float | None, terms: Terms) -> Need:
     if bounds is None:
         return Need(reason="fewer than two rounds have both, so their spread is not known")
     if spread is None:
-        return Need(reason="rounds do not help runs that have no anchor in common; measure both in one run")
+        return Need(reason=NO_ROUNDS_HELP)
     return rounds_needed(bounds.centre, spread, terms.fresh_level)
 
 

@@ -13,6 +13,9 @@ MOST_DIFFERENCES = 40
 LONGEST = 120
 """What a run says of itself may be of any length; this many of its characters tell two apart."""
 
+KERNELS_SHARE = 0.05
+"""Of the memory one kernel keeps more for itself than another one: so much does not make another machine."""
+
 ENVIRONMENT = {
     "cpus_total": "CPUs",
     "cpus_allowed": "CPUs allowed",
@@ -64,12 +67,22 @@ def differences(base: tuple[Study, Case], candidate: tuple[Study, Case]) -> list
 
 def same_device(base: Study, candidate: Study) -> bool:
     """Whether two runs were made on machines of one kind, as far as they tell."""
-    return _device(base) == _device(candidate)
+    return _device(base) == _device(candidate) and _same_memory(_memory(base), _memory(candidate))
 
 
 def _device(study: Study) -> tuple[object, ...]:
-    device, told = study.run.header.device, _machine(study)
-    return device.id, device.cpu, told.get("CPUs"), told.get("memory")
+    device = study.run.header.device
+    return device.id, device.cpu, _machine(study).get("CPUs")
+
+
+def _memory(study: Study) -> float | None:
+    return said.number(study.run.header.environment, "memory_total_bytes")
+
+
+def _same_memory(one: float | None, other: float | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return abs(one - other) <= KERNELS_SHARE * max(one, other)
 
 
 def _build(study: Study, case: Case) -> dict[str, int | str | None]:

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 import msgspec
 
-from profiler.analyse.comparison import UNFINISHED, Comparison, Terms
+from profiler.analyse.comparison import NO_ROUNDS_HELP, UNFINISHED, Comparison, Terms
 from profiler.analyse.metrics import METRICS, Metric
 from profiler.analyse.rounds_needed import Need, rounds_needed
 from profiler.errors import ExitCode, UserError, nearest
@@ -106,7 +106,9 @@ def outcome(asked: Condition, found: Comparison, terms: Terms) -> Outcome:
 
 def _need(asked: Condition, found: Comparison, terms: Terms) -> Need:
     """The rounds at which the limit would lie outside the interval, if the change is what it now seems."""
-    if not terms.at_planned_stop or not found.ratio or found.spread is None:
+    if found.spread is None and terms.at_planned_stop:
+        return Need(reason=found.rounds_reason or NO_ROUNDS_HELP)
+    if found.spread is None or not found.ratio or not terms.at_planned_stop:
         return Need(reason=found.rounds_reason)
     away = math.log(found.ratio) - math.log1p(asked.limit)
     return rounds_needed(away, found.spread, terms.fresh_level, same_zone=0.0)

@@ -6,7 +6,8 @@ compares what comes out.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from statistics import median
 
 import msgspec
@@ -204,9 +205,14 @@ def _cold(formula: WorkerFormula) -> WorkerFormula:
 
 def _start(worker: Worker) -> float | None:
     """From nothing to the first token: import of the library, loading, first token of the process."""
-    parts = (worker.import_ms, worker.load_ms, _first_ttft(worker))
+    return _sum([worker.import_ms, worker.load_ms, _first_ttft(worker)])
+
+
+def _sum(parts: Sequence[float | None]) -> float | None:
+    """All parts together; None where one is missing, or where no number holds as much."""
     known = [part for part in parts if part is not None]
-    return sum(known) if len(known) == len(parts) else None
+    total = sum(known)
+    return total if len(known) == len(parts) and math.isfinite(total) else None
 
 
 COLD_METRICS: dict[Metric, WorkerFormula] = {
@@ -240,10 +246,9 @@ def _runtime(worker: Worker) -> float | None:
 
 def _unexplained(worker: Worker) -> float | None:
     """Largest PSS less weights, KV, compute buffers and runtime; negative where they are not all touched."""
-    parts = [formula(worker) for metric, formula in MEMORY_METRICS.items() if metric.name in _EXPLAINED]
     total = _largest(lambda memory: memory.pss_bytes)(worker)
-    known = [part for part in parts if part is not None]
-    return total - sum(known) if total is not None and len(known) == len(parts) else None
+    explained = _sum([formula(worker) for m, formula in MEMORY_METRICS.items() if m.name in _EXPLAINED])
+    return None if total is None or explained is None else total - explained
 
 
 def _bytes(name: str, label: str, absent: str, formula: str, meaning: str) -> Metric:

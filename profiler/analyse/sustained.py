@@ -172,7 +172,8 @@ def _first_minute(quiet: Quiet) -> float | None:
 
 
 def _last_third(quiet: Quiet, lasted_s: float) -> list[float]:
-    return [window.speed for window in quiet if window.start_s >= lasted_s * 2 / 3]
+    """Speeds of the windows that reach into it: where passes are long, none may begin there."""
+    return [window.speed for window in quiet if window.end_s > lasted_s * 2 / 3]
 
 
 def _settled_from(quiet: Quiet, last: Sequence[float]) -> float | None:

@@ -11,7 +11,8 @@ import typer
 from rich.console import Console
 
 from profiler import runfile
-from profiler.analyse.compared import Compared, compare_files
+from profiler.analyse.compared import Compared
+from profiler.analyse.comparing import compare_files
 from profiler.analyse.gate import EXIT_CODES
 from profiler.cli.show import write
 from profiler.cli.values import condition

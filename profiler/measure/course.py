@@ -65,15 +65,17 @@ class Course:
         raise AssertionError("a plan always ends")
 
     def _reason(self, rounds: int) -> str | None:
+        """Why the run is over after so many rounds. A look sees them alone: a resumed run holds later ones already."""
         if not set(self._alive()).difference(self._plan.anchors):
             return "all_failed"
         look = is_look(self._plan, rounds)
+        seen = [worker for worker in self.workers if worker.round < rounds] if look else []
         return stop_reason(
             self._plan,
             rounds,
             self._elapsed_s(),
-            half_width=self._judges.half_width(self.workers) if look else None,
-            decided=self._judges.decided(self.workers) if look and self._plan.until_decided else None,
+            half_width=self._judges.half_width(seen) if look else None,
+            decided=self._judges.decided(seen) if look and self._plan.until_decided else None,
         )
 
     def _alive(self) -> list[str]:

@@ -85,10 +85,13 @@ def _send_out(file: Path) -> None:
 
 
 def cached_share(build: Path) -> float | None:
-    """The share of a build's pages that lie in the page cache, or None where this cannot be read."""
+    """The share of a build's pages that lie in the page cache, or None where this cannot be read.
+
+    A file that shrinks meanwhile cannot be mapped, which is a ValueError.
+    """
     try:
         counts = [_pages(file) for file in files_of(build)]
-    except (OSError, _UnreadableError):
+    except (OSError, ValueError, _UnreadableError):
         return None
     total = sum(pages for _, pages in counts)
     return min(1.0, sum(cached for cached, _ in counts) / total) if total else None
@@ -148,7 +151,7 @@ def _by_mincore(file: Path, handle: int, size: int) -> int | None:
 
 
 def _of_piece(handle: int, start: int, length: int) -> int:
-    """Mapping a file reads none of it. The lowest bit of each byte that mincore writes stands for one page."""
+    """Mapping a file reads none of it. Each byte that mincore writes stands for one page: 1 for a cached one."""
     seen = ctypes.create_string_buffer(-(-length // mmap.PAGESIZE))
     with mmap.mmap(handle, length, access=mmap.ACCESS_COPY, offset=start) as view:
         begin = ctypes.c_char.from_buffer(view)

@@ -141,7 +141,7 @@ class PlainView:
         failure = worker.failure
         said = f"{failure.kind}: {fmt.plain(failure.message)}" if failure else f"{len(worker.passes)} passes"
         self._console.print(
-            f"round {worker.round + 1} {worker.case}: {said}, {took}", markup=False, soft_wrap=True
+            f"round {worker.round + 1} {fmt.plain(worker.case)}: {said}, {took}", markup=False, soft_wrap=True
         )
 
 
