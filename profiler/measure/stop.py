@@ -48,8 +48,3 @@ def stop_reason(
     if elapsed_s >= plan.max_time_s and rounds >= fewest_rounds(plan):
         return "max_time"
     return None
-
-
-def looks(plan: Plan) -> int:
-    """How many times the intervals may be looked at: it sets the level of each look."""
-    return 1 if plan.rounds is not None else len(plan.checkpoints)
