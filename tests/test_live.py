@@ -47,6 +47,13 @@ def test_an_open_run_says_what_it_waits_for_and_when_it_is_looked_at_next() -> N
     opened = msgspec.structs.replace(seen, header=msgspec.structs.replace(seen.header, plan=plan))
     shown = drawn(opened)
     assert "stops when every comparison is decided; next look after round 8" in shown
+
+
+def test_a_comparison_says_which_differences_cannot_be_seen_yet() -> None:
+    cases = [case("r1", threads=1), case("r2", threads=2)]
+    gaps = [10.0, 10.4, 10.1, 10.3, 10.2, 10.5, 10.0, 10.2, 10.1, 10.3]
+    seen = run(cases, rounds("r1", gaps), rounds("r2", gaps[::-1]), planned=None)
+    assert re.search(r"next look after round 12; differences under\s+[\d.]+% cannot be seen yet", drawn(seen))
     assert re.search(r"Q8_0, threads 4 +chat@1 +out of memory", shown)
 
 

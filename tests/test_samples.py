@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from profiler.analyse.metrics import PASS_METRICS
-from profiler.analyse.samples import Samples, log_values, samples, standing_attempts
+from profiler.analyse.samples import Samples, log_values, of_cases, samples, standing_attempts
 from profiler.runfile import Pass, Worker
 from tests.run_builder import CORES, case, counters, failed, text_pass, unfinished, warm_up, worker
 
@@ -107,3 +107,25 @@ class TestLogValues:
     def test_stamps_that_run_backwards_give_no_figure(self) -> None:
         found = of(worker("r1", 0, text_pass(1, gap_ms=-10)))
         assert log_values(DECODE, case("r1"), found) == {}
+
+
+class TestCasesOfOneRun:
+    def cases(self, *second: Worker) -> dict[str, Samples]:
+        workers = {"r1": [worker("r1", n, text_pass(1), loud(2)) for n in range(4)], "r2": list(second)}
+        everyone = [one for several in workers.values() for one in several]
+        return of_cases(workers, standing_attempts(everyone), CORES)
+
+    def test_if_one_must_keep_its_disturbed_passes_all_do(self) -> None:
+        found = self.cases(*(worker("r2", n, loud(1), loud(2)) for n in range(4)))
+        assert [one.kept_although_disturbed for one in found.values()] == [True, True]
+        assert numbers(found["r1"]) == {n: [1, 2] for n in range(4)}
+
+    def test_else_each_leaves_out_its_own(self) -> None:
+        found = self.cases(*(worker("r2", n, loud(1), text_pass(2)) for n in range(4)))
+        assert numbers(found["r1"]) == {n: [1] for n in range(4)}
+        assert numbers(found["r2"]) == {n: [2] for n in range(4)}
+
+    def test_a_case_of_few_rounds_does_not_speak_for_the_others(self) -> None:
+        found = self.cases(worker("r2", 0, loud(1)))
+        assert numbers(found["r1"]) == {n: [1] for n in range(4)}
+        assert numbers(found["r2"]) == {0: [1]}

@@ -47,7 +47,22 @@ def standing_attempts(workers: Iterable[Worker]) -> dict[int, int]:
     }
 
 
-def samples(workers: Sequence[Worker], standing: Mapping[int, int], cores: int) -> Samples:
+def of_cases(
+    workers: Mapping[str, Sequence[Worker]], standing: Mapping[int, int], cores: int
+) -> dict[str, Samples]:
+    """The passes that count of each case of a run. If one case must keep its disturbed ones, all do.
+
+    Else one side of a ratio would have been disturbed and the other not.
+    """
+    found = {name: samples(mine, standing, cores) for name, mine in workers.items()}
+    if not any(s.kept_although_disturbed and len(s.workers) >= FEWEST_QUIET_ROUNDS for s in found.values()):
+        return found
+    return {name: samples(mine, standing, cores, keep_all=True) for name, mine in workers.items()}
+
+
+def samples(
+    workers: Sequence[Worker], standing: Mapping[int, int], cores: int, *, keep_all: bool = False
+) -> Samples:
     """Of one case's workers the passes that count. Disturbed ones are left out, unless almost all were."""
     mine = {
         worker.round: worker
@@ -57,7 +72,7 @@ def samples(workers: Sequence[Worker], standing: Mapping[int, int], cores: int) 
     every = {number: counted(worker.passes) for number, worker in mine.items()}
     quiet = {number: [p for p in passes if not intruded(p, cores)] for number, passes in every.items()}
     quiet = {number: passes for number, passes in quiet.items() if passes}
-    keep_all = len(quiet) < min(FEWEST_QUIET_ROUNDS, len(every))
+    keep_all = keep_all or len(quiet) < min(FEWEST_QUIET_ROUNDS, len(every))
     kept = every if keep_all else quiet
     left_out = {
         INTRUDED: _amount(every.values()) - _amount(kept.values()),

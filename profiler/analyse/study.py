@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from profiler.analyse import said
 from profiler.analyse.metrics import OF_WORKERS, PASS_METRICS, Metric
-from profiler.analyse.samples import log_values, log_values_of_workers, samples, standing_attempts
+from profiler.analyse.samples import log_values, log_values_of_workers, of_cases, standing_attempts
 from profiler.analyse.statistics import look_level
 from profiler.runfile import Case, Header, Run, Worker, Workload
 
@@ -24,7 +24,7 @@ class Study:
         for worker in run.workers:
             self.workers[worker.case].append(worker)
         standing, self.cores = standing_attempts(run.workers), cores(run.header)
-        self.samples = {name: samples(mine, standing, self.cores) for name, mine in self.workers.items()}
+        self.samples = of_cases(self.workers, standing, self.cores)
         self._logs: dict[tuple[str, str], dict[int, float]] = {}
 
     def logs(self, metric: Metric, case: Case) -> dict[int, float]:

@@ -15,12 +15,17 @@ DEAR_START = 3.0
 """A start is dear from three passes on."""
 
 
-def passes_for(plan: Plan, case: Case, workers: Sequence[Worker]) -> int:
-    """The passes of the next worker of a case, from what its first worker has shown."""
-    first = next((w for w in workers if w.case == case.id and _counted(w)), None)
-    if not plan.more_passes or first is None or _start_in_passes(first) <= DEAR_START:
+def passes_for(plan: Plan, case: Case, round_number: int, workers: Sequence[Worker]) -> int:
+    """The passes of a worker of this case and round, from what the first visits of the run have shown.
+
+    They are the same for all cases that were asked the same: medians of unlike numbers of passes are no fair pair.
+    """
+    if not plan.more_passes or round_number == 0:
         return plan.passes
-    return max(plan.passes, MORE_PASSES)
+    alike = {other.id for other in plan.cases if other.workload == case.workload}
+    first = [w for w in workers if (w.round, w.attempt) == (0, 0) and w.case in alike and _counted(w)]
+    dear = any(_start_in_passes(worker) > DEAR_START for worker in first)
+    return max(plan.passes, MORE_PASSES) if dear else plan.passes
 
 
 def _counted(worker: Worker) -> list[Pass]:

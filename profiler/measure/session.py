@@ -98,7 +98,9 @@ class Session:
             self._paths[case.build],
             mode="measure",
             round_number=round_number,
-            passes=most_passes(case.workload) if long else passes_for(self._plan, case, self.workers),
+            passes=most_passes(case.workload)
+            if long
+            else passes_for(self._plan, case, round_number, self.workers),
             seed=self._plan.seed,
             sustained_s=long,
         )

@@ -152,7 +152,7 @@ def _spread(report: Report) -> str:
         return ""
     passes = max(spread.passes for spread in found)
     advice = (
-        f"--passes {passes} would narrow the intervals in the same time"
+        f"--passes {passes} may narrow the intervals in the same time"
         if passes > report.passes
         else ("more rounds narrow the intervals, more passes hardly")
     )

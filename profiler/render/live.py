@@ -100,7 +100,12 @@ class LiveView:
             return ""
         compared = self._plan.until_decided and bool(self._report and self._report.comparisons)
         goal = "when every comparison is decided" if compared else f"at ±{fmt.percent(self._plan.within)}"
-        return f"stops {goal}; next look after round {next_look(self._plan, self._round)}"
+        return f"stops {goal}; next look after round {next_look(self._plan, self._round)}{self._unseen()}"
+
+    def _unseen(self) -> str:
+        """The differences that the ratios of the run cannot show yet: what a comparison waits for."""
+        widths = self._report.resolution.values() if self._report else []
+        return f"; differences under {fmt.percent(max(widths))} cannot be seen yet" if widths else ""
 
     def _rounds(self) -> str:
         most = planned_rounds(self._plan)
