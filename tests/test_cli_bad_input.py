@@ -247,3 +247,21 @@ def test_resume_with_other_builds_or_an_altered_plan(
         assert old in header
         file.write_text(header.replace(old, new) + "\n")
         assert only_refusal(here("run", tmp_path / "script.json", "--resume", file))
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("-p", "99"), "-p and --resume exclude each other: a run goes on by the plan in its file"),
+        (("--cold",), "--cold and --resume exclude each other: a run goes on by the plan in its file"),
+        (
+            ("--max-time", "9s"),
+            "--max-time and --resume exclude each other: a run goes on by the plan in its file",
+        ),
+        (("--dry-run",), "--dry-run shows a new run; one that is resumed goes on by the plan in its file"),
+    ],
+)
+def test_resume_with_another_plan(
+    edgeprof: Command, script: Script, words: tuple[str, ...], sentence: str
+) -> None:
+    assert only_refusal(edgeprof("run", script(), "--resume", "run.jsonl", *words)) == sentence

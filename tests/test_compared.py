@@ -184,8 +184,28 @@ class TestGate:
         )
         assert [found for found, _ in self.result(seen, "decode_tps < -3%")] == [Result.PASSED]
 
-    def test_a_metric_that_no_row_has_is_not_passed(self) -> None:
-        assert self.result(two(1.0), "pp_tps < -3%") == [(Result.UNDECIDED, "no two rows have this metric")]
+    def test_a_metric_that_no_row_can_have_is_refused(self) -> None:
+        with pytest.raises(
+            UserError, match=r"the workloads of these rows have no pp_tps; .* ttft_ms, decode_tps"
+        ):
+            compare_files(two(1.0), conditions=asked("pp_tps < -3%"))
+
+    def test_rows_picked_out_of_a_run_keep_the_correction_of_its_report(self) -> None:
+        cases = [case(f"r{n}", threads=n) for n in (1, 2, 3)]
+        gaps = [10.0, 10.4, 10.1, 10.3, 10.2, 10.5, 10.0, 10.2, 10.1, 10.3, 10.6, 10.2]
+        seen = run(cases, *(rounds(c.id, gaps[n:] + gaps[:n]) for n, c in enumerate(cases)))
+        whole = next(pair for pair in compare_files(seen).pairs if pair.candidate == "r2")
+        [picked] = compare_files(seen, rows=("r1", "r2")).pairs
+        assert picked.comparisons == whole.comparisons
+
+    def test_an_anchor_is_not_tied_to_itself(self) -> None:
+        cases = [case("r1", "m"), case("r2", "tie")]
+        bare = run(cases, rounds("r1", DRIFT), rounds("r2", DRIFT))
+        plan = msgspec.structs.replace(bare.header.plan, anchors=["r2"])
+        header = msgspec.structs.replace(bare.header, plan=plan)
+        ours, theirs = (msgspec.structs.replace(bare, header=header) for _ in range(2))
+        assert compare_files(ours, theirs, rows=("r1", "r1")).pairs[0].design == "anchored"
+        assert compare_files(ours, theirs, rows=("r2", "r2")).pairs[0].design == "unanchored"
 
     def test_rows_that_were_asked_different_things_decide_nothing(self) -> None:
         cases = [case("r1"), case("r2", workload=text("code@1"))]
@@ -332,13 +352,13 @@ class TestJUnit:
         return list(suite)
 
     def test_failed_undecided_and_passed(self) -> None:
-        found = compare_files(two(1.1), conditions=asked("decode_tps < -3%", "pp_tps < -3%", "ttft_ms > 5%"))
-        failure, passed, undecided = self.cases(found)
+        found = compare_files(two(1.1), conditions=asked("decode_tps < -3%", "load_ms > 5%", "ttft_ms > 5%"))
+        failure, undecided, passed = self.cases(found)
         assert failure.attrib["name"] == "not decode_tps < -3%"
         assert failure.attrib["classname"] == "r2 new, chat@1"
         assert failure[0].attrib["message"] == "change -9.09%, interval -9.09% to -9.09%"
         assert [child.tag for child in passed] == ["system-out"]
-        assert undecided[0].attrib["message"] == "undecided: no two rows have this metric"
+        assert undecided[0].attrib["message"] == "undecided: this metric was not measured in both rows"
 
 
 def hostile_pair() -> Compared:
@@ -388,7 +408,7 @@ class TestHostileNames:
 @given(any_run(), any_run())
 def test_any_two_runs_are_compared_and_shown(ours: Run, theirs: Run) -> None:
     """As every failing condition would have it, so that nothing is refused for want of partners."""
-    conditions = asked("decode_tps < -3%", "unexplained_bytes > 5%", "load_ms > 5%")
+    conditions = asked("peak_rss_bytes > 5%", "unexplained_bytes > 5%", "load_ms > 5%")
     found = compare_files(ours, theirs, conditions=conditions)
     assert all(shown(found, name) for name in EVERY_FORMAT)
     assert ElementTree.fromstring(junit.render(found)).tag == "testsuites"

@@ -10,7 +10,7 @@ from profiler.analyse import coherent
 from profiler.analyse.across import compare_runs
 from profiler.analyse.compared import SCHEMA, Compared, Pair, Side, Value
 from profiler.analyse.comparison import Comparison, Terms, compare, not_comparable
-from profiler.analyse.contrasts import terms
+from profiler.analyse.contrasts import comparisons, terms
 from profiler.analyse.gate import Condition, metric_of, overall
 from profiler.analyse.matches import Match, matches, notes
 from profiler.analyse.metrics import METRICS, Metric, judged_metrics
@@ -43,8 +43,9 @@ def compare_files(
     matched, unmatched = matches(ours, theirs, rows)
     if not matched and not conditions:
         raise UserError("; ".join(unmatched))
+    _refuse_unlike(matched, conditions)
     judged = [_metrics(match, conditions) for match in matched]
-    agreed = terms([ours, theirs], sum(map(len, judged)))
+    agreed = terms([ours, theirs], max(sum(map(len, judged)), _of_the_run(ours) if ours is theirs else 0))
     pairs = [_pair(match, metrics, agreed) for match, metrics in zip(matched, judged, strict=True)]
     found = outcomes(conditions, pairs, agreed)
     return Compared(
@@ -60,6 +61,25 @@ def compare_files(
     )
 
 
+def _of_the_run(study: Study) -> int:
+    """How many comparisons the report of this run shows: who picks two of its rows has seen them all."""
+    return sum(item.metric is not None for item in comparisons(study, None))
+
+
+def _refuse_unlike(matched: Sequence[Match], conditions: Sequence[Condition]) -> None:
+    """A condition on a metric that these workloads do not have would never fail. Raises `UserError`."""
+    methods = {match.method for match in matched if match.alike and match.measured}
+    for asked in conditions if methods else ():
+        if not methods & metric_of(asked).methods:
+            judged = ", ".join(
+                dict.fromkeys(m.name for method in sorted(methods) for m in judged_metrics(method))
+            )
+            raise UserError(
+                f"--fail-if {asked.text!r}: the workloads of these rows have no {asked.metric}; their headline metrics "
+                f"are {judged}"
+            )
+
+
 def _study(run: Run) -> Study:
     coherent.check(run)
     return Study(run)
@@ -69,7 +89,7 @@ def _metrics(match: Match, conditions: Sequence[Condition]) -> list[Metric]:
     """The headline metrics and those that conditions name, where both rows have values of them."""
     if not match.alike:
         return []
-    method = match.base[1].workload.method
+    method = match.method
     named = [metric_of(asked) for asked in conditions]
     wanted = dict.fromkeys([*judged_metrics(method), *(m for m in named if method in m.methods)])
     return [metric for metric in wanted if all(match.logs(metric))]
@@ -78,9 +98,9 @@ def _metrics(match: Match, conditions: Sequence[Condition]) -> list[Metric]:
 def _pair(match: Match, metrics: Iterable[Metric], agreed: Terms) -> Pair:
     (ours, case), (theirs, other) = match.base, match.candidate
     told = match.differs()
-    comparisons = [_comparison(match, metric, agreed, told) for metric in metrics]
+    compared = [_comparison(match, metric, agreed, told) for metric in metrics]
     if not match.alike:
-        comparisons = [not_comparable(case, other, ours.builds | {other.build: theirs.builds[other.build]})]
+        compared = [not_comparable(case, other, ours.builds | {other.build: theirs.builds[other.build]})]
     return Pair(
         base=case.id,
         candidate=other.id,
@@ -92,8 +112,8 @@ def _pair(match: Match, metrics: Iterable[Metric], agreed: Terms) -> Pair:
         base_failure=_failure(match.base),
         candidate_failure=_failure(match.candidate),
         differs=told,
-        comparisons=comparisons,
-        values={c.metric: _value(match, METRICS[c.metric]) for c in comparisons if c.metric},
+        comparisons=compared,
+        values={c.metric: _value(match, METRICS[c.metric]) for c in compared if c.metric},
         notices=[*_row_notices(match.base), *_row_notices(match.candidate)],
     )
 

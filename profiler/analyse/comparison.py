@@ -9,7 +9,7 @@ import msgspec
 
 from profiler.analyse.metrics import Metric
 from profiler.analyse.rounds_needed import Need, rounds_needed, spread
-from profiler.analyse.statistics import Interval, interval
+from profiler.analyse.statistics import FEWEST_FOR_SIGNED_RANK, Interval, interval
 from profiler.analyse.verdict import Verdict, judge
 from profiler.runfile import Build, Case, Settings, Workload
 
@@ -151,7 +151,7 @@ def told(
     differs: list[str],
 ) -> Comparison:
     """A comparison from its interval of logs; without one it shows the one log ratio that there is."""
-    need = _need(bounds, spread, terms) if verdict is Verdict.UNDECIDED else Need()
+    need = _need(bounds, spread, pairs, terms) if verdict is Verdict.UNDECIDED else Need()
     return Comparison(
         metric=metric.name,
         base=rows[0].id,
@@ -169,13 +169,15 @@ def told(
     )
 
 
-def _need(bounds: Interval | None, spread: float | None, terms: Terms) -> Need:
+def _need(bounds: Interval | None, spread: float | None, pairs: int, terms: Terms) -> Need:
     if not terms.at_planned_stop:
         return Need(reason=UNFINISHED)
     if bounds is None:
         return Need(reason="fewer than two rounds have both, so their spread is not known")
     if spread is None:
         return Need(reason=NO_ROUNDS_HELP)
+    if pairs < FEWEST_FOR_SIGNED_RANK:
+        return Need(reason=f"{pairs} rounds that have both are too few to say how many it would take")
     return rounds_needed(bounds.centre, spread, terms.fresh_level)
 
 

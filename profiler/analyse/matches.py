@@ -50,6 +50,16 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
         return comparable(self.base[1], self.candidate[1])
 
     @property
+    def method(self) -> str:
+        """How the base was measured: "text" or "raw"."""
+        return self.base[1].workload.method
+
+    @property
+    def measured(self) -> bool:
+        """Whether both rows have figures."""
+        return all(study.has_figures(case) for study, case in (self.base, self.candidate))
+
+    @property
     def design(self) -> Design:
         """How their ratios are formed."""
         return "paired" if self.paired else "anchored" if self.anchors else "unanchored"
@@ -70,14 +80,17 @@ def matches(ours: Study, theirs: Study, rows: tuple[str | None, str | None]) -> 
     """The rows that belong together, and what found no partner, in sentences. Raises `UserError` where none can."""
     found, unmatched = (inside(ours, *rows), []) if ours is theirs else between(ours, theirs, *rows)
     matched = [
-        Match(
-            base=(ours, base),
-            candidate=(theirs, other),
-            anchors=None if ours is theirs else common_anchor(ours, theirs, base.workload),
-        )
+        Match(base=(ours, base), candidate=(theirs, other), anchors=_tie(ours, theirs, base))
         for base, other in found
     ]
     return matched, unmatched
+
+
+def _tie(ours: Study, theirs: Study, base: Case) -> tuple[Case, Case] | None:
+    """The common anchor. Inside one run none is needed; an anchor compared through itself would always be the same."""
+    if ours is theirs or base.id in ours.plan.anchors:
+        return None
+    return common_anchor(ours, theirs, base.workload)
 
 
 def notes(matched: Sequence[Match]) -> list[str]:

@@ -33,7 +33,7 @@ def row_notices(study: Study, case: Case) -> list[Notice]:
     """The notices of one measured case."""
     build, found, workers = study.builds[case.build], study.samples[case.id], study.workers[case.id]
     candidates = [
-        None if study.plan.sustained_s else _few_rounds(found, study.level),
+        None if study.plan.sustained_s else _few_rounds(found, workers, study.level),
         _disturbed(found),
         _unjudged(found),
         _failed(workers),
@@ -47,14 +47,17 @@ def row_notices(study: Study, case: Case) -> list[Notice]:
     return [notice for notice in candidates if notice is not None]
 
 
-def _few_rounds(found: Samples, level: float) -> Notice | None:
+def _few_rounds(found: Samples, workers: Sequence[Worker], level: float) -> Notice | None:
     rounds, needed = len(found.passes), fewest_for_verdict(level)
     if rounds >= needed:
         return None
+    made = len({worker.round for worker in workers})
+    shown = f"{rounds} of {made} rounds count" if made > rounds else plural(rounds, "round")
+    more = "use a quieter machine" if made >= needed else f"give --max-time more, or --processes {needed}"
     return Notice(
         code="provisional",
-        seen=f"{plural(rounds, 'round')}: the intervals are provisional",
-        advice=f"they hold from {needed} rounds on: give --max-time more, or --processes {needed}",
+        seen=f"{shown}: the intervals are provisional",
+        advice=f"they hold from {needed} rounds on: {more}",
     )
 
 

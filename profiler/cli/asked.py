@@ -71,6 +71,26 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
             anchor=located(self.anchor) if self.anchor is not None else None,
         )
 
+    def of_the_plan(self) -> dict[str, object]:
+        """What was typed of the plan of a run, by flag; None or False where nothing was."""
+        return {
+            "--workload": self.workload,
+            "-p": self.prompt,
+            "-n": self.output_tokens,
+            "--engine": self.engine,
+            "--threads": self.threads,
+            "--kv": self.kv,
+            "--context": self.context,
+            "--flash": self.flash,
+            "--set": self.setting,
+            "--within": self.within,
+            "--max-time": self.max_time,
+            "--processes": self.processes,
+            "--passes": self.passes,
+            "--cold": self.cold,
+            "--sustained": self.sustained,
+        }
+
     def _settings(self) -> dict[str, list[str]]:
         lists = {"threads": self.threads, "kv": self.kv, "context": self.context, "flash": self.flash}
         named = {name: several(f"--{name}", text) for name, text in lists.items() if text is not None}

@@ -39,14 +39,25 @@ from profiler.runfile import Event, Hashes, Header, Run, Worker
 def start(asked: Asked) -> None:
     """Show the plan, go on with a run, or start a new one."""
     request = asked.request()
-    if asked.resume is not None and asked.output is not None:
-        raise UserError("-o and --resume exclude each other: a run goes on in its own file")
+    if asked.resume is not None:
+        refuse_other_plans(asked)
     if asked.dry_run:
         dry(request)
     elif asked.resume is not None:
         resumed(request, asked.resume, asked.output_format)
     else:
         fresh(request, asked.output, asked.output_format)
+
+
+def refuse_other_plans(asked: Asked) -> None:
+    """A run goes on in its own file and by the plan in it."""
+    if asked.output is not None:
+        raise UserError("-o and --resume exclude each other: a run goes on in its own file")
+    if asked.dry_run:
+        raise UserError("--dry-run shows a new run; one that is resumed goes on by the plan in its file")
+    typed = [flag for flag, value in asked.of_the_plan().items() if value not in (None, False)]
+    if typed:
+        raise UserError(f"{typed[0]} and --resume exclude each other: a run goes on by the plan in its file")
 
 
 def dry(request: Request) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from profiler.measure.order import order
-from profiler.measure.stop import fewest_rounds, is_look, stop_reason
+from profiler.measure.stop import is_look, stop_reason
 from profiler.runfile import Case, Plan, Worker
 
 MOST_REPEATS = 5
@@ -96,8 +96,7 @@ class Course:
     def _may_repeat(self, round_number: int) -> bool:
         """As often as there are rounds, while there is time; a run cannot wait for a quiet machine for ever."""
         repeats = len({(w.round, w.attempt) for w in self.workers if w.attempt > 0})
-        in_time = self._elapsed_s() < self._plan.max_time_s or round_number < fewest_rounds(self._plan)
-        return repeats < max(MOST_REPEATS, round_number) and in_time
+        return repeats < max(MOST_REPEATS, round_number) and self._elapsed_s() < self._plan.max_time_s
 
     def _attempt(self, round_number: int, attempt: int) -> list[Worker]:
         here = (round_number, attempt)

@@ -17,6 +17,12 @@ def fewest_rounds(plan: Plan) -> int:
     return min(FEWEST_ROUNDS, planned_rounds(plan))
 
 
+def compares(plan: Plan) -> bool:
+    """Whether two cases, anchors apart, are asked the same."""
+    asked = [case.workload.id for case in plan.cases if case.id not in plan.anchors]
+    return len(set(asked)) < len(asked)
+
+
 def is_look(plan: Plan, rounds: int) -> bool:
     """Whether the figures may be looked at after so many whole rounds, to stop there."""
     return plan.rounds is None and rounds in plan.checkpoints

@@ -22,7 +22,7 @@ MOST_NAMED = 8
 """A notice of more rows than this counts them instead of naming them."""
 
 _LABELS = {metric.name: metric.label for metric in PASS_METRICS}
-_STOPPED = {
+STOPPED = {
     "within": "the intervals were as narrow as asked",
     "decided": "every comparison was decided",
     "rounds": "all planned rounds were run",
@@ -127,7 +127,7 @@ def _run(report: Report) -> str:
     if report.sustained_s:
         each = " each" if len(report.rows) > 1 else ""
         size = f"{plural(len(report.rows), 'case')}, one process of {fmt.duration(report.sustained_s)}{each}"
-    stopped = _STOPPED.get(report.stopped, "stopped")
+    stopped = STOPPED.get(report.stopped, "stopped")
     return f"{size}; {fmt.duration(report.elapsed_s)}; {stopped}"
 
 

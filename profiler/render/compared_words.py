@@ -13,7 +13,7 @@ from profiler.analyse.comparison import Comparison
 from profiler.analyse.plural import plural
 from profiler.render import advice
 from profiler.render import format as fmt
-from profiler.render.below import bounds
+from profiler.render.below import STOPPED, bounds
 from profiler.runfile import Failure
 
 LONGEST_STORY = 300
@@ -147,7 +147,7 @@ def facts(found: Compared) -> list[str]:
 
 
 def _side(side: Side) -> str:
-    ended = "ended as planned" if side.stopped is not None else "did not reach its planned stop"
+    ended = STOPPED.get(side.stopped, "stopped")
     return f"{side.file}: {plural(side.rounds, 'round')} on {side.device}, {ended}"
 
 

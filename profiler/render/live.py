@@ -12,7 +12,7 @@ from rich.text import Text
 
 from profiler.analyse.estimate import Estimate
 from profiler.analyse.report import Report, Row
-from profiler.measure.stop import next_look, planned_rounds
+from profiler.measure.stop import compares, next_look, planned_rounds
 from profiler.render import format as fmt
 from profiler.render import rows
 from profiler.render.columns import HEADLINES, kind
@@ -98,8 +98,8 @@ class LiveView:
         """What the run waits for, and when it is looked at next; nothing where its rounds are fixed."""
         if self._plan.rounds is not None:
             return ""
-        compared = self._plan.until_decided and bool(self._report and self._report.comparisons)
-        goal = "when every comparison is decided" if compared else f"at ±{fmt.percent(self._plan.within)}"
+        deciding = self._plan.until_decided and compares(self._plan)
+        goal = "when every comparison is decided" if deciding else f"at ±{fmt.percent(self._plan.within)}"
         return f"stops {goal}; next look after round {next_look(self._plan, self._round)}{self._unseen()}"
 
     def _unseen(self) -> str:
