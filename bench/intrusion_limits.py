@@ -16,9 +16,9 @@ from statistics import median
 import msgspec
 
 from profiler import runfile
-from profiler.analyse.intrusion import FOREIGN_CPU, counted, foreign_share
+from profiler.analyse.intrusion import FOREIGN_CPU, foreign_share
 from profiler.analyse.study import cores
-from profiler.runfile import Counters, Run
+from profiler.runfile import Counters, Run, counted
 
 AROUND_S = 15.0
 SLOW = (1.2, 1.5, 2.0)

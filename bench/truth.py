@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from bench.hogs import Slice
-from profiler.analyse.intrusion import FOREIGN_CPU, counted, foreign_share, intruded
+from profiler.analyse.intrusion import FOREIGN_CPU, foreign_share, intruded
 from profiler.analyse.study import cores
-from profiler.runfile import Pass, Run, Worker
+from profiler.runfile import Pass, Run, Worker, counted
 
 LONG_S = 0.5
 """Every disturbed pass that is longer must be marked."""

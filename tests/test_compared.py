@@ -218,6 +218,18 @@ class TestGate:
 
 
 class TestTwoRuns:
+    def test_a_row_of_the_base_that_is_gone_does_not_pass_unseen(self) -> None:
+        cases = [case("r1", "a", threads=1), case("r2", "a", threads=2)]
+        ours = run(cases, rounds("r1", DRIFT), rounds("r2", DRIFT))
+        theirs = run(cases[:1], rounds("r1", [gap / 3 for gap in DRIFT]))
+        found = compare_files(ours, theirs, conditions=asked("decode_tps < -3%"))
+        assert [(item.base, item.candidate, item.result) for item in found.conditions] == [
+            ("r1", "r1", Result.PASSED), ("r2", "", Result.UNDECIDED),
+        ]  # fmt: skip
+        assert found.result is Result.UNDECIDED
+        for name in EVERY_FORMAT:
+            assert "r2 of the base has no partner" in " ".join(shown(found, name).split())
+
     def test_without_an_anchor_it_says_why_intervals_are_wide_and_what_to_do(self) -> None:
         found = compare_files(single([10] * 8), single([11] * 8, "n"), files=("a.jsonl", "b.jsonl"))
         assert found.notes == [NO_ANCHOR]

@@ -277,6 +277,13 @@ class TestShown:
         assert re.findall(r"round (\d+)  pass 1 ", shown(found)) == ["0", "1", "22"]
         assert len(re.findall(r"pass \d  1000 /", shown(found, every=True))) == 69
 
+    def test_a_process_of_very_many_passes_is_cut_too(self) -> None:
+        seen = run([case("r1")], rounds("r1", [10], passes=40))
+        found = explain(seen, "r1", "decode_tps")
+        assert "... 32 passes more: --all shows them" in shown(found)
+        assert len(re.findall(r"pass \d+  1000 /", shown(found))) == 8
+        assert len(re.findall(r"pass \d+  1000 /", shown(found, every=True))) == 40
+
     def test_few_rounds_are_told_to_be_too_few(self) -> None:
         found = shown(explain(run([case("r1")], rounds("r1", [10, 11, 12])), "r1", "decode_tps"))
         assert "too few for a signed-rank interval at 95%" in found

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from profiler.analyse.intrusion import counted, foreign_share, intruded, reasons, spoiled, unjudged
-from profiler.runfile import Counters, Pass, Worker
+from profiler.analyse.intrusion import foreign_share, intruded, reasons, spoiled, unjudged
+from profiler.runfile import Counters, Pass, Worker, counted
 from tests.run_builder import CORES, MS, counters, text_pass, unfinished, warm_up, worker
 
 

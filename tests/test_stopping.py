@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from profiler.analyse.stopping import decided
-from tests.run_builder import case, pp, rounds, run
+from tests.run_builder import case, failed, pp, rounds, run
 
 TWO = [case("r1", threads=1), case("r2", threads=2)]
 STEADY = [10.0, 10.1, 10.2, 10.1, 10.0, 10.1, 10.2, 10.1]
@@ -26,3 +26,12 @@ def test_nothing_to_decide() -> None:
     assert decided(alone) is None
     assert decided(unlike) is None
     assert decided(run(TWO, rounds("r1", STEADY), planned=None, ended=None)) is None
+
+
+def test_a_case_that_was_given_up_is_not_waited_for() -> None:
+    """It is still corrected for: four comparisons take nine rounds."""
+    cases, twelve = [*TWO, case("r3", threads=3)], (STEADY * 2)[:12]
+    faster = rounds("r2", [gap * 0.8 for gap in twelve], ttft_ms=80)
+    crashed = [failed("r3", n, "crashed", "it did") for n in (2, 3)]
+    seen = [*rounds("r3", STEADY[:2]), *crashed]
+    assert decided(run(cases, rounds("r1", twelve), faster, seen, planned=None, ended=None)) is True

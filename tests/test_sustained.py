@@ -163,6 +163,11 @@ class TestSettled:
 
 
 class TestOnset:
+    def test_where_most_windows_were_disturbed_it_cannot_be_told(self) -> None:
+        """Not "never": the two windows that are left say nothing about the others."""
+        found = of(course(after(120, 1.25), foreign=lambda s: 0.2 if 12 <= s < 288 else 0.0))
+        assert (found.onset_s, found.cause) == (None, "disturbed")
+
     def test_throttled_when_the_clock_falls_with_the_speed(self) -> None:
         found = of(course(after(120, 1.25), ghz=after(120, 1.6, 2.0)))
         assert (found.onset_s, found.cause) == (120, "throttled")

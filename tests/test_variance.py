@@ -8,7 +8,7 @@ import random
 import pytest
 
 from profiler.analyse.report import report
-from profiler.analyse.variance import Spread, spread, start_in_passes
+from profiler.analyse.variance import Spread, spread, start_cost
 from tests.run_builder import case, counters, rounds, run, text_pass, worker
 
 
@@ -63,8 +63,8 @@ def test_it_finds_the_sizes_it_was_made_with() -> None:
 def test_the_cost_of_a_start_in_passes() -> None:
     """A worker of 1,000 ms with three passes of 200 ms spends 400 ms beside them."""
     passes = [text_pass(n, counters=counters(wall_ms=200)) for n in (1, 2, 3)]
-    assert start_in_passes([worker("r1", 0, *passes)]) == pytest.approx(2.0)
-    assert start_in_passes([worker("r1", 0)]) == 0
+    assert start_cost([worker("r1", 0, *passes)]) == pytest.approx(2.0)
+    assert start_cost([worker("r1", 0)]) == 0
 
 
 def test_a_row_tells_it_for_each_judged_metric() -> None:

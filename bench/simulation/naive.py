@@ -11,10 +11,9 @@ from statistics import fmean
 
 from scipy.stats import ttest_ind
 
-from profiler.analyse.intrusion import counted
 from profiler.analyse.metrics import PASS_METRICS, Metric
 from profiler.analyse.statistics import FEWEST_FOR_SIGNED_RANK, interval
-from profiler.runfile import Case, Worker
+from profiler.runfile import Case, Worker, counted
 
 LEVEL = 0.95
 Logs = Sequence[float]

@@ -15,7 +15,7 @@ from profiler.analyse.gate import Condition, metric_of, overall
 from profiler.analyse.matches import Match, matches, notes
 from profiler.analyse.metrics import METRICS, Metric, judged_metrics
 from profiler.analyse.notices import row_notices
-from profiler.analyse.pair_gate import outcomes
+from profiler.analyse.pair_gate import outcomes, without_partner
 from profiler.analyse.statistics import interval
 from profiler.analyse.study import Study
 from profiler.errors import UserError
@@ -48,6 +48,8 @@ def compare_files(
     agreed = terms([ours, theirs], max(sum(map(len, judged)), _of_the_run(ours) if ours is theirs else 0))
     pairs = [_pair(match, metrics, agreed) for match, metrics in zip(matched, judged, strict=True)]
     found = outcomes(conditions, pairs, agreed)
+    if rows == (None, None) and ours is not theirs:
+        found += without_partner(conditions, _left_over(ours, matched))
     return Compared(
         schema=SCHEMA,
         edgeprof=__version__,
@@ -64,6 +66,12 @@ def compare_files(
 def _of_the_run(study: Study) -> int:
     """How many comparisons the report of this run shows: who picks two of its rows has seen them all."""
     return sum(item.metric is not None for item in comparisons(study, None))
+
+
+def _left_over(base: Study, matched: Sequence[Match]) -> list[Case]:
+    """The rows of the base that nothing is compared with."""
+    taken = {match.base[1].id for match in matched}
+    return [case for case in base.own() if case.id not in taken]
 
 
 def _refuse_unlike(matched: Sequence[Match], conditions: Sequence[Condition]) -> None:
@@ -144,8 +152,7 @@ def _failure(row: tuple[Study, Case]) -> Failure | None:
     failures = [worker.failure for worker in mine if worker.failure is not None]
     if not failures:
         return None
-    given_up = mine[-1].failure is not None and mine[-1].round < max(w.round for w in study.run.workers)
-    return failures[-1] if given_up or not study.has_figures(case) else None
+    return failures[-1] if study.given_up(case) or not study.has_figures(case) else None
 
 
 def _row_notices(row: tuple[Study, Case]) -> list[str]:

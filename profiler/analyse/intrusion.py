@@ -6,11 +6,11 @@ and measured again. What the device does by itself (heat, clocks, its own paging
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import msgspec
 
-from profiler.runfile import Counters, Pass, Worker
+from profiler.runfile import Counters, Pass, Worker, counted
 
 SHORTEST_JUDGED_NS = 300_000_000
 """/proc/stat ticks at 10 ms: below this, a share of CPU time needs a second witness. In 696 undisturbed passes of the
@@ -144,11 +144,6 @@ def unjudged(done: Pass) -> bool:
     if counters is None or counters.busy_ns is None or counters.own_cpu_ns is None:
         return True
     return counters.wall_ns < SHORTEST_JUDGED_NS and counters.cpu_pressure_ns is None
-
-
-def counted(passes: Sequence[Pass]) -> list[Pass]:
-    """The passes that may enter a headline: finished, and not the warm-up."""
-    return [done for done in passes if done.number > 0 and done.counters is not None]
 
 
 def spoiled(worker: Worker, cores: int) -> bool:

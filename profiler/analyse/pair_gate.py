@@ -8,13 +8,29 @@ from profiler.analyse.compared import Pair
 from profiler.analyse.comparison import Terms
 from profiler.analyse.gate import Condition, Outcome, Result, metric_of, outcome
 from profiler.analyse.verdict import Verdict
-from profiler.runfile import Failure
+from profiler.runfile import Case, Failure
 
 
 def outcomes(conditions: Sequence[Condition], pairs: Sequence[Pair], agreed: Terms) -> list[Outcome]:
     """Every condition on every pair that it is about; one that is about none is not passed."""
     found = [told for pair in pairs for asked in conditions for told in _outcomes(asked, pair, agreed)]
     return found + _missing(conditions, found)
+
+
+def without_partner(conditions: Sequence[Condition], left: Sequence[Case]) -> list[Outcome]:
+    """Rows of the base that are gone from the candidate do not pass unseen."""
+    return [
+        Outcome(
+            condition=asked.text,
+            base=case.id,
+            candidate="",
+            result=Result.UNDECIDED,
+            seen=f"{case.id} of the base has no partner in the candidate's run",
+        )
+        for case in left
+        for asked in conditions
+        if case.workload.method in metric_of(asked).methods
+    ]
 
 
 def _outcomes(asked: Condition, pair: Pair, agreed: Terms) -> list[Outcome]:

@@ -15,15 +15,14 @@ from profiler.analyse.behaviour import behaviour_notices
 from profiler.analyse.comparison import Comparison, resolution
 from profiler.analyse.contrasts import best_rows, comparisons
 from profiler.analyse.estimate import Estimate, estimates
-from profiler.analyse.intrusion import counted
 from profiler.analyse.metrics import PASS_METRICS, judged_metrics
 from profiler.analyse.notices import Notice, row_notices, run_notices
 from profiler.analyse.percentiles import percentiles
 from profiler.analyse.samples import pass_values
 from profiler.analyse.study import Study, cores
 from profiler.analyse.sustained import Sustained, start_notice, sustained
-from profiler.analyse.variance import Spread, spread, start_in_passes
-from profiler.runfile import Build, Case, Device, Failure, Run, Settings, Worker, Workload, varying
+from profiler.analyse.variance import Spread, spread, start_cost
+from profiler.runfile import Build, Case, Device, Failure, Run, Settings, Worker, Workload, counted, varying
 
 SCHEMA = "edgeprof.report/1"
 
@@ -179,7 +178,7 @@ def _notices(study: Study, case: Case) -> list[Notice]:
 def _spread(study: Study, case: Case) -> dict[str, Spread]:
     """Where the spread of each judged metric comes from."""
     found = study.samples[case.id]
-    cost = start_in_passes(found.workers.values())
+    cost = start_cost(found.workers.values())
     of_metrics = {}
     for metric in judged_metrics(case.workload.method):
         figures = pass_values(PASS_METRICS[metric], case, found)

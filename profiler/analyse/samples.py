@@ -8,9 +8,9 @@ from statistics import median
 
 import msgspec
 
-from profiler.analyse.intrusion import counted, intruded
+from profiler.analyse.intrusion import intruded
 from profiler.analyse.metrics import PassFormula, WorkerFormula
-from profiler.runfile import Case, Pass, Worker
+from profiler.runfile import Case, Pass, Worker, counted
 
 FEWEST_QUIET_ROUNDS = 3
 

@@ -24,7 +24,13 @@ def half_width(run: Run) -> float | None:
 
 
 def decided(run: Run) -> bool | None:
-    """Whether each comparison of the run, judged as if it ended now, is better, worse or the same; None without any."""
+    """Whether each comparison of the run, judged as if it ended now, is better, worse or the same; None without any.
+
+    One with a case that was given up is not waited for: no round will add to it.
+    """
     ended = Event(name="end", at=run.header.started, reason="decided")
-    found = [c for c in comparisons(Study(replace(run, events=[ended])), None) if c.metric is not None]
+    study = Study(replace(run, events=[ended]))
+    gone = {case.id for case in study.plan.cases if study.given_up(case)}
+    told = [item for item in comparisons(study, None) if item.metric is not None]
+    found = [item for item in told if not gone & {item.base, item.candidate}]
     return all(item.verdict is not Verdict.UNDECIDED for item in found) if found else None

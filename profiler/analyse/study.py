@@ -39,6 +39,13 @@ class Study:
             )
         return self._logs[key]
 
+    def given_up(self, case: Case) -> bool:
+        """Whether a case failed for good while the run went on without it."""
+        mine = self.workers[case.id]
+        if not mine or mine[-1].failure is None:
+            return False
+        return mine[-1].round < max(worker.round for worker in self.run.workers)
+
     def own(self) -> list[Case]:
         """The cases that the run is about: all but its anchors."""
         return [case for case in self.plan.cases if case.id not in self.plan.anchors]

@@ -12,10 +12,10 @@ from statistics import fmean, median
 import msgspec
 
 from profiler.analyse.behaviour import clock_of, hottest, throttle_events
-from profiler.analyse.intrusion import counted, intruded
+from profiler.analyse.intrusion import intruded
 from profiler.analyse.metrics import NS_PER_S
 from profiler.analyse.notices import Notice
-from profiler.runfile import Case, Pass, Worker, Workload
+from profiler.runfile import Case, Pass, Worker, Workload, counted
 
 WINDOW_S = 6.0
 """A tenth of a minute; a longer pass is a window of its own."""
@@ -27,6 +27,8 @@ ENOUGH = 0.99
 """A worker that lasted for less than this share of the time asked for was cut short."""
 
 THROTTLED, SAME_CLOCK, NOT_READABLE = "throttled", "same_clock", "not_readable"
+UNTOLD = "disturbed"
+"""Others disturbed more than half of the windows: whether it slowed down cannot be told."""
 
 Quiet = Sequence["Window"]
 
@@ -86,7 +88,7 @@ def sustained(case: Case, workers: Sequence[Worker], asked_s: float, cores: int)
     first, last = _first_minute(quiet), _last_third(quiet, found[-1].end_s)
     settled_from = _settled_from(quiet, last)
     speed = median(w.speed for w in quiet if w.start_s >= settled_from) if settled_from is not None else None
-    onset, cause = _onset(quiet, first)
+    onset, cause = _onset(quiet, first) if 2 * len(quiet) >= len(found) else (None, UNTOLD)
     return Sustained(
         metric=metric,
         asked_s=asked_s,

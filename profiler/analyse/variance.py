@@ -8,8 +8,7 @@ from statistics import fmean, median, variance
 
 import msgspec
 
-from profiler.analyse.intrusion import counted
-from profiler.runfile import Worker
+from profiler.runfile import Worker, start_in_passes
 
 FEWEST_PASSES, MOST_PASSES = 1, 8
 """Longer processes than 8 passes drift apart from their partners in a round (noise study, section 7)."""
@@ -27,15 +26,10 @@ class Spread(msgspec.Struct, frozen=True, kw_only=True):
     passes: int
 
 
-def start_in_passes(workers: Iterable[Worker]) -> float:
+def start_cost(workers: Iterable[Worker]) -> float:
     """What a worker costs beside its counted passes, in passes: the median over workers, 0 without any."""
-    shares = []
-    for worker in workers:
-        walls = [done.counters.wall_ns for done in counted(worker.passes) if done.counters]
-        if walls and median(walls) > 0:
-            took_ns = worker.ended.mono_ns - worker.started.mono_ns
-            shares.append((took_ns - sum(walls)) / median(walls))
-    return max(0.0, median(shares)) if shares else 0.0
+    costs = [cost for cost in map(start_in_passes, workers) if cost is not None]
+    return max(0.0, median(costs)) if costs else 0.0
 
 
 def spread(processes: Iterable[Sequence[float]], start_cost: float) -> Spread | None:
@@ -43,7 +37,7 @@ def spread(processes: Iterable[Sequence[float]], start_cost: float) -> Spread | 
 
     Within: pooled over processes. Between: variance of the processes' means less within / passes, at least 0.
     Passes: sqrt(start cost / pass cost x within / between), both as variances; `start_cost` is the ratio of the
-    costs (see `start_in_passes`).
+    costs (see `start_cost`).
     """
     several = [values for values in processes if len(values) > 1]
     if len(several) < 2:

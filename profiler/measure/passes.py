@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import median
 
-from profiler.runfile import Case, Pass, Plan, Worker
+from profiler.runfile import Case, Plan, Worker, start_in_passes
 
 PASSES = 3
 """The least that has a median. More rounds beat more passes: long processes of a pair drift apart (docs/method.md)."""
@@ -23,17 +22,6 @@ def passes_for(plan: Plan, case: Case, round_number: int, workers: Sequence[Work
     if not plan.more_passes or round_number == 0:
         return plan.passes
     alike = {other.id for other in plan.cases if other.workload == case.workload}
-    first = [w for w in workers if (w.round, w.attempt) == (0, 0) and w.case in alike and _counted(w)]
-    dear = any(_start_in_passes(worker) > DEAR_START for worker in first)
+    first = [w for w in workers if (w.round, w.attempt) == (0, 0) and w.case in alike]
+    dear = any((start_in_passes(worker) or 0) > DEAR_START for worker in first)
     return max(plan.passes, MORE_PASSES) if dear else plan.passes
-
-
-def _counted(worker: Worker) -> list[Pass]:
-    return [done for done in worker.passes if done.number > 0 and done.counters is not None]
-
-
-def _start_in_passes(worker: Worker) -> float:
-    """What a worker costs beside its counted passes, in passes."""
-    walls = [done.counters.wall_ns for done in _counted(worker) if done.counters is not None]
-    start_ns = worker.ended.mono_ns - worker.started.mono_ns - sum(walls)
-    return start_ns / max(1, median(walls))

@@ -70,7 +70,7 @@ def gate(found: Compared) -> list[GateLine]:
     return [
         GateLine(
             condition=fmt.plain(item.condition),
-            rows=fmt.plain(f"{item.candidate} / {item.base}") if item.base else "-",
+            rows=fmt.plain(f"{item.candidate or '-'} / {item.base}") if item.base else "-",
             result=item.result.value,
             seen=_shortened(item.seen),
         )

@@ -17,7 +17,7 @@ from profiler.analyse.steps import PassSteps, ProcessSteps
 from profiler.render import format as fmt
 from profiler.render.worked import precise, quantity, worked
 
-MOST_PROCESSES, MOST_LEFT_OUT, MOST_VALUES = 3, 8, 40
+MOST_PROCESSES, MOST_PASSES, MOST_LEFT_OUT, MOST_VALUES = 3, 8, 8, 40
 """How much is shown of each unless everything is asked for."""
 
 Section = tuple[str, list[str]]
@@ -74,7 +74,7 @@ def _stamps(found: Explanation, every: bool) -> list[str]:
         return [_worked(found, found.symbols, found.cell.value)]
     told = [process for process in found.processes if _has_steps(process)]
     shown = told if every or len(told) <= MOST_PROCESSES else [*told[: MOST_PROCESSES - 1], told[-1]]
-    lines = [_process(found, process) for process in shown]
+    lines = [_process(found, process, every) for process in shown]
     if len(shown) < len(told):
         skipped = f"... {plural(len(told) - len(shown), 'process')} more: --all shows them"
         lines.insert(-1, [skipped])
@@ -85,7 +85,7 @@ def _has_steps(process: ProcessSteps) -> bool:
     return bool(process.symbols) or any(done.number > 0 for done in process.passes)
 
 
-def _process(found: Explanation, process: ProcessSteps) -> list[str]:
+def _process(found: Explanation, process: ProcessSteps, every: bool) -> list[str]:
     where = _where(process)
     if not process.passes:
         return [f"{where}\t{_worked(found, process.symbols, process.value)}"]
@@ -94,6 +94,9 @@ def _process(found: Explanation, process: ProcessSteps) -> list[str]:
         f"{where if n == 0 else ' ' * len(where)}  pass {done.number}\t{_pass(found, done)}"
         for n, done in enumerate(passes)
     ]
+    if len(lines) > MOST_PASSES and not every:
+        skipped = f"... {len(lines) - MOST_PASSES} passes more: --all shows them"
+        lines = [*lines[: MOST_PASSES - 1], skipped, lines[-1]]
     if process.value is not None and len(passes) > 1 and found.order is None:
         lines.append(f"{' ' * len(where)}  median\t{_figure(process.value, found)}{_log(process)}")
     return lines

@@ -10,7 +10,7 @@ import msgspec
 from profiler.analyse.metrics import PASS_METRICS, Metric
 from profiler.analyse.plural import plural
 from profiler.analyse.report import Report
-from profiler.analyse.sustained import NOT_READABLE, SAME_CLOCK, THROTTLED, Sustained, Window
+from profiler.analyse.sustained import NOT_READABLE, SAME_CLOCK, THROTTLED, UNTOLD, Sustained, Window
 from profiler.render import format as fmt
 from profiler.render import rows
 from profiler.render.spark import spark
@@ -106,6 +106,8 @@ def _settled(found: Sustained, metric: Metric) -> str:
 
 
 def _onset(found: Sustained) -> str:
+    if found.cause == UNTOLD:
+        return "cannot be told: others used this machine in most windows"
     if found.onset_s is None or found.cause is None:
         return "never by 5% for two windows in a row" if found.first_minute else ""
     return f"from {fmt.duration(found.onset_s)} on: {_CAUSES[found.cause]}"

@@ -6,6 +6,7 @@ ties the clock of the stamps to the wall clock. `None` means "not read", never z
 
 from profiler.runfile.lines import append, read
 from profiler.runfile.lock import hold
+from profiler.runfile.passes import counted, start_in_passes
 from profiler.runfile.records import (
     FAILURE_KINDS,
     MOST_CASES,
@@ -66,7 +67,9 @@ __all__ = [
     "Worker",
     "Workload",
     "append",
+    "counted",
     "hold",
     "read",
+    "start_in_passes",
     "varying",
 ]
