@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "environments": {"errors"},
     "fetching": {"errors", "catalogue", "builds", "environments"},
     "agreement": {"errors", "runfile", "catalogue", "builds", "engines"},
-    "telemetry": {"errors"},
+    "telemetry": {"errors", "runfile", "host"},
     "measure": {"errors", "runfile", "catalogue", "host", "builds", "engines", "telemetry", "environments"},
     "analyse": {"errors", "runfile"},
     "render": {"errors", "runfile", "analyse"},

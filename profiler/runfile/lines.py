@@ -11,7 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from profiler.errors import UserError
-from profiler.runfile.records import SCHEMA, Event, Hashes, Header, Record, Run, Worker
+from profiler.runfile.records import SCHEMA, Event, Hashes, Header, Idle, PowerLog, Record, Run, Worker
 
 LONGEST_LINE = 64 * 1024 * 1024
 
@@ -42,24 +42,32 @@ def read(path: Path) -> Run:
     if not first.endswith(b"\n"):
         raise UserError(f"{_name(path)} holds no run, not even its header line: delete it and start anew")
     header = _header(path, first)
-    workers: list[Worker] = []
-    events: list[Event] = []
-    sha256: dict[str, str] = {}
+    run = Run(header=header, workers=[], events=[], sha256={})
     for number, line in lines:
         if not line.endswith(b"\n"):
-            return Run(header=header, workers=workers, events=events, sha256=sha256, torn=True)
-        match _kind(path, number, line).type:
-            case "worker":
-                workers.append(_decode(path, number, line, Worker))
-            case "event":
-                events.append(_decode(path, number, line, Event))
-            case "hashes":
-                found = _decode(path, number, line, Hashes).sha256
-                _refuse_other_content(path, number, sha256, found)
-                sha256.update(found)
-            case other:
-                raise _refusal(path, number, f"{other!r} is no record that this version knows")
-    return Run(header=header, workers=workers, events=events, sha256=sha256)
+            return msgspec.structs.replace(run, torn=True)
+        run = _with(run, path, number, line)
+    return run
+
+
+def _with(run: Run, path: Path, number: int, line: bytes) -> Run:
+    """The run with what one more line says."""
+    match _kind(path, number, line).type:
+        case "worker":
+            run.workers.append(_decode(path, number, line, Worker))
+        case "event":
+            run.events.append(_decode(path, number, line, Event))
+        case "idle":
+            run.idle.append(_decode(path, number, line, Idle))
+        case "hashes":
+            found = _decode(path, number, line, Hashes).sha256
+            _refuse_other_content(path, number, run.sha256, found)
+            run.sha256.update(found)
+        case "power_log":
+            return msgspec.structs.replace(run, power_log=_decode(path, number, line, PowerLog))
+        case other:
+            raise _refusal(path, number, f"{other!r} is no record that this version knows")
+    return run
 
 
 def _refuse_other_content(path: Path, number: int, before: dict[str, str], now: dict[str, str]) -> None:

@@ -32,11 +32,14 @@ Tokens = Annotated[int, msgspec.Meta(ge=0, le=MOST_TOKENS)]
 Passes = Annotated[int, msgspec.Meta(ge=1, le=MOST_PASSES)]
 Rounds = Annotated[int, msgspec.Meta(ge=1, le=MOST_ROUNDS)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
+Finite = Annotated[float, msgspec.Meta(ge=-1e15, le=1e15)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Celsius = Annotated[float, msgspec.Meta(ge=-300, le=1000)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=MOST_SECONDS)]
 Method = Annotated[str, msgspec.Meta(pattern=r"^(text|raw)\Z")]
+Scope = Annotated[str, msgspec.Meta(pattern=r"^(device|board|package|partial|gpu|npu|part)\\Z")]
+Quantity = Annotated[str, msgspec.Meta(pattern=r"^(energy|power)\\Z")]
 FailureKind = Annotated[str, msgspec.Meta(pattern=rf"^({'|'.join(FAILURE_KINDS)})\Z")]
 
 
@@ -148,7 +151,7 @@ class Plan(Record, frozen=True, kw_only=True):
     that compares stops at the checkpoint where every comparison has its verdict, and not for precision. `more_passes`
     says that a case whose start costs more than three of its passes runs five. `anchors` are cases measured only to
     tie this run to others. `cold` evicts each build before its worker starts. `sustained_s` makes one long worker of
-    each case.
+    each case. With `strict`, what runs elsewhere than asked fails. Workers may use `memory_limit_bytes` at most.
     """
 
     builds: Annotated[list[Build], msgspec.Meta(min_length=1, max_length=MOST_CASES)]
@@ -166,6 +169,8 @@ class Plan(Record, frozen=True, kw_only=True):
     anchors: list[str] = []
     cold: bool = False
     sustained_s: Seconds = 0.0
+    strict: bool = False
+    memory_limit_bytes: Natural | None = None
 
 
 class Device(Record, frozen=True, kw_only=True):
@@ -184,8 +189,60 @@ class Device(Record, frozen=True, kw_only=True):
     throttle_celsius: Celsius | None = None
 
 
+class Sensor(Record, frozen=True, kw_only=True):
+    """A sensor of power or energy. `quantity` is "energy" (joules that add up) or "power" (watts now).
+
+    `scope` is what it covers: "device" all that the plug or the battery gives, "board" the input of the board,
+    "package" the processor package, "partial" some rails with others unseen, "gpu", "npu"; "part" is a piece of
+    another sensor's scope and never added to anything. Sensors of one source and scope add up. An energy counter
+    starts again from 0 after `wraps_at_j` joules. `period_s` is how often the sensor itself has something new.
+    """
+
+    id: str
+    source: str
+    name: str
+    scope: Scope
+    quantity: Quantity
+    wraps_at_j: Positive | None = None
+    period_s: Positive | None = None
+    note: str | None = None
+
+
+class Samples(Record, frozen=True, kw_only=True):
+    """Readings of one sensor in time: nanoseconds on the clock of the stamps, and joules or watts.
+
+    Readings that failed are left out, so both lists are equally long.
+    """
+
+    at_ns: list[Whole] = []
+    values: list[Finite] = []
+
+
+class Board(Record, frozen=True, kw_only=True):
+    """The state of the board at one moment: by topic (`telemetry.protocol.TOPICS`) and part; else why not readable."""
+
+    at: Anchor
+    readings: dict[str, dict[str, int | float | str]] = {}
+    unreadable: dict[str, str] = {}
+
+
+class MemoryLimit(Record, frozen=True, kw_only=True):
+    """The limit that one worker ran under: `by` what ("cgroup v2", ...), and what the kernel counted there.
+
+    `peak_bytes` are the most that its processes and their file cache took, `oom_kills` how many it ended.
+    """
+
+    bytes: Natural
+    by: str
+    peak_bytes: Natural | None = None
+    oom_kills: Natural | None = None
+
+
 class Header(Record, frozen=True, kw_only=True):
-    """First line: what was planned, where, with what."""
+    """First line: what was planned, where, with what.
+
+    `sensors` are the meters that were found, `no_sensor` why the other sources have none.
+    """
 
     type: str
     schema: str
@@ -196,6 +253,8 @@ class Header(Record, frozen=True, kw_only=True):
     device: Device
     environment: dict[str, Any]
     worker_environment: dict[str, str]
+    sensors: list[Sensor] = []
+    no_sensor: dict[str, str] = {}
 
 
 class Memory(Record, frozen=True, kw_only=True):
@@ -277,7 +336,8 @@ class Worker(Record, frozen=True, kw_only=True):
 
     `cooled_s` is how long its start waited for the processor to be as cool as before the first case.
     `cached_share` is the share of the build's bytes that lay in the page cache just before the start; `evicted` says
-    whether they were sent away for a cold start and none was left, and `not_evicted` why not.
+    whether they were sent away for a cold start and none was left, and `not_evicted` why not. `meters` has the
+    readings of sensors by their id; `metering_share` is the share of one core that reading them took.
     """
 
     type: str = "worker"
@@ -294,12 +354,39 @@ class Worker(Record, frozen=True, kw_only=True):
     evicted: bool | None = None
     not_evicted: str | None = None
     conditions: Conditions | None = None
+    limit: MemoryLimit | None = None
+    board_before: Board | None = None
+    board_after: Board | None = None
+    meters: dict[str, Samples] = {}
+    metering_share: float | None = None
     import_ms: float | None = None
     load_ms: float | None = None
     facts: dict[str, Any] | None = None
     phases: list[Phase] = []
     passes: list[Pass] = []
     failure: Failure | None = None
+
+
+class Idle(Record, frozen=True, kw_only=True):
+    """Readings of the sensors while nothing runs: `when` is "before" the first worker or "after" the last one."""
+
+    type: str = "idle"
+    when: str
+    meters: dict[str, Samples]
+
+
+class PowerLog(Record, frozen=True, kw_only=True):
+    """Readings of an external meter: wall clock (nanoseconds since 1970, UTC) and watts of the whole device.
+
+    `name` is that of the file it was read from, `offset_s` how far its clock was ahead of this machine's (already
+    taken out of `wall_ns`).
+    """
+
+    type: str = "power_log"
+    name: str
+    wall_ns: list[Whole]
+    watts: list[Finite]
+    offset_s: float = 0.0
 
 
 class Hashes(Record, frozen=True, kw_only=True):
@@ -325,6 +412,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     workers: list[Worker]
     events: list[Event]
     sha256: dict[str, str]
+    idle: list[Idle] = []
+    power_log: PowerLog | None = None
     torn: bool = False
 
     @property

@@ -1,0 +1,7 @@
+"""The power mode that was chosen: NVIDIA's nvpmodel, or the platform profile of laptops."""
+
+from __future__ import annotations
+
+from profiler.telemetry.protocol import Reader
+
+STATE: dict[str, Reader] = {}

@@ -1,0 +1,16 @@
+"""macOS's powermetrics, for root: clocks, thermal pressure, power."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from profiler.host.kernel_files import UnreadableError
+from profiler.telemetry.protocol import Meter, Reader
+
+STATE: dict[str, Reader] = {}
+
+
+def meters(root: Path) -> Sequence[Meter]:
+    """None yet."""
+    raise UnreadableError(f"{root}: not read yet")

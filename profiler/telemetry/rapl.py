@@ -1,0 +1,14 @@
+"""Energy counters of x86 processors (RAPL)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from profiler.host.kernel_files import UnreadableError
+from profiler.telemetry.protocol import Meter
+
+
+def meters(root: Path) -> Sequence[Meter]:
+    """None yet."""
+    raise UnreadableError(f"{root}: not read yet")

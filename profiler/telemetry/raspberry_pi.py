@@ -1,0 +1,7 @@
+"""What the firmware of a Raspberry Pi says: throttling, and the clock that it really set."""
+
+from __future__ import annotations
+
+from profiler.telemetry.protocol import Reader
+
+STATE: dict[str, Reader] = {}

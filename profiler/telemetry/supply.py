@@ -1,0 +1,7 @@
+"""Where the power comes from."""
+
+from __future__ import annotations
+
+from profiler.telemetry.protocol import Reader
+
+STATE: dict[str, Reader] = {}

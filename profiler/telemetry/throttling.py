@@ -1,0 +1,7 @@
+"""How often, and whether now, the processor slows itself down (Intel's counters, cooling devices)."""
+
+from __future__ import annotations
+
+from profiler.telemetry.protocol import Reader
+
+STATE: dict[str, Reader] = {}
