@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from profiler.host.kernel_files import UnreadableError
 from profiler.telemetry.protocol import Meter, Reader
 
-STATE: dict[str, Reader] = {}
+STATE: Mapping[str, Reader] = {}
 
 
 def meters(root: Path) -> Sequence[Meter]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from profiler.telemetry.protocol import Reader
 
-STATE: dict[str, Reader] = {}
+STATE: Mapping[str, Reader] = {}
