@@ -51,7 +51,7 @@ def _load(root: Path, device: str) -> float:
         text = word(root, f"{device}/load")
     except UnreadableError:
         return _share(number(root, f"{device}/device/load"), 1000, f"{device}/device/load")
-    percent = re.fullmatch(r"(\d{1,3})@\d{1,12}Hz", text)
+    percent = re.fullmatch(r"(\d{1,3})@\d{1,12}Hz", text, re.ASCII)
     if not percent:
         raise UnreadableError(f"{device}/load: not percent@clock")
     return _share(int(percent[1]), 100, f"{device}/load")
