@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from profiler.host.capture import capture, save, unpack
 from profiler.host.kernel_files import HERE, UnreadableError
 from profiler.runfile import Anchor, Board
 from profiler.telemetry.protocol import TOPICS, Reader, Readings
@@ -45,6 +46,14 @@ class TestEveryTopic:
 
     def test_without_any_source(self, tmp_path: Path) -> None:
         assert set(complete(board(NOW, tmp_path, {})).unreadable.values()) == {NOT_OFFERED}
+
+
+@pytest.mark.parametrize("build", BOARDS.values(), ids=BOARDS)
+def test_a_captured_board_says_the_same(tmp_path: Path, build: Callable[[Path], Path]) -> None:
+    root = build(tmp_path / "original")
+    save(capture(root), tmp_path / "board.tar.gz")
+    copy = unpack(tmp_path / "board.tar.gz", tmp_path / "copy")
+    assert board(NOW, copy) == board(NOW, root)
 
 
 def test_requested_and_measured_side_by_side(tmp_path: Path) -> None:
