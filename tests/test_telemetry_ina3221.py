@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from profiler.host.capture import capture
 from profiler.host.kernel_files import UnreadableError
 from profiler.telemetry.ina3221 import meters
+from profiler.telemetry.jetson_rails import MODULE_ONLY, NOT_KNOWN
 from profiler.telemetry.protocol import Meter
 from tests.machines import plant
 
@@ -69,6 +71,10 @@ class TestBoards:
             ("VDD_SOC", "part", 1.25),
         ]
 
+    def test_what_the_input_does_not_cover_is_said(self, tmp_path: Path) -> None:
+        plant(tmp_path, chip(f"{CLASS}/hwmon1", *ORIN_NANO))
+        assert [meter.sensor.note for meter in meters(tmp_path)] == [MODULE_ONLY, None, None]
+
     def test_agx_orin_has_three_inputs_that_add_up(self, tmp_path: Path) -> None:
         plant(tmp_path, chip(f"{CLASS}/hwmon3", *AGX_40) | chip(f"{CLASS}/hwmon4", *AGX_41))
         assert found(tmp_path) == [
@@ -90,9 +96,7 @@ class TestBoards:
     def test_a_set_of_rails_that_is_not_known_has_no_total(self, tmp_path: Path) -> None:
         plant(tmp_path, chip(f"{CLASS}/hwmon0", ("GPU", 19000, 100), ("CPU", 19000, 50), ("SOC", 19000, 80)))
         assert found(tmp_path) == [("GPU", "part", 1.9), ("CPU", "part", 0.95), ("SOC", "part", 1.52)]
-        assert {meter.sensor.note for meter in meters(tmp_path)} == {
-            "of this set of rails it is not known which add up to the board"
-        }
+        assert {meter.sensor.note for meter in meters(tmp_path)} == {NOT_KNOWN}
 
     def test_two_of_the_three_inputs_are_not_the_board(self, tmp_path: Path) -> None:
         plant(tmp_path, chip(f"{CLASS}/hwmon0", *AGX_40[:2]))
@@ -120,6 +124,21 @@ class TestPaths:
         for folder in ("sys/bus/iio/devices", f"{OLD_DRIVER}/1-0040"):
             plant(tmp_path, old_chip(f"{folder}/iio:device0", ("VDD_IN", 4000), ("NC", 0)))
         assert found(tmp_path) == [("VDD_IN", "board", 4.0)]
+
+    @pytest.mark.parametrize(
+        "files",
+        [
+            chip(f"{CLASS}/hwmon1", *ORIN_NANO),
+            chip(f"{DRIVER}/1-0040/hwmon/hwmon1", *ORIN_NANO),
+            old_chip("sys/bus/iio/devices/iio:device0", ("VDD_IN", 4000)),
+            old_chip(f"{OLD_DRIVER}/1-0040/iio:device0", ("VDD_IN", 4000)),
+        ],
+        ids=["class", "driver", "old class", "old driver"],
+    )
+    def test_a_capture_has_all_that_is_read(self, tmp_path: Path, files: dict[str, str]) -> None:
+        original, copy = plant(tmp_path / "original", files), tmp_path / "copy"
+        plant(copy, capture(original).files)
+        assert found(copy) == found(original)
 
     def test_chips_of_other_names_are_left_alone(self, tmp_path: Path) -> None:
         plant(tmp_path, chip(f"{CLASS}/hwmon0", *ORIN_NANO) | {f"{CLASS}/hwmon0/name": "ina238"})
@@ -158,6 +177,7 @@ class TestReadings:
         plant(tmp_path, chip(f"{CLASS}/hwmon0", ("VDD_IN", 10**18, 10**18)))
         assert found(tmp_path) == [("VDD_IN", "board", None)]
 
+    @settings(deadline=None)
     @given(label=st.text(max_size=40), value=st.text(max_size=30))
     def test_whatever_is_there_is_read_or_refused(
         self, tmp_path_factory: pytest.TempPathFactory, label: str, value: str

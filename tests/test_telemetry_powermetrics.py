@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
+import time
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from profiler.host.capture import capture
 from profiler.host.kernel_files import HERE, UnreadableError
 from profiler.telemetry.powermetrics import Sample, cpu_clock, meters, parse, throttled_now
 from tests.machines import plant
@@ -99,6 +102,12 @@ def test_meters_of_intel(tmp_path: Path) -> None:
     assert (meter.sensor.scope, meter.read()) == ("package", 31.07)
 
 
+def test_a_capture_keeps_what_is_read_and_nothing_of_the_machine(tmp_path: Path) -> None:
+    taken = capture(plant(tmp_path, {SAID: APPLE})).files[SAID]
+    assert parse(taken) == parse(APPLE)
+    assert "Machine model" not in taken
+
+
 def test_what_is_not_told_has_a_reason(tmp_path: Path) -> None:
     plant(tmp_path, {SAID: "CPU Power: 5 mW\n"})
     with pytest.raises(UnreadableError, match="no power of the whole chip"):
@@ -115,6 +124,35 @@ def test_a_user_is_told_that_root_is_needed(monkeypatch: pytest.MonkeyPatch) -> 
     for read in (meters, cpu_clock, throttled_now):
         with pytest.raises(UnreadableError, match=r"^powermetrics: needs root \(sudo edgeprof run \.\.\.\)$"):
             read(HERE)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a script stands for it")
+def test_one_program_runs_until_the_meters_are_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root on macOS: one sample shows what there is, then samples come without end."""
+    (tmp_path / "sample").write_text(APPLE)
+    script = tmp_path / "powermetrics"
+    script.write_text(
+        f'#!/bin/sh\ncase "$*" in *"-n 1"*) cat {tmp_path}/sample; exit;; esac\n'
+        f'while true; do sed "s/: 52/: 62/; s/44 mW/99 mW/" {tmp_path}/sample; sleep 0.05; done\n'
+    )
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(platform, "system", lambda: "Darwin")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    found = {meter.sensor.name: meter for meter in meters(HERE)}
+    deadline = time.monotonic() + 20
+    while found["CPU + GPU + ANE"].read() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert {name: meter.read() for name, meter in found.items()} == {
+        "CPU + GPU + ANE": 6.25,
+        "CPU": 6.21,
+        "GPU": 0.04,
+        "ANE": 0.0,
+    }
+    for meter in found.values():
+        meter.close()
 
 
 @pytest.mark.skipif(platform.system() == "Darwin", reason="there it is")

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from profiler.host.kernel_files import UnreadableError
@@ -115,6 +115,7 @@ class TestClock:
             firmware_clock(tmp_path)
 
 
+@settings(deadline=None)
 @given(said=st.text(max_size=80) | st.from_regex(r"(throttled=0x|error=|frequency\(48\)=).{0,20}"))
 def test_whatever_is_said_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, said: str) -> None:
     root = tmp_path_factory.mktemp("pi")

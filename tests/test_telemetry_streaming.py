@@ -54,7 +54,8 @@ def becomes_true(condition: Callable[[], bool]) -> bool:
 
 
 def over(stream: Stream) -> bool:
-    return stream._process.poll() is not None
+    """Its pipe has ended, and it was told to."""
+    return not stream._thread.is_alive()
 
 
 def is_running(pid: int) -> bool:
@@ -135,7 +136,7 @@ def test_closing_ends_the_program_and_what_it_started() -> None:
     printing.close()
     printing.close()
     assert over(printing)
-    assert not printing._thread.is_alive()
+    assert printing._process.returncode is not None
     assert becomes_true(lambda: not is_running(child))
 
 

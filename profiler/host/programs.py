@@ -52,7 +52,7 @@ def output_lately(root: Path, program: Program) -> str:
     """The same for readers of several facts in one output: a start, or a failure, serves a fifth of a second."""
     if root != HERE:
         return output(root, program)
-    ended, said = _lately.get(program, (-LATELY_S, ""))
+    ended, said = _lately.get(program, (float("-inf"), ""))
     if time.monotonic() - ended > LATELY_S:
         try:
             said = output(root, program)

@@ -17,18 +17,22 @@ NO_INPUT = frozenset({"VDD_GPU_SOC", "VDD_CPU_CV", "VIN_SYS_5V0"})
 
 UNCONNECTED = "NC"
 
+MODULE_ONLY = "what the module takes in: the carrier board and what is plugged into it are not seen"
+NOT_KNOWN = "of this set of rails it is not known which add up to the board"
+
 
 def sensors(source: str, periods: Mapping[str, float | None]) -> list[Sensor]:
     """A sensor for each label, with its period in seconds."""
+    inputs = board(periods)
     return [
         Sensor(
             id=f"{source}/{label}",
             source=source,
             name=label,
-            scope="board" if label in board(periods) else "part",
+            scope="board" if label in inputs else "part",
             quantity="power",
             period_s=period,
-            note=None if board(periods) else "of this set of rails it is not known which add up to the board",
+            note=_note(label, inputs),
         )
         for label, period in periods.items()
     ]
@@ -40,3 +44,10 @@ def board(labels: Collection[str]) -> frozenset[str]:
         if label in labels:
             return frozenset({label})
     return NO_INPUT if set(labels) >= NO_INPUT else frozenset()
+
+
+def _note(label: str, inputs: Collection[str]) -> str | None:
+    """Thor measures in front of its carrier board, the others behind it."""
+    if not inputs:
+        return NOT_KNOWN
+    return MODULE_ONLY if label in inputs and label != "VIN" else None

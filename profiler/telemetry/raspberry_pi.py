@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from profiler.host.kernel_files import UnreadableError, entries, number, word, word_or_none
-from profiler.host.programs import output_lately
+from profiler.host.programs import output
 from profiler.host.vendors import vcgencmd
 from profiler.telemetry.protocol import Reader
 
@@ -30,7 +30,7 @@ PLATFORM = "sys/devices/platform"
 
 def answer(root: Path, *words: str) -> str:
     """What the firmware answers. Raises `UnreadableError` with its own reason where it refuses."""
-    text = output_lately(root, vcgencmd(*words)).strip()
+    text = output(root, vcgencmd(*words)).strip()
     refused = re.match(r'error=-?[0-9]+(?: error_msg="([^"\n]{1,80}))?', text)
     if refused:
         raise UnreadableError(f"vcgencmd {' '.join(words)}: {refused[1] or 'refused'}")

@@ -45,9 +45,9 @@ class Stream:
     def close(self) -> None:
         """End the program. What it said last stays at hand until it is too old."""
         atexit.unregister(self.close)
-        stop(self._process)
-        self._process.wait()
+        self._end()
         self._thread.join(ENDING_S)
+        self._process.wait()
         if self._process.stdout and not self._thread.is_alive():
             self._process.stdout.close()
 
@@ -61,4 +61,9 @@ class Stream:
             if self._ends.match(line):
                 self._newest = time.monotonic(), "".join(lines)
                 lines = []
-        stop(self._process)
+        self._end()
+
+    def _end(self) -> None:
+        """Once it was waited for, its number may be another's."""
+        if self._process.returncode is None:
+            stop(self._process)
