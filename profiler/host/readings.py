@@ -211,15 +211,15 @@ def temperatures(root: Path) -> dict[str, float]:
     for zone in entries(root, "sys/class/thermal", "thermal_zone*"):
         with suppress(UnreadableError):
             kind, degrees = word(root, f"{zone}/type"), number(root, f"{zone}/temp") / 1000
-            if plausible_temperature(kind, degrees):
+            if is_plausible(kind, degrees):
                 found[kind] = max(degrees, found.get(kind, degrees))
     if not found:
         raise UnreadableError("no thermal zone gives a reading")
     return found
 
 
-def plausible_temperature(kind: str, degrees: float) -> bool:
-    """Whether a sensor of this name can mean it: not what absent ones and the PMIC of some boards always say."""
+def is_plausible(kind: str, degrees: float) -> bool:
+    """Whether a chip can have this temperature: sensors that are not there read -256, 0 or a placeholder."""
     placeholder = kind.lower().startswith("pmic") and degrees == 100
     return 0 < degrees < 125 and not placeholder
 

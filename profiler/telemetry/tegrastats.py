@@ -14,7 +14,7 @@ from pathlib import Path
 
 from profiler.host.kernel_files import HERE, UnreadableError
 from profiler.host.programs import output, output_lately
-from profiler.host.readings import plausible_temperature
+from profiler.host.readings import is_plausible
 from profiler.host.vendors import TEGRASTATS
 from profiler.telemetry import ina3221
 from profiler.telemetry.gauge import Gauge
@@ -57,7 +57,7 @@ def engine(words: Sequence[str], name: str) -> tuple[float | None, tuple[int, ..
 def temperatures(words: Sequence[str]) -> dict[str, float]:
     """Without what no chip can have: -256 of a sensor that is not there, and the 100 that old PMICs always say."""
     found = [match.groups() for word in words if (match := _TEMPERATURE.fullmatch(word))]
-    return {name: float(degrees) for name, degrees in found if plausible_temperature(name, float(degrees))}
+    return {name: float(degrees) for name, degrees in found if is_plausible(name, float(degrees))}
 
 
 def rails(words: Sequence[str]) -> dict[str, float]:
