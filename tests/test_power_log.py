@@ -462,6 +462,20 @@ class TestRun:
         assert "did you mean Europe/Berlin" in only_refusal(edgeprof("run", script(), *QUICK, *words))
         assert not (tmp_path / "data").exists()
 
+    @pytest.mark.parametrize("behind", [-3, -1], ids=["cut before its last worker", "cut before its hashes"])
+    def test_a_run_that_goes_on_takes_a_log_too(
+        self, edgeprof: Command, script: Script, tmp_path: Path, behind: int
+    ) -> None:
+        file, build = tmp_path / "run.jsonl", script()
+        assert edgeprof("run", build, "-p", "4", "-n", "2", "--processes", "2", "-o", file).code == 0
+        lines = [line for line in file.read_bytes().splitlines(keepends=True) if b'"type":"idle"' not in line]
+        file.write_bytes(b"".join(lines[:behind]))
+        log = wall_log(tmp_path / "power.csv", time.time() - 300, 900)
+        assert edgeprof("run", build, "--resume", file, "--power-log", log).code == 0
+        run = runfile.read(file)
+        assert run.power_log is not None
+        assert (run.power_log.name, len(run.workers)) == ("power.csv", 2)
+
     def test_of_two_logs_in_a_run_file_the_later_one_counts(self, run_file: Path) -> None:
         with run_file.open("ab", buffering=0) as file:
             runfile.append(file, of_the_run(0, 5))
