@@ -140,15 +140,8 @@ def memory(peak_mib: float) -> list[Phase]:
 
 def of(*, pss: float, anon: float, file: float, build: float, freed: float, peak: float) -> Memory:
     """Memory in MiB, nothing of it shared."""
-    sizes = {
-        "pss": pss,
-        "anon": anon,
-        "file": file,
-        "build": build,
-        "build_rss": build,
-        "freed": freed,
-        "peak_rss": peak,
-    }
+    sizes = {"pss": pss, "anon": anon, "file": file, "freed": freed, "peak_rss": peak}
+    sizes |= {"build": build, "build_rss": build}
     return Memory(shmem_bytes=0, **{f"{name}_bytes": round(mib * MIB) for name, mib in sizes.items()})
 
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from profiler.runfile import Samples
 from profiler.telemetry.protocol import Meter
 
-SHARE = 0.001
-"""Of one core: what reading one sensor may take while a worker runs. The dearer a reading, the rarer it is."""
+SHARE = 0.002
+"""Of one core: what reading all sensors may take while a worker runs. The dearer a reading, the rarer it is."""
 
 IDLE_SHARE = 0.02
 """The same while nothing else runs."""
@@ -53,10 +53,10 @@ class _Reading:
 
 
 class Metering:
-    """All meters of this machine, read from `start` to `stop`. `share` of one core is what each may cost."""
+    """All meters of this machine, read from `start` to `stop`. `share` of one core is what they may cost."""
 
     def __init__(self, meters: Sequence[Meter], share: float = SHARE) -> None:
-        self._readings = [_Reading(meter, share) for meter in meters]
+        self._readings = [_Reading(meter, share / len(meters)) for meter in meters]
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._read_on, daemon=True)
         self._began_ns = 0
