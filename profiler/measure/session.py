@@ -103,6 +103,7 @@ class Session:
             else passes_for(self._plan, case, round_number, self.workers),
             seed=self._plan.seed,
             sustained_s=long,
+            strict=self._plan.strict,
         )
         seen = run_worker(worker_job, case.workload, self._plan.stall_s, self._listener.progress)
         worker = _worker(case, (round_number, attempt, position), seen, ground)
