@@ -167,7 +167,8 @@ def test_layers_asked_for_on_a_gpu_that_is_not_there_are_a_fall_back(smollm2: Pa
     """The library of the tests is built for the CPU."""
     asked = model_case(gpu_layers="99")
     facts = measured(launch(smollm2, asked))
-    sentence = "asked for 99 layers on a GPU: none of 31 is there: this llama.cpp has no back end for a GPU, or sees none"
+    sentence = "asked for 99 layers on a GPU: none of 31 is there: "
+    sentence += "this llama.cpp has no back end for a GPU, or sees none"
     assert (facts["log"]["layers"], facts["fell_back"]) == ({"CPU": LAYERS + 1}, sentence)
     strict = launch(smollm2, asked, strict=True)
     assert strict.failure == Failure(kind="fell_back", message=sentence)

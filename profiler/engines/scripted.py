@@ -39,7 +39,7 @@ def load(job: Job) -> "Scripted":
 def inspect(job: Job) -> Dict[str, Any]:
     """The memory that the script claims, and the fall-back that it foresees."""
     script = _read(job["path"])
-    return dict(_memory(script), fell_back=script.get("fell_back") if script.get("foreseen") else None)
+    return dict(_memory(script), **({"fell_back": script["fell_back"]} if script.get("foreseen") else {}))
 
 
 def _memory(script: Dict[str, Any]) -> Dict[str, Any]:
