@@ -148,13 +148,14 @@ KV_BYTES = {"f32": 4, "f16": 2, "bf16": 2, "q8_0": 34 / 32, "q5_1": 24 / 32, "q4
 def test_cache_of_every_type_takes_what_its_type_takes(smollm2: Path, kv: str) -> None:
     facts = measured(launch(smollm2, model_case(kv=kv)))
     assert facts["kv_bytes"] == pytest.approx(CELLS * LAYERS * KV_ELEMENTS * KV_BYTES[kv], abs=LOG_STEP)
-    assert facts["log"]["kv_types"] == [kv, kv]
+    assert (facts["log"]["kv_types"], facts["fell_back"]) == ([kv, kv], None)
 
 
 @pytest.mark.parametrize("flash", ["on", "off"])
 def test_flash_attention_is_as_asked(smollm2: Path, flash: str) -> None:
     facts = measured(launch(smollm2, model_case(flash=flash)))
     assert facts["log"]["flash_attention"] is (flash == "on")
+    assert facts["fell_back"] is None
 
 
 def test_context_is_as_asked(smollm2: Path) -> None:
