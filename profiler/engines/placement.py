@@ -7,13 +7,10 @@ for); what they assigned does: layers and buffers in llama.cpp's log, nodes in O
 import re
 from typing import Any, Dict, Optional
 
-from profiler.engines.llama_log import MIB
+from profiler.engines.llama_log import MIB, on_host
 
 SHARE_ELSEWHERE = 0.0
 """Of a graph's nodes: what may run on another provider before it is called a fall-back."""
-
-_HOST = re.compile(r"CPU|AMX$|BLAS|.*_host$", re.IGNORECASE)
-"""Devices and buffers that the CPU computes in. Pinned memory such as CUDA_Host is the host's, whoever allocated it."""
 
 _DEVICE = re.compile(r"(.+?)(_Private|_Mapped|_Split|[-_]REPACK)?$")
 """A device in the name of its buffer: MTL0 in MTL0_Mapped."""
@@ -45,9 +42,12 @@ def of_device(asked: str, device: str) -> Optional[str]:
 
 
 def device_of(place: str) -> Optional[str]:
-    """The device that a buffer or a layer of llama.cpp lies on; None for the CPU and for memory of the host."""
+    """The device that a buffer or a layer of llama.cpp lies on; None for the CPU.
+
+    Pinned memory such as CUDA_Host is the host's, whoever allocated it: the CPU computes in it.
+    """
     found = _DEVICE.match(place)
-    return None if _HOST.match(place) or not found else found[1]
+    return None if on_host(place) or not found else found[1]
 
 
 def _off_the_cpu(log: Dict[str, Any]) -> Optional[str]:
