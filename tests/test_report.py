@@ -174,7 +174,12 @@ class TestJson:
         assert (row.id, row.device, row.target, row.engine) == ("r2", "board", "cpu", "llama-cpp")
         assert (row.build, row.quantization, row.workload) == ("b", "Q4_0", "chat@1")
         assert (row.settings, row.basis, row.failure) == ({"threads": 2}, "measured", None)
-        assert row.conditions == {"governor": "performance", "context": None, "cached_share": None}
+        assert row.conditions == {
+            "governor": "performance",
+            "context": None,
+            "assigned": None,
+            "cached_share": None,
+        }
 
     def test_a_cell(self) -> None:
         cell = decoded(two_and_a_failure()).rows[1].metrics["decode_tps"]

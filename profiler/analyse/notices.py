@@ -20,6 +20,9 @@ from profiler.runfile import Build, Case, Run, Worker
 
 MANY_MAJOR_FAULTS = 100
 
+LONGEST_SENTENCE = 300
+"""Of what an engine says of itself, which may be of any length."""
+
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """A code for scripts, what was seen, and advice; `seen` and `advice` are sentences."""
@@ -37,6 +40,7 @@ def row_notices(study: Study, case: Case) -> list[Notice]:
         _disturbed(found),
         _unjudged(found),
         _failed(workers),
+        _fell_back(workers),
         _not_cold(workers),
         _unsteady_output(found),
         _paging(found),
@@ -98,6 +102,20 @@ def _failed(workers: Sequence[Worker]) -> Notice | None:
         code="some_failed",
         seen=f"{len(failures)} of {len(workers)} workers failed: {failures[-1].message}",
         advice="the figures are those of the workers that finished",
+    )
+
+
+def _fell_back(workers: Sequence[Worker]) -> Notice | None:
+    loaded = [said.text(worker.facts, "fell_back") for worker in workers if worker.facts is not None]
+    told = [sentence for sentence in loaded if sentence]
+    if not told:
+        return None
+    where = "" if len(told) == len(loaded) else f"{len(told)} of {plural(len(loaded), 'worker')}: "
+    return Notice(
+        code="fell_back",
+        seen=f"{where}{told[-1][:LONGEST_SENTENCE]}",
+        advice="the figures are those of what really ran: check what the engine was built with and what it supports; "
+        "with --strict such a case fails",
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from profiler.analyse import coherent, said
+from profiler.analyse.assigned import assigned
 from profiler.analyse.bandwidth import bandwidth_share, bits_read, read_bytes, speed
 from profiler.analyse.behaviour import behaviour_notices
 from profiler.analyse.comparison import Comparison, resolution
@@ -152,12 +153,19 @@ def _context(workers: Sequence[Worker]) -> int | None:
     return next((int(tokens) for tokens in told if tokens is not None), None)
 
 
+def _assigned(workers: Sequence[Worker]) -> str | None:
+    """What runs where, as the last worker that was loaded told."""
+    return next((assigned(worker.facts) for worker in reversed(workers) if worker.facts is not None), None)
+
+
 def _conditions(study: Study, case: Case) -> dict[str, Any]:
-    """Governor, context made, and the share of the build that lay in the page cache at the starts (median)."""
+    """Governor, context made, what runs where, and the share of the build that lay in the page cache at the starts
+    (median)."""
     shares = [w.cached_share for w in study.samples[case.id].workers.values() if w.cached_share is not None]
     return {
         "governor": ", ".join(said.texts(study.run.header.environment, "governors")) or None,
         "context": _context(study.workers[case.id]),
+        "assigned": _assigned(study.workers[case.id]),
         "cached_share": median(shares) if shares else None,
     }
 

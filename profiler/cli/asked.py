@@ -39,6 +39,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     settle: str
     cold: bool
     sustained: str | None
+    strict: bool
     force: bool
     anchor: str | None
     resume: Path | None
@@ -71,6 +72,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
             settle_s=seconds("--settle", self.settle),
             cold=self.cold,
             sustained_s=seconds("--sustained", self.sustained) if self.sustained else 0.0,
+            strict=self.strict,
             force=self.force,
             anchor=located(self.anchor) if self.anchor is not None else None,
         )
@@ -97,6 +99,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
             "--passes": self.passes,
             "--cold": self.cold,
             "--sustained": self.sustained,
+            "--strict": self.strict,
         }
 
     def _settings(self) -> dict[str, list[str]]:

@@ -71,6 +71,9 @@ Sustained = Annotated[
         metavar="TIME", help="One long process of each case, such as 10m: speed, clock and heat over time."
     ),
 ]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Let a case fail that runs elsewhere, or otherwise, than asked.")
+]
 Force = Annotated[bool, typer.Option("--force", help="Run what does not fit into memory.")]
 Anchor = Annotated[
     str | None,
@@ -112,6 +115,7 @@ def run(
     settle: Settle = "10s",
     cold: Cold = False,
     sustained: Sustained = None,
+    strict: Strict = False,
     force: Force = False,
     anchor: Anchor = None,
     resume: Resume = None,

@@ -52,6 +52,7 @@ def plan_of(request: Request, found: Sequence[Found]) -> Plan:
         settle_s=request.settle_s,
         cold=request.cold,
         sustained_s=request.sustained_s,
+        strict=request.strict,
         checkpoints=CHECKPOINTS,
     )
 

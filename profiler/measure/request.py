@@ -36,6 +36,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     sustained_s: float
     force: bool
     anchor: str | None = None
+    strict: bool = False
 
     @property
     def named(self) -> list[str]:

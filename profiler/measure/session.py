@@ -129,6 +129,7 @@ class Session:
             else passes_for(self._plan, case, round_number, self.workers),
             seed=self._plan.seed,
             sustained_s=long,
+            strict=self._plan.strict,
         )
 
     def _account(self, case: Case, order: dict[str, Any], seen: Seen) -> None:

@@ -79,7 +79,10 @@ def _refusals(
 ) -> dict[str, Failure]:
     builds = {build.id: build for build in plan.builds}
     limit = 2**63 if available is None else available
-    checked = {c.id: refusal(found[c.id], limit, builds[c.build], force=force) for c in plan.cases}
+    checked = {
+        c.id: refusal(found[c.id], limit, builds[c.build], force=force, strict=plan.strict)
+        for c in plan.cases
+    }
     return {case_id: failure for case_id, failure in checked.items() if failure is not None}
 
 
