@@ -38,8 +38,8 @@ Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Celsius = Annotated[float, msgspec.Meta(ge=-300, le=1000)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=MOST_SECONDS)]
 Method = Annotated[str, msgspec.Meta(pattern=r"^(text|raw)\Z")]
-Scope = Annotated[str, msgspec.Meta(pattern=r"^(device|board|package|partial|gpu|npu|part)\\Z")]
-Quantity = Annotated[str, msgspec.Meta(pattern=r"^(energy|power)\\Z")]
+Scope = Annotated[str, msgspec.Meta(pattern=r"^(device|board|package|partial|gpu|npu|part)\Z")]
+Quantity = Annotated[str, msgspec.Meta(pattern=r"^(energy|power)\Z")]
 FailureKind = Annotated[str, msgspec.Meta(pattern=rf"^({'|'.join(FAILURE_KINDS)})\Z")]
 
 
@@ -368,11 +368,16 @@ class Worker(Record, frozen=True, kw_only=True):
 
 
 class Idle(Record, frozen=True, kw_only=True):
-    """Readings of the sensors while nothing runs: `when` is "before" the first worker or "after" the last one."""
+    """Readings of the sensors while nothing runs: `when` is "before" the first worker or "after" the last one.
+
+    The anchors of its start and end tie an external meter's log to it.
+    """
 
     type: str = "idle"
     when: str
     meters: dict[str, Samples]
+    started: Anchor | None = None
+    ended: Anchor | None = None
 
 
 class PowerLog(Record, frozen=True, kw_only=True):
