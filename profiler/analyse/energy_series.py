@@ -81,7 +81,9 @@ def _counted(sensor: Sensor, readings: Sequence[tuple[int, float]]) -> Series:
     if moved and moved[-1] < len(readings) - 1:
         kept.append(readings[-1])
     lengths = [later - earlier for (earlier, _), (later, _) in pairwise(kept)]
-    steps, known = _unwrapped([later - earlier for (_, earlier), (_, later) in pairwise(kept)], lengths, sensor)
+    steps, known = _unwrapped(
+        [later - earlier for (_, earlier), (_, later) in pairwise(kept)], lengths, sensor
+    )
     return Series(
         at_ns=[at_ns for at_ns, _ in kept],
         joules=list(accumulate(steps, initial=0.0)),

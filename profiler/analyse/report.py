@@ -14,6 +14,7 @@ from profiler.analyse.bandwidth import bandwidth_share, bits_read, read_bytes, s
 from profiler.analyse.behaviour import behaviour_notices
 from profiler.analyse.comparison import Comparison, resolution
 from profiler.analyse.contrasts import best_rows, comparisons
+from profiler.analyse.energy_figures import Energy, energy_figures, energy_of, idle_moved
 from profiler.analyse.estimate import Estimate, estimates
 from profiler.analyse.metrics import PASS_METRICS, judged_metrics
 from profiler.analyse.notices import Notice, row_notices, run_notices
@@ -27,13 +28,8 @@ from profiler.runfile import Build, Case, Device, Failure, Run, Settings, Worker
 SCHEMA = "edgeprof.report/1"
 
 
-NO_DEVICE, NO_SENSOR = "no device memory is read yet", "no energy sensor is read yet"
-NOT_READ = {
-    "device_bytes": Estimate(value=None, unit="B", reason=NO_DEVICE),
-    "energy_j_per_token": Estimate(value=None, unit="J", reason=NO_SENSOR),
-    "power_w": Estimate(value=None, unit="W", reason=NO_SENSOR),
-    "idle_power_w": Estimate(value=None, unit="W", reason=NO_SENSOR),
-}
+NO_DEVICE = "no device memory is read yet"
+NOT_READ = {"device_bytes": Estimate(value=None, unit="B", reason=NO_DEVICE)}
 """Metrics that reports name but no source gives yet: absent with the reason, never 0."""
 
 
@@ -53,6 +49,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     metrics: dict[str, Estimate]
     spread: dict[str, Spread]
     sustained: Sustained | None
+    energy: Energy | None
     notices: list[Notice]
     failure: Failure | None
 
@@ -141,6 +138,7 @@ def _row(study: Study, case: Case) -> Row:
         metrics=figures(study, case) if measured else {},
         spread=_spread(study, case),
         sustained=_sustained(study, case),
+        energy=energy_of(study, case),
         notices=_notices(study, case) if measured else [],
         failure=None if measured else _last_failure(workers),
     )
@@ -172,7 +170,7 @@ def _notices(study: Study, case: Case) -> list[Notice]:
     notices = row_notices(study, case)
     notices += behaviour_notices(study.samples[case.id], study.run.header.device)
     warm = start_notice(case.id, study.run.workers) if study.plan.sustained_s else None
-    return [*notices, warm] if warm else notices
+    return [*notices, *(notice for notice in (warm, idle_moved(study, case)) if notice is not None)]
 
 
 def _spread(study: Study, case: Case) -> dict[str, Spread]:
@@ -197,9 +195,8 @@ def figures(study: Study, case: Case) -> dict[str, Estimate]:
     read = read_bytes(build, case)
     share = bandwidth_share(study.run.header.device, read, speed(measured))
     from_file = {"read_bytes_per_token": read, "bits_read_per_weight": bits_read(build)}
-    return (
-        measured | percentiles(case, found, study.level) | from_file | {"bandwidth_share": share} | NOT_READ
-    )
+    pooled = percentiles(case, found, study.level)
+    return measured | pooled | from_file | {"bandwidth_share": share} | NOT_READ | energy_figures(study, case)
 
 
 def _engines(cases: Sequence[Case], workers: Sequence[Worker]) -> dict[str, dict[str, str | None]]:

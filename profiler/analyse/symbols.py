@@ -14,11 +14,13 @@ from profiler.analyse.bandwidth import kv_element_bytes
 from profiler.analyse.estimate import Estimate
 from profiler.analyse.gaps import gaps_ns, numbered, tenth
 from profiler.analyse.metrics import NS_PER_MS
+from profiler.analyse.spent import Spent
 from profiler.runfile import Build, Case, Device, Pass, Worker, Workload
 
 Symbol = float | dict[str, float]
 
 _AT, _ENGINE = "at the end of each phase", "as the engine says"
+_OF_PASSES = "of each counted pass"
 MEANINGS = {
     "s": "when the engine received the prompt's token ids: stamps are ms after it",
     "t1": "when the first output token was on the host, ms after s",
@@ -47,6 +49,13 @@ MEANINGS = {
     "weights": f"weights, {_ENGINE}, bytes",
     "kv": f"KV cache, {_ENGINE}, bytes",
     "compute": f"compute buffers, {_ENGINE}, bytes",
+    "prompt_j": f"energy of the prompt {_OF_PASSES}, J",
+    "prompt_s": f"time of the prompt {_OF_PASSES}, s",
+    "prompted": f"prompt tokens {_OF_PASSES}",
+    "generation_j": f"energy from the first token to the last {_OF_PASSES}, J (from s for tg)",
+    "generation_s": "time of the same, s",
+    "generated": "tokens after the first of the same (all of them for tg)",
+    "idle_w": "power before the first worker and after the last one, W",
     "weights_read": "bytes of weights read for a decoded token, from the build's header",
     "kv_elements": "elements that one token adds to the KV cache, from the build's header",
     "bytes_each": "bytes of one such element",
@@ -110,6 +119,21 @@ def of_gaps(passes: Sequence[Pass]) -> dict[str, Symbol]:
             for token, gap in numbered(gaps_ns(done)).items()
         }
     }
+
+
+def of_energy(spent: Spent) -> dict[str, Symbol]:
+    """What the counted passes of one worker took, by pass."""
+    prompt, generation = spent.prompt, spent.generation
+    return _known(
+        {
+            "prompt_j": prompt.joules,
+            "prompt_s": prompt.seconds,
+            "prompted": prompt.tokens,
+            "generation_j": generation.joules,
+            "generation_s": generation.seconds,
+            "generated": generation.tokens,
+        }
+    )
 
 
 def of_build(
