@@ -12,6 +12,7 @@ import msgspec
 from profiler.analyse import coherent, said
 from profiler.analyse.bandwidth import bandwidth_share, bits_read, read_bytes, speed
 from profiler.analyse.behaviour import behaviour_notices
+from profiler.analyse.board import BoardState, board_state
 from profiler.analyse.comparison import Comparison, resolution
 from profiler.analyse.contrasts import best_rows, comparisons
 from profiler.analyse.energy_figures import Energy, energy_figures, energy_of, idle_moved
@@ -50,6 +51,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     spread: dict[str, Spread]
     sustained: Sustained | None
     energy: Energy | None
+    board: BoardState | None
     notices: list[Notice]
     failure: Failure | None
 
@@ -57,7 +59,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """A run, analysed. `best` holds (metric, row) pairs; `resolution` the smallest difference that shows.
 
-    `anchors` are the rows that only tie this run to others.
+    `anchors` are the rows that only tie this run to others. `no_sensor` says why sources of energy have no sensor;
+    `board` is the state of the board over all workers.
     """
 
     schema: str
@@ -78,6 +81,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     stopped: str | None
     elapsed_s: float
     resolution: dict[str, float]
+    no_sensor: dict[str, str]
+    board: BoardState | None
     rows: list[Row]
     anchors: list[str]
     best: list[tuple[str, str]]
@@ -113,6 +118,8 @@ def report(run: Run, base: str | None = None) -> Report:
         stopped=run.ended.reason if run.ended else None,
         elapsed_s=_elapsed_s(run.workers),
         resolution=resolution(compared),
+        no_sensor=header.no_sensor,
+        board=board_state(run.workers),
         rows=[_row(study, case) for case in plan.cases],
         anchors=plan.anchors,
         best=best_rows(study),
@@ -139,6 +146,7 @@ def _row(study: Study, case: Case) -> Row:
         spread=_spread(study, case),
         sustained=_sustained(study, case),
         energy=energy_of(study, case),
+        board=board_state(workers),
         notices=_notices(study, case) if measured else [],
         failure=None if measured else _last_failure(workers),
     )
@@ -168,7 +176,8 @@ def _sustained(study: Study, case: Case) -> Sustained | None:
 
 def _notices(study: Study, case: Case) -> list[Notice]:
     notices = row_notices(study, case)
-    notices += behaviour_notices(study.samples[case.id], study.run.header.device)
+    turbo = study.run.header.environment.get("turbo") is True
+    notices += behaviour_notices(study.samples[case.id], study.run.header.device, turbo)
     warm = start_notice(case.id, study.run.workers) if study.plan.sustained_s else None
     return [*notices, *(notice for notice in (warm, idle_moved(study, case)) if notice is not None)]
 
