@@ -97,6 +97,10 @@ class TestState:
     def test_nothing_was_read(self) -> None:
         assert board_state([seen(None, None)]) is None
 
+    def test_a_number_that_no_board_has_is_none(self) -> None:
+        found = state(seen(board(throttle_count={"cores": 1e300}), board(throttle_count={"cores": -1e300})))
+        assert found.topics == []
+
     def test_a_topic_of_another_version_is_passed_over(self) -> None:
         assert state(seen(board(flux={"a": 1}), None)).topics == []
 

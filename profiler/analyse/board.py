@@ -36,6 +36,9 @@ GROWING = ("throttle_count", "quota_throttled")
 NOTHING = "no"
 """The word of a source that has nothing to tell."""
 
+LARGEST = 2**63
+"""No counter and no clock of a board is beyond it."""
+
 Value = int | float | str
 Readings = Mapping[str, Value]
 Pair = tuple[Readings, Readings]
@@ -106,7 +109,8 @@ def pairs(workers: Iterable[Worker], topic: str) -> list[Pair]:
 
 
 def _said(board: Board | None, topic: str) -> Readings:
-    return board.readings.get(topic, {}) if board else {}
+    told = board.readings.get(topic, {}) if board else {}
+    return {part: value for part, value in told.items() if isinstance(value, str) or abs(value) <= LARGEST}
 
 
 def _topic(topic: str, unit: str, workers: Sequence[Worker]) -> Topic:
