@@ -225,6 +225,13 @@ class TestWhichSensor:
         assert found.energy is not None
         assert found.energy.generation_updates == 8 * 3 * 2
 
+    def test_a_battery_at_rest_is_part_of_the_sum_and_needs_no_news(self) -> None:
+        both = [sensor(id, scope="device", source="battery") for id in ("BAT0", "BAT1")]
+        found = self.two(*both, watts={"BAT0": 0, "BAT1": 9})
+        assert cell(found, "power_w").value == pytest.approx(9)
+        assert found.energy is not None
+        assert found.energy.generation_updates == 240
+
     def test_one_that_is_missing_from_a_sum_leaves_no_sum(self) -> None:
         rails = [sensor(id, scope="board", source="ina3221") for id in ("a", "b")]
         found = self.two(*rails, watts={"a": 5})

@@ -261,7 +261,7 @@ class TestJson:
                 "itl_ms.p95",
                 "itl_ms.p99",
             ),
-            *("read_bytes_per_token", "bits_read_per_weight", "bandwidth_share", "device_bytes"),
+            *("read_bytes_per_token", "bits_read_per_weight", "bandwidth_share"),
             *("energy_j_per_token", "energy_j_per_prompt_token", "power_w", "prompt_power_w", "idle_power_w"),
         ]
 

@@ -29,11 +29,6 @@ from profiler.runfile import Build, Case, Device, Failure, Run, Settings, Worker
 SCHEMA = "edgeprof.report/1"
 
 
-NO_DEVICE = "no device memory is read yet"
-NOT_READ = {"device_bytes": Estimate(value=None, unit="B", reason=NO_DEVICE)}
-"""Metrics that reports name but no source gives yet: absent with the reason, never 0."""
-
-
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One case: what it was, its figures or its failure, where their spread comes from, and what to know."""
 
@@ -205,7 +200,7 @@ def figures(study: Study, case: Case) -> dict[str, Estimate]:
     share = bandwidth_share(study.run.header.device, read, speed(measured))
     from_file = {"read_bytes_per_token": read, "bits_read_per_weight": bits_read(build)}
     pooled = percentiles(case, found, study.level)
-    return measured | pooled | from_file | {"bandwidth_share": share} | NOT_READ | energy_figures(study, case)
+    return measured | pooled | from_file | {"bandwidth_share": share} | energy_figures(study, case)
 
 
 def _engines(cases: Sequence[Case], workers: Sequence[Worker]) -> dict[str, dict[str, str | None]]:

@@ -24,7 +24,8 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
 class Use(msgspec.Struct, frozen=True, kw_only=True):
     """What the windows of one kind took whose energy is known, by the number of the pass: joules, seconds, tokens.
 
-    `updates` is how often the sensor told something new within them; of several sensors, the one that did least often.
+    `updates` is how often the sensor told something new within them; of several sensors, the one that did least often
+    among those that told of any energy: a battery at rest has nothing new to tell.
     """
 
     joules: dict[str, float] = {}
@@ -87,7 +88,8 @@ def use(windows: Iterable[Window], sensors: Sequence[Series]) -> Use:
         told = [part for part in parts if part is not None]
         if told and len(told) == len(parts):
             known.append((one, sum(told)))
-    updates = (sum(s.updates(one.start_ns, one.end_ns) for one, _ in known) for s in sensors)
+    active = [s for s in sensors if any(s.joules)] or sensors
+    updates = (sum(s.updates(one.start_ns, one.end_ns) for one, _ in known) for s in active)
     return Use(
         joules={str(one.number): joules for one, joules in known},
         seconds={str(one.number): (one.end_ns - one.start_ns) / NS_PER_S for one, _ in known},

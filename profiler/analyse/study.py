@@ -6,6 +6,7 @@ from functools import cached_property
 
 from profiler.analyse import energy, said
 from profiler.analyse.energy import Metered
+from profiler.analyse.memory import accounted
 from profiler.analyse.metrics import ENERGY_METRICS, OF_WORKERS, PASS_METRICS, Metric
 from profiler.analyse.samples import log_values, log_values_of_workers, of_cases, standing_attempts
 from profiler.analyse.statistics import look_level
@@ -26,6 +27,7 @@ class Study:
         self.workers: dict[str, list[Worker]] = {case.id: [] for case in self.plan.cases}
         for worker in run.workers:
             self.workers[worker.case].append(worker)
+        self.workers = {case: accounted(mine) for case, mine in self.workers.items()}
         standing, self.cores = standing_attempts(run.workers), cores(run.header)
         self.samples = of_cases(self.workers, standing, self.cores)
         self._logs: dict[tuple[str, str], dict[int, float]] = {}
