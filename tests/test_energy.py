@@ -7,11 +7,14 @@ from typing import Any
 import msgspec
 import pytest
 
+from profiler.analyse.comparing import compare_files
 from profiler.analyse.estimate import Estimate
 from profiler.analyse.explanation import explain
+from profiler.analyse.gate import Relation, Result, condition
 from profiler.analyse.metrics import ENERGY_METRICS
 from profiler.analyse.report import Row, report
 from profiler.analyse.sensors import groups
+from profiler.analyse.verdict import Verdict
 from profiler.errors import UserError
 from profiler.render import explained
 from profiler.render.terminal import as_text
@@ -387,3 +390,34 @@ def test_readings_that_make_no_sense_are_no_figure(hostile: Samples, quantity: s
     rest = Idle(when="before", meters={"rapl": hostile})
     found = row([seen], sensors=[sensor(quantity=quantity, wraps_at_j=1.0)], idle=[rest])
     assert all(cell(found, name).reason for name in NAMES)
+
+
+class TestCompared:
+    """Joules of one sensor and scope against the same; of others never."""
+
+    MORE = condition("energy_j_per_token", Relation.ABOVE, 0.05, "energy_j_per_token > +5%")
+
+    def two(self, **theirs: Any) -> list[Run]:
+        rows = [metered("r1", n) for n in range(8)], [metered("r1", n, generation_w=6) for n in range(8)]
+        return [measured(rows[0]), measured(rows[1], **theirs)]
+
+    def test_of_one_run(self) -> None:
+        cases = [case("r1", threads=2), case("r2", threads=4)]
+        workers = [[metered(c.id, n, generation_w=5 + k) for n in range(8)] for k, c in enumerate(cases)]
+        found = compare_files(run(cases, *workers, sensors=[sensor()]), conditions=[self.MORE])
+        compared = next(c for c in found.pairs[0].comparisons if c.metric == "energy_j_per_token")
+        assert (compared.ratio, compared.low, compared.high) == pytest.approx((1.2, 1.2, 1.2))
+        assert (compared.verdict, found.result) == (Verdict.WORSE, Result.FAILED)
+
+    def test_of_two_runs_by_one_sensor(self) -> None:
+        base, other = self.two()
+        found = compare_files(base, other, conditions=[self.MORE])
+        assert "energy_j_per_token" in [c.metric for c in found.pairs[0].comparisons]
+        assert found.pairs[0].differs == []
+
+    def test_a_package_is_not_a_device(self) -> None:
+        base, other = self.two(sensors=[sensor(source="battery", scope="device")])
+        found = compare_files(base, other, conditions=[self.MORE])
+        assert "energy_j_per_token" not in [c.metric for c in found.pairs[0].comparisons]
+        assert found.pairs[0].differs == ["energy by: rapl (package) -> battery (device)"]
+        assert found.result is Result.UNDECIDED

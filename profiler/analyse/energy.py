@@ -1,7 +1,7 @@
 """The energy of a run's cases: which sensor speaks for each, what its passes took, and what the machine takes idle.
 
 Only windows of passes that count enter a figure. Power of a whole pass is never divided by a decode speed: prompt and
-generation take different power.
+generation take different power. See docs/method.md, "Energy".
 """
 
 from __future__ import annotations
