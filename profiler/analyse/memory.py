@@ -43,9 +43,17 @@ def _of(read: Callable[[Worker], Memory | None], field: Callable[[Memory], int |
 
 pss = _of(fullest, lambda memory: memory.pss_bytes)
 mapped = _of(fullest, lambda memory: memory.build_bytes)
-anonymous = _of(fullest, lambda memory: memory.anon_bytes)
-anonymous_loaded = _of(lambda worker: at(worker, "loaded"), lambda memory: memory.anon_bytes)
-anonymous_before = _of(lambda worker: at(worker, "before_load"), lambda memory: memory.anon_bytes)
+freed = _of(fullest, lambda memory: memory.freed_bytes or 0)
+
+
+def _used(memory: Memory) -> int | None:
+    """Anonymous memory without what was freed and is only kept by the C library."""
+    return None if memory.anon_bytes is None else memory.anon_bytes - (memory.freed_bytes or 0)
+
+
+used = _of(fullest, _used)
+used_loaded = _of(lambda worker: at(worker, "loaded"), _used)
+used_before = _of(lambda worker: at(worker, "before_load"), _used)
 
 
 def code(worker: Worker) -> float | None:
@@ -91,14 +99,14 @@ def weights(worker: Worker) -> float | None:
 
 
 def compute(worker: Worker) -> float | None:
-    """What anonymous memory grew by while it computed: buffers in use, graphs, candidates of the sampler."""
-    now, loaded, late = anonymous(worker), anonymous_loaded(worker), kv_late(worker)
+    """What memory in use grew by while it computed: touched buffers, graphs, candidates of the sampler."""
+    now, loaded, late = used(worker), used_loaded(worker), kv_late(worker)
     return None if now is None or loaded is None or late is None else max(0, now - loaded - late)
 
 
 def runtime(worker: Worker) -> float | None:
-    """The process without the model's numbers: interpreter, libraries, vocabulary and graph."""
-    return total([anonymous_before(worker), code(worker), bookkeeping(worker)])
+    """The process without the model's numbers: interpreter, libraries, vocabulary and graph, freed memory kept."""
+    return total([used_before(worker), code(worker), bookkeeping(worker), freed(worker)])
 
 
 def unexplained(worker: Worker) -> float | None:

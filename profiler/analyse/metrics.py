@@ -277,15 +277,15 @@ MEMORY_PARTS: dict[Metric, WorkerFormula] = {
     _bytes("kv_bytes", "KV cache", _UNTOLD, "kv", "what the engine says its KV cache takes"): (
         _engine_says("kv_bytes")
     ),
-    _bytes("compute_bytes", "compute", _UNREADABLE, "max(0, anon_fullest - anon_loaded - kv_late)",
-           "what anonymous memory grew by while it computed: buffers in use, graphs, sampler"): memory.compute,
+    _bytes("compute_bytes", "compute", _UNREADABLE, "max(0, used - used_loaded - kv_late)",
+           "what memory in use grew by while it computed: touched buffers, graphs, sampler"): memory.compute,
     _bytes("compute_reserved_bytes", "compute, set aside", _PART_UNKNOWN, "set_aside",
            "what the engine set aside for computing; in use is what was touched of it"): memory.reserved,
-    _bytes("runtime_bytes", "runtime", _UNREADABLE, "anon_before + code + bookkeeping",
-           "the process without the model's numbers: interpreter, libraries, vocabulary, graph"): memory.runtime,
+    _bytes("runtime_bytes", "runtime", _UNREADABLE, "used_before + code + bookkeeping + freed",
+           "interpreter, libraries, vocabulary, graph, and freed memory that is kept"): memory.runtime,
     _bytes("unexplained_bytes", "unexplained", "one of its parts is not known",
-           "pss_fullest - (mapped + held) - kv_host - max(0, anon_fullest - anon_loaded - kv_late)"
-           " - (anon_before + code + bookkeeping)",
+           "pss_fullest - (mapped + held) - kv_host - max(0, used - used_loaded - kv_late)"
+           " - (used_before + code + bookkeeping + freed)",
            "PSS that none of its parts explains; negative where they claim more than is there"): memory.unexplained,
 }  # fmt: skip
 """What the memory of one worker is for. A report shows all of them for the one with the largest PSS: they add up."""

@@ -1,5 +1,6 @@
 """What a worker reads of its own memory at the ends of phases."""
 
+import ctypes
 import os
 import re
 from typing import Dict, FrozenSet, Optional
@@ -22,14 +23,16 @@ def files_of(path: str) -> FrozenSet[str]:
 def memory(build: FrozenSet[str] = frozenset()) -> Dict[str, Optional[int]]:
     """Bytes by the kernel's account, None where this system does not tell. Costs tens of milliseconds.
 
-    `build_bytes` is the part of PSS that maps the files of `build`, `build_rss_bytes` the same not divided by users.
+    `build_bytes` is the part of PSS that maps the files of `build`, `build_rss_bytes` the same not divided by users;
+    `freed_bytes` is what the C library keeps of memory that was freed, for the next to ask.
     """
-    names = (*_ROLLUP.values(), *_OF_BUILD.values(), "rss_bytes", "peak_rss_bytes")
+    names = (*_ROLLUP.values(), *_OF_BUILD.values(), "freed_bytes", "rss_bytes", "peak_rss_bytes")
     found = dict.fromkeys(names)  # type: Dict[str, Optional[int]]
     for key, size in _kilobytes("/proc/self/smaps_rollup").items():
         if key in _ROLLUP:
             found[_ROLLUP[key]] = size
     found.update(_mapped(build))
+    found["freed_bytes"] = _freed()
     status = _kilobytes("/proc/self/status")
     found["rss_bytes"] = status.get("VmRSS")
     found["peak_rss_bytes"] = status.get("VmHWM") or _peak_elsewhere()
@@ -37,8 +40,39 @@ def memory(build: FrozenSet[str] = frozenset()) -> Dict[str, Optional[int]]:
 
 
 def anonymous() -> Optional[int]:
-    """Bytes of this process that no file backs."""
-    return memory()["anon_bytes"]
+    """Bytes of this process that no file backs, without freed ones that are only kept."""
+    now = memory()
+    return None if now["anon_bytes"] is None else now["anon_bytes"] - (now["freed_bytes"] or 0)
+
+
+_MALLINFO2 = (
+    "arena",
+    "ordblks",
+    "smblks",
+    "hblks",
+    "hblkhd",
+    "usmblks",
+    "fsmblks",
+    "uordblks",
+    "fordblks",
+    "keepcost",
+)
+
+
+class _Mallinfo2(ctypes.Structure):
+    """struct mallinfo2 of glibc 2.33 and later."""
+
+    _fields_ = [(name, ctypes.c_size_t) for name in _MALLINFO2]
+
+
+def _freed() -> Optional[int]:
+    """Free bytes in all arenas of glibc's allocator; None with another C library."""
+    try:
+        mallinfo2 = ctypes.CDLL(None).mallinfo2
+    except (AttributeError, OSError, TypeError):
+        return None
+    mallinfo2.restype = _Mallinfo2
+    return int(mallinfo2().fordblks)
 
 
 def _mapped(build: FrozenSet[str]) -> Dict[str, Optional[int]]:
