@@ -203,6 +203,24 @@ class TestBoard:
             "cpu-thermal 45 C; core 0, core 1, core 2 and 2 more 50 C"
         )
 
+    def test_numbers_have_their_units(self) -> None:
+        found = self.lines(
+            board(fan={"fan1": 0, "pwm-fan": "2 of 4"}, zram={"size": 2**30}, gpu_load={"gpu": 0.25}),
+            board(fan={"fan1": 3000, "pwm-fan": "2 of 4"}, zram={"size": 2**30}, gpu_load={"gpu": 0.5}),
+        )
+        assert found == {
+            "GPU load": "25% -> 50%",
+            "fan": "fan1 0 rpm -> 3000 rpm; pwm-fan 2 of 4",
+            "zram": "size 1.0 GiB",
+        }
+
+    def test_a_clock_that_is_off_in_some_workers(self) -> None:
+        seen = [
+            worker("r1", n, text_pass(), board_before=board(gpu_clock={"gpu": clock}))
+            for n, clock in enumerate((600 * MHZ, "off"))
+        ]
+        assert dict(state.lines(report(run([case("r1")], seen)))) == {"GPU clock": "600 MHz / off"}
+
     def test_of_many_parts_some_are_told(self) -> None:
         zones = {f"zone {n}": 40.0 + n for n in range(9)}
         assert self.lines(board(temperature=zones))["temperature"].endswith("; zone 5 45 C; 3 more")

@@ -124,7 +124,7 @@ class JsonPart(Contract, frozen=True):
 
 class JsonTopic(Contract, frozen=True):
     topic: str
-    unit: Literal["Hz", "C", "ns", ""]
+    unit: Literal["Hz", "C", "ns", "rpm", "bytes", ""]
     parts: list[JsonPart]
 
 

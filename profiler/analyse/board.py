@@ -21,10 +21,10 @@ UNITS: Mapping[str, str] = {
     "throttled_since_boot": "",
     "throttle_count": "",
     "temperature": "C",
-    "fan": "",
+    "fan": "rpm",
     "power_source": "",
     "huge_pages": "",
-    "zram": "",
+    "zram": "bytes",
     "quota_throttled": "ns",
 }
 """The topics of a report and the units of their numbers. What is asked of a clock stands beside the clock."""

@@ -35,6 +35,11 @@ LABELS: Mapping[str, str] = {
 NAMED = ("temperature", "fan", "huge_pages", "zram")
 """Topics whose parts are different things, so that their names are told even where they say the same."""
 
+LOADS = ("gpu_load", "npu_load")
+"""Shares from 0 to 1."""
+
+UNITS = {"Hz": " MHz", "C": " C", "rpm": " rpm"}
+
 NOT_OFFERED = "not offered here"
 """How a reason ends where a file is not there; which one is told by JSON."""
 
@@ -79,26 +84,21 @@ def _moved(topic: Topic, part: Part) -> str:
 
 
 def _range(topic: Topic, seen: Seen) -> str:
-    """Lowest to highest, or the words."""
-    words = textwrap.shorten(" / ".join(seen.words), LONGEST_WORDS, placeholder=" ...")
+    """Lowest to highest, and the words: a clock may be "off" at times."""
+    words = [textwrap.shorten(word, LONGEST_WORDS, placeholder=" ...") for word in seen.words[:MOST_NAMED]]
     if seen.low is None or seen.high is None:
-        return words
-    low, high, unit = (*(_number(topic, value) for value in (seen.low, seen.high)), _unit(topic))
-    return f"{low}{unit}" if low == high else f"{low} to {high}{unit}"
+        return " / ".join(words)
+    low, high = _number(topic, seen.low), _number(topic, seen.high)
+    unit = UNITS.get(topic.unit, "")
+    return " / ".join([f"{low}{unit}" if low == high else f"{low} to {high}{unit}", *words])
 
 
 def _number(topic: Topic, value: float) -> str:
     if topic.unit == "Hz":
         return f"{value / 1e6:.0f}"
-    if topic.topic.endswith("_load"):
-        return fmt.percent(value)
-    if topic.topic == "zram":
+    if topic.unit == "bytes":
         return fmt.size(value)
-    return f"{value:.0f}"
-
-
-def _unit(topic: Topic) -> str:
-    return {"Hz": " MHz", "C": " C"}.get(topic.unit, "")
+    return fmt.percent(value) if topic.topic in LOADS else f"{value:.0f}"
 
 
 def _grown(topic: Topic, part: Part) -> str:
