@@ -9,6 +9,7 @@ import msgspec
 from profiler.analyse import said
 from profiler.analyse.comparison import Comparison
 from profiler.analyse.intrusion import unjudged
+from profiler.analyse.memory import fullest
 from profiler.analyse.metrics import NS_PER_MS
 from profiler.analyse.plural import plural
 from profiler.analyse.samples import Samples
@@ -19,6 +20,7 @@ from profiler.analyse.verdict import Verdict
 from profiler.runfile import Build, Case, Run, Worker
 
 MANY_MAJOR_FAULTS = 100
+SHARED_BYTES = 2**20
 
 LONGEST_SENTENCE = 300
 """Of what an engine says of itself, which may be of any length."""
@@ -44,6 +46,7 @@ def row_notices(study: Study, case: Case) -> list[Notice]:
         _not_cold(workers),
         _unsteady_output(found),
         _paging(found),
+        _shared(workers),
         _stalls(found),
         _beyond_context(case, build),
         _disagrees(build),
@@ -151,6 +154,21 @@ def _paging(found: Samples) -> Notice | None:
         code="paging",
         seen=f"up to {max(faults)} pages were read from the disk in one pass",
         advice="the model does not stay in memory here; this is how it runs on this device",
+    )
+
+
+def _shared(workers: Sequence[Worker]) -> Notice | None:
+    """Mapped pages are divided among all that map them: PSS then tells less than this process alone would take."""
+    names = sorted({name for worker in workers for name in worker.other_mappers or []})
+    halved = [(m.build_rss_bytes or 0) - (m.build_bytes or 0) for w in workers for m in [fullest(w)] if m]
+    most = max(halved, default=0)
+    if not names and most < SHARED_BYTES:
+        return None
+    who = f"{', '.join(names[:4])} mapped" if names else "others mapped"
+    return Notice(
+        code="shared_file",
+        seen=f"{who} the build's file as well, so up to {most / 2**20:.0f} MiB of it are not in PSS",
+        advice="peak memory has them; for PSS stop what else has loaded this file",
     )
 
 

@@ -22,6 +22,7 @@ ENOUGH = 12
 """Readings of an idle machine: more than the ten updates that a figure takes."""
 
 SHORTEST_IDLE_S, LONGEST_IDLE_S = 3.0, 30.0
+EXTERNAL_S = 1.0
 
 
 class _Reading:
@@ -90,12 +91,15 @@ class Metering:
             self._over.wait(max(0, next_ns - time.perf_counter_ns()) / 1e9)
 
 
-def idle(meters: Sequence[Meter], sleep: Callable[[float], None] = time.sleep) -> dict[str, Samples]:
-    """Readings while nothing runs, long enough for `ENOUGH` of the slowest sensor within half a minute."""
-    if not meters:
-        return {}
+def idle(
+    meters: Sequence[Meter], *, external: bool = False, sleep: Callable[[float], None] = time.sleep
+) -> dict[str, Samples]:
+    """Readings while nothing runs, long enough for `ENOUGH` of the slowest sensor within half a minute.
+
+    With `external` there is a meter that keeps a log of its own, which usually has a line a second.
+    """
     metering = Metering(meters, IDLE_SHARE)
-    slowest = max(meter.sensor.period_s or SHORTEST_S for meter in meters)
+    periods = [meter.sensor.period_s or SHORTEST_S for meter in meters] + [EXTERNAL_S] * external
     metering.start()
-    sleep(min(LONGEST_IDLE_S, max(SHORTEST_IDLE_S, ENOUGH * slowest)))
+    sleep(min(LONGEST_IDLE_S, max(SHORTEST_IDLE_S, ENOUGH * max(periods))))
     return metering.stop()[0]

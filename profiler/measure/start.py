@@ -34,20 +34,21 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     refusals: dict[str, Failure]
     available_bytes: int | None
     meters: Sequence[Meter] = ()
+    external_meter: bool = False
 
 
-def with_meters(prepared: Prepared) -> Prepared:
-    """The run with the meters of this machine, which its header names."""
+def with_meters(prepared: Prepared, *, external: bool) -> Prepared:
+    """The run with the meters of this machine, which its header names; `external` if one keeps a log of its own."""
     meters, reasons = found_meters()
     sensors = [meter.sensor for meter in meters]
     header = msgspec.structs.replace(prepared.header, sensors=sensors, no_sensor=reasons)
-    return msgspec.structs.replace(prepared, header=header, meters=meters)
+    return msgspec.structs.replace(prepared, header=header, meters=meters, external_meter=external)
 
 
-def with_known_meters(prepared: Prepared) -> Prepared:
+def with_known_meters(prepared: Prepared, *, external: bool) -> Prepared:
     """A run that goes on, with those of this machine's meters that its header names."""
     meters = [meter for meter in found_meters()[0] if meter.sensor in prepared.header.sensors]
-    return msgspec.structs.replace(prepared, meters=meters)
+    return msgspec.structs.replace(prepared, meters=meters, external_meter=external)
 
 
 def prepare(request: Request) -> Prepared:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from profiler.analyse.report import Report
-from profiler.render import below, board, cold, energy, percentiles, sustained
+from profiler.render import below, board, cold, energy, memory, percentiles, sustained
 from profiler.render import format as fmt
 from profiler.render.columns import Cell, Line, Table, tables
 
@@ -18,7 +18,7 @@ _LIST_MARK = re.compile(r"^\s*(\d*)([-+.)])(?=\s|$)")
 
 def render(report: Report) -> str:
     """Table, facts, comparisons, notices, hashes."""
-    shown = [*tables(report), *cold.tables(report)]
+    shown = [*tables(report), *cold.tables(report), *memory.tables(report)]
     parts = [f"## {escape(_title(report))}", *map(_table, shown)]
     parts += [f"{_table(one.table)}\n\n{_labelled(one.lines)}" for one in energy.sections(report)]
     parts += [*map(_course, sustained.courses(report)), _labelled(below.facts(report))]

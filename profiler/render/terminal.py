@@ -11,7 +11,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from profiler.analyse.report import Report
-from profiler.render import below, board, cold, energy, percentiles, sustained
+from profiler.render import below, board, cold, energy, memory, percentiles, sustained
 from profiler.render.aligned import aligned, widest
 from profiler.render.columns import SPARE, Cell, Line, Table, tables
 
@@ -37,7 +37,7 @@ def as_text(part: RenderableType, width: int) -> str:
 def renderable(report: Report, width: int) -> RenderableType:
     """The report for a console of this width."""
     parts: list[RenderableType] = []
-    for table in [*tables(report), *cold.tables(report)]:
+    for table in [*tables(report), *cold.tables(report), *memory.tables(report)]:
         parts += [_BLANK, Text(table.title, style="bold"), _BLANK, *_rows(table, width), *_stories(table)]
     for metered in energy.sections(report):
         parts += [_BLANK, Text(metered.table.title, style="bold"), _BLANK, *_rows(metered.table, width)]
