@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from profiler.cli.known_builds import located
-from profiler.cli.values import assignments, seconds, several, share
+from profiler.cli.values import assignments, memory, seconds, several, share
 from profiler.measure.passes import PASSES
 from profiler.measure.request import Request
 
@@ -38,6 +38,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     settle: str
     cold: bool
     sustained: str | None
+    memory_limit: str | None
     force: bool
     anchor: str | None
     resume: Path | None
@@ -69,6 +70,9 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
             sustained_s=seconds("--sustained", self.sustained) if self.sustained else 0.0,
             force=self.force,
             anchor=located(self.anchor) if self.anchor is not None else None,
+            memory_limit_bytes=memory("--memory-limit", self.memory_limit)
+            if self.memory_limit is not None
+            else None,
         )
 
     def of_the_plan(self) -> dict[str, object]:
@@ -89,6 +93,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
             "--passes": self.passes,
             "--cold": self.cold,
             "--sustained": self.sustained,
+            "--memory-limit": self.memory_limit,
         }
 
     def _settings(self) -> dict[str, list[str]]:

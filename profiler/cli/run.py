@@ -69,6 +69,13 @@ Sustained = Annotated[
         metavar="TIME", help="One long process of each case, such as 10m: speed, clock and heat over time."
     ),
 ]
+MemoryLimit = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE",
+        help="Run each process under a real limit of memory, such as 4G: would it run on that board?",
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Run what does not fit into memory.")]
 Anchor = Annotated[
     str | None,
@@ -110,6 +117,7 @@ def run(
     settle: Settle = "10s",
     cold: Cold = False,
     sustained: Sustained = None,
+    memory_limit: MemoryLimit = None,
     force: Force = False,
     anchor: Anchor = None,
     resume: Resume = None,

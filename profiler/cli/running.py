@@ -175,7 +175,7 @@ def _as_interrupt(_signal: int, _frame: object) -> NoReturn:
 def _measure(prepared: Prepared, file: FileIO, earlier: Sequence[Worker], console: Console) -> None:
     header = prepared.header
     with _view(header, lambda workers: analyse(so_far(header, workers)), earlier, console) as view:
-        session = Session(header.plan, prepared.paths, file, judges(header), view, earlier)
+        session = Session(header.plan, prepared.paths, file, judges(header), view, earlier, prepared.way)
         dropped = {w.case for w in earlier if w.failure is not None and w.failure.kind in FINAL}
         for case in header.plan.cases:
             if case.id in prepared.refusals and case.id not in dropped:
@@ -195,7 +195,8 @@ def _plan_lines(prepared: Prepared) -> list[str]:
     needed = {case_id: need.bytes for case_id, need in prepared.needs.items()}
     run_plan = prepared.header.plan
     expected = run_seconds(run_plan)
-    return plan.lines(run_plan, needed, prepared.refusals, prepared.available_bytes, expected)
+    limited_by = prepared.way.by if prepared.way else None
+    return plan.lines(run_plan, needed, prepared.refusals, prepared.available_bytes, expected, limited_by)
 
 
 def exit_code(run: Run, *, interrupted: bool) -> ExitCode:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -119,15 +119,22 @@ def now() -> Anchor:
     return Anchor(**worker_script.anchor())
 
 
-def run_worker(order: dict[str, Any], workload: Workload, stall_s: float, on_progress: Progress) -> Seen:
+def run_worker(
+    order: dict[str, Any],
+    workload: Workload,
+    stall_s: float,
+    on_progress: Progress,
+    before: Sequence[str] = (),
+) -> Seen:
     """Run one worker to its end and return what it saw. The worker is gone when this returns or raises.
 
-    Ctrl-C ends the worker and is noted in `interrupted`, so that its finished passes are not lost.
+    Ctrl-C ends the worker and is noted in `interrupted`, so that its finished passes are not lost. `before` is a
+    command that becomes the worker in a place of its own (`memory_limit`).
     """
     oom_before = oom_kill_count()
     seen = Seen(started=now())
     with stamp_buffer(workload.output_tokens) as stamps, tempfile.TemporaryFile() as errors:
-        process = _start(order | {"stamps": str(stamps)}, errors)
+        process = _start(order | {"stamps": str(stamps)}, errors, before)
         stalled = False
         try:
             stalled = _watch(process, stamps, stall_s, seen, on_progress)
@@ -142,9 +149,9 @@ def run_worker(order: dict[str, Any], workload: Workload, stall_s: float, on_pro
     return seen
 
 
-def _start(order: dict[str, Any], errors: IO[bytes]) -> subprocess.Popen[bytes]:
+def _start(order: dict[str, Any], errors: IO[bytes], before: Sequence[str]) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(
-        [order["python"], "-P", worker_script.__file__],
+        [*before, order["python"], "-P", worker_script.__file__],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=errors,

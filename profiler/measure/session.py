@@ -6,17 +6,19 @@ import time
 from collections.abc import Sequence
 from io import FileIO
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
 from profiler.host.counters import QuietStart, wait_until_quiet
 from profiler.measure.course import Course, Judges
+from profiler.measure.last_seen import at_the_limit
 from profiler.measure.launch import Seen, job, now, run_worker
+from profiler.measure.memory_limit import Way, limited_place
 from profiler.measure.page_cache import Eviction, cached_share, evict
 from profiler.measure.passes import passes_for
 from profiler.measure.sustaining import most_passes, wait_until_cool
-from profiler.runfile import Case, Event, Failure, Plan, Worker, append
+from profiler.runfile import Case, Event, Failure, MemoryLimit, Plan, Worker, append
 
 
 class Listener(Protocol):
@@ -42,7 +44,7 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Session:
-    """One run in progress. `workers` starts with what a resumed run file holds."""
+    """One run in progress. `workers` starts with what a resumed run file holds; `way` limits their memory."""
 
     def __init__(
         self,
@@ -52,8 +54,9 @@ class Session:
         judges: Judges,
         listener: Listener,
         workers: Sequence[Worker] = (),
+        way: Way | None = None,
     ) -> None:
-        self._plan, self._paths, self._file = plan, paths, file
+        self._plan, self._paths, self._file, self._way = plan, paths, file, way
         self._judges, self._listener = judges, listener
         self._builds = {build.id: build for build in plan.builds}
         self.workers = list(workers)
@@ -104,20 +107,33 @@ class Session:
             seed=self._plan.seed,
             sustained_s=long,
         )
-        seen = run_worker(worker_job, case.workload, self._plan.stall_s, self._listener.progress)
-        worker = _worker(case, (round_number, attempt, position), seen, ground)
+        seen, limit = self._run(worker_job, case)
+        worker = _worker(case, (round_number, attempt, position), seen, ground, limit)
         if seen.interrupted:
             if any(done.number > 0 and done.counters for done in seen.passes):
                 self._keep(worker)
             raise KeyboardInterrupt
         return self._keep(worker)
 
+    def _run(self, worker_job: dict[str, Any], case: Case) -> tuple[Seen, MemoryLimit | None]:
+        with limited_place(self._way) as place:
+
+            def progress(pass_number: int, tokens: int) -> None:
+                place.look()
+                self._listener.progress(pass_number, tokens)
+
+            seen = run_worker(worker_job, case.workload, self._plan.stall_s, progress, place.before)
+            return seen, place.counted()
+
     def _ground(self, build: Path) -> Ground:
-        """Wait until the machine is cool and quiet, and send the build out of the page cache, as the plan says."""
+        """Wait until the machine is cool and quiet, and send the build out of the page cache, as the plan says.
+
+        Pages that lie in the cache already would not count against a limit of memory.
+        """
         plan = self._plan
         cooled_s = self._cool() if plan.sustained_s else None
         quiet = wait_until_quiet(give_up_s=plan.settle_s) if plan.settle_s else None
-        eviction = evict(build) if plan.cold else None
+        eviction = evict(build) if plan.cold or plan.memory_limit_bytes else None
         return Ground(cooled_s=cooled_s, quiet=quiet, eviction=eviction, cached_share=cached_share(build))
 
     def _cool(self) -> float | None:
@@ -132,7 +148,9 @@ class Session:
         return worker
 
 
-def _worker(case: Case, place: tuple[int, int, int], seen: Seen, ground: Ground) -> Worker:
+def _worker(
+    case: Case, place: tuple[int, int, int], seen: Seen, ground: Ground, limit: MemoryLimit | None
+) -> Worker:
     round_number, attempt, position = place
     moment = now()
     quiet, eviction = ground.quiet, ground.eviction
@@ -155,5 +173,6 @@ def _worker(case: Case, place: tuple[int, int, int], seen: Seen, ground: Ground)
         facts=seen.facts,
         phases=seen.phases,
         passes=seen.passes,
-        failure=seen.failure,
+        limit=limit,
+        failure=at_the_limit(seen, limit),
     )
