@@ -131,6 +131,8 @@ class JsonReport(Contract, frozen=True):
     most_passes: int
     cold: bool
     sustained_s: float
+    memory_limit_bytes: int | None
+    limited_by: str | None
     stopped: str | None
     elapsed_s: float
     resolution: dict[str, float]
@@ -174,7 +176,13 @@ class TestJson:
         assert (row.id, row.device, row.target, row.engine) == ("r2", "board", "cpu", "llama-cpp")
         assert (row.build, row.quantization, row.workload) == ("b", "Q4_0", "chat@1")
         assert (row.settings, row.basis, row.failure) == ({"threads": 2}, "measured", None)
-        assert row.conditions == {"governor": "performance", "context": None, "cached_share": None}
+        assert row.conditions == {
+            "governor": "performance",
+            "context": None,
+            "cached_share": None,
+            "memory_limit_bytes": None,
+            "limit_peak_bytes": None,
+        }
 
     def test_a_cell(self) -> None:
         cell = decoded(two_and_a_failure()).rows[1].metrics["decode_tps"]
