@@ -8,9 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 from msgspec.structs import replace
 
+from profiler.analyse import memory
 from profiler.analyse.metrics import (
     COLD_METRICS,
     MEMORY_METRICS,
+    MEMORY_PARTS,
     PASS_METRICS,
     WORKER_METRICS,
     Metric,
@@ -54,7 +56,14 @@ def estimates(case: Case, found: Samples, level: float) -> dict[str, Estimate]:
     figures |= _cold_starts(method, workers, level)
     for metric, of_worker in MEMORY_METRICS.items():
         figures[metric.name] = _largest(metric, [of_worker(w) for w in workers])
-    return figures
+    return figures | _parts(workers)
+
+
+def _parts(workers: Sequence[Worker]) -> dict[str, Estimate]:
+    """What memory is for, in the worker with the largest PSS: parts of several workers would not add up."""
+    fullest = max(workers, key=lambda worker: memory.pss(worker) or 0, default=None)
+    mine = [] if fullest is None else [fullest]
+    return {m.name: _largest(m, [formula(w) for w in mine]) for m, formula in MEMORY_PARTS.items()}
 
 
 def _cold_starts(method: str, workers: Sequence[Worker], level: float) -> dict[str, Estimate]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from profiler.analyse import coherent, steps, symbols
+from profiler.analyse import coherent, memory, steps, symbols
 from profiler.analyse.bandwidth import read_bytes, speed
 from profiler.analyse.contrasts import best_rows
 from profiler.analyse.estimate import Estimate
@@ -16,6 +16,8 @@ from profiler.analyse.metrics import (
     COLD_METRICS,
     FROM_FILE,
     MEMORY_METRICS,
+    MEMORY_PARTS,
+    OF_WORKERS,
     PASS_METRICS,
     WORKER_METRICS,
     Metric,
@@ -33,7 +35,15 @@ SCHEMA = "edgeprof.explain/1"
 
 EXPLAINED = {
     metric.name: metric
-    for metric in [*PASS_METRICS, *WORKER_METRICS, *COLD_METRICS, *MEMORY_METRICS, *FIRST_TOKENS, *GAPS]
+    for metric in [
+        *PASS_METRICS,
+        *WORKER_METRICS,
+        *COLD_METRICS,
+        *MEMORY_METRICS,
+        *MEMORY_PARTS,
+        *FIRST_TOKENS,
+        *GAPS,
+    ]
 } | FROM_FILE
 """Every metric whose steps are known, by name."""
 
@@ -132,12 +142,22 @@ def _processes(study: Study, case: Case, metric: Metric) -> list[ProcessSteps]:
         return steps.of_first_tokens(study, case, metric)
     if metric in GAPS:
         return steps.of_gaps(study, case, metric, GAPS[metric])
-    formula = (WORKER_METRICS | COLD_METRICS | MEMORY_METRICS).get(metric)
-    return steps.of_workers(study, case, metric, formula) if formula else []
+    formula = OF_WORKERS.get(metric)
+    told = steps.of_workers(study, case, metric, formula) if formula else []
+    return (
+        [one for one in told if one.round == _fullest_round(study, case)] if metric in MEMORY_PARTS else told
+    )
+
+
+def _fullest_round(study: Study, case: Case) -> int:
+    """Parts of memory are those of the process with the largest PSS."""
+    found = study.samples[case.id].workers
+    return max(found, key=lambda number: memory.pss(found[number]) or 0)
 
 
 def _interval(study: Study, metric: Metric | None, processes: list[ProcessSteps]) -> IntervalSteps | None:
-    if metric is None or metric in MEMORY_METRICS or metric in FIRST_TOKENS or metric.name in FROM_FILE:
+    without = {*MEMORY_METRICS, *MEMORY_PARTS, *FIRST_TOKENS}
+    if metric is None or metric in without or metric.name in FROM_FILE:
         return None
     logs = [process.log for process in processes if process.log is not None]
     return interval_steps(logs, study.level, study.looks)

@@ -12,7 +12,7 @@ from statistics import median
 
 import msgspec
 
-from profiler.analyse import said
+from profiler.analyse import memory, said
 from profiler.analyse.gaps import Part, tenth
 from profiler.runfile import Memory, Pass, Worker, Workload
 
@@ -238,17 +238,9 @@ def _engine_says(name: str) -> WorkerFormula:
     return lambda worker: said.number(worker.facts or {}, name)
 
 
-def _runtime(worker: Worker) -> float | None:
-    """The process before the model: its proportional memory when the library has been imported."""
-    before = next((phase.memory for phase in worker.phases if phase.name == "before_load"), None)
-    return before.pss_bytes if before else None
-
-
-def _unexplained(worker: Worker) -> float | None:
-    """Largest PSS less weights, KV, compute buffers and runtime; negative where they are not all touched."""
-    total = _largest(lambda memory: memory.pss_bytes)(worker)
-    explained = _sum([formula(worker) for m, formula in MEMORY_METRICS.items() if m.name in _EXPLAINED])
-    return None if total is None or explained is None else total - explained
+def _on_device(worker: Worker) -> float | None:
+    """Nothing on a device is no figure: then no device was used."""
+    return _engine_says("device_bytes")(worker) or None
 
 
 def _bytes(name: str, label: str, absent: str, formula: str, meaning: str) -> Metric:
@@ -256,7 +248,7 @@ def _bytes(name: str, label: str, absent: str, formula: str, meaning: str) -> Me
 
 
 _UNREADABLE, _UNTOLD = "not readable on this system", "the engine does not say"
-_EXPLAINED = ("weights_bytes", "kv_bytes", "compute_bytes", "runtime_bytes")
+_PART_UNKNOWN = "not readable on this system, or the engine does not account for it"
 
 MEMORY_METRICS: dict[Metric, WorkerFormula] = {
     _bytes("peak_rss_bytes", "peak memory", _UNREADABLE, "max(peak_rss)",
@@ -269,24 +261,35 @@ MEMORY_METRICS: dict[Metric, WorkerFormula] = {
            "the part of PSS that files back, mapped weights among them"): _largest(lambda m: m.file_bytes),
     _bytes("shmem_bytes", "shared memory PSS", _UNREADABLE, "max(shmem)",
            "the part of PSS that is shared memory"): _largest(lambda m: m.shmem_bytes),
-    _bytes("weights_bytes", "weights", _UNTOLD, "weights", "what the engine says its weights take"): (
-        _engine_says("weights_bytes")
-    ),
-    _bytes("kv_bytes", "KV cache", _UNTOLD, "kv", "what the engine says its KV cache takes"): (
-        _engine_says("kv_bytes")
-    ),
-    _bytes("compute_bytes", "compute buffers", _UNTOLD, "compute", "what the engine says its buffers take"): (
-        _engine_says("compute_bytes")
-    ),
-    _bytes("runtime_bytes", "process before the model", _UNREADABLE, "pss_before_load",
-           "PSS of the worker when the library has been imported and no model loaded"): _runtime,
-    _bytes("unexplained_bytes", "unexplained", "one of its parts is not known",
-           "max(pss) - weights - kv - compute - pss_before_load",
-           "PSS that none of its known parts explains; negative where they are not all touched"): _unexplained,
+    _bytes("device_bytes", "device memory", "the engine has no buffer on a GPU or NPU, or does not say", "device",
+           "what the engine says its buffers take of the memory of GPUs and NPUs"): _on_device,
 }  # fmt: skip
 """Memory of one worker in bytes. A report shows the largest of all workers."""
 
-OF_WORKERS: dict[Metric, WorkerFormula] = WORKER_METRICS | COLD_METRICS | MEMORY_METRICS
+MEMORY_PARTS: dict[Metric, WorkerFormula] = {
+    _bytes("weights_bytes", "weights", _PART_UNKNOWN, "mapped + held",
+           "weights in memory: mapped from the file, and held by the engine, repacked copies included"): memory.weights,
+    _bytes("mapped_weights_bytes", "mapped weights", _UNREADABLE, "mapped",
+           "the part of PSS that maps the build's own files"): memory.mapped,
+    _bytes("held_weights_bytes", "held weights", _PART_UNKNOWN, "held",
+           "weights in the process's own memory: read, copied or repacked"): memory.held,
+    _bytes("kv_bytes", "KV cache", _UNTOLD, "kv", "what the engine says its KV cache takes"): (
+        _engine_says("kv_bytes")
+    ),
+    _bytes("compute_bytes", "compute", _UNREADABLE, "max(0, used - used_loaded - kv_late)",
+           "what memory in use grew by while it computed: touched buffers, graphs, sampler"): memory.compute,
+    _bytes("compute_reserved_bytes", "compute, set aside", _PART_UNKNOWN, "set_aside",
+           "what the engine set aside for computing; in use is what was touched of it"): memory.reserved,
+    _bytes("runtime_bytes", "runtime", _UNREADABLE, "used_before + code + bookkeeping + freed",
+           "interpreter, libraries, vocabulary, graph, and freed memory that is kept"): memory.runtime,
+    _bytes("unexplained_bytes", "unexplained", "one of its parts is not known",
+           "pss_fullest - (mapped + held) - kv_host - max(0, used - used_loaded - kv_late)"
+           " - (used_before + code + bookkeeping + freed)",
+           "PSS that none of its parts explains; negative where they claim more than is there"): memory.unexplained,
+}  # fmt: skip
+"""What the memory of one worker is for. A report shows all of them for the one with the largest PSS: they add up."""
+
+OF_WORKERS: dict[Metric, WorkerFormula] = WORKER_METRICS | COLD_METRICS | MEMORY_METRICS | MEMORY_PARTS
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in (*PASS_METRICS, *OF_WORKERS)}
 """Every metric that has one value for each worker, by name: what can be compared."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from profiler.analyse import said
+from profiler.analyse.memory import accounted
 from profiler.analyse.metrics import OF_WORKERS, PASS_METRICS, Metric
 from profiler.analyse.samples import log_values, log_values_of_workers, of_cases, standing_attempts
 from profiler.analyse.statistics import look_level
@@ -23,6 +24,7 @@ class Study:
         self.workers: dict[str, list[Worker]] = {case.id: [] for case in self.plan.cases}
         for worker in run.workers:
             self.workers[worker.case].append(worker)
+        self.workers = {case: accounted(mine) for case, mine in self.workers.items()}
         standing, self.cores = standing_attempts(run.workers), cores(run.header)
         self.samples = of_cases(self.workers, standing, self.cores)
         self._logs: dict[tuple[str, str], dict[int, float]] = {}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from profiler.analyse import said
+from profiler.analyse import memory, said
 from profiler.analyse.bandwidth import kv_element_bytes
 from profiler.analyse.estimate import Estimate
 from profiler.analyse.gaps import gaps_ns, numbered, tenth
@@ -19,6 +19,7 @@ from profiler.runfile import Build, Case, Device, Pass, Worker, Workload
 Symbol = float | dict[str, float]
 
 _AT, _ENGINE = "at the end of each phase", "as the engine says"
+_FULLEST = "at the phase where Pss was largest"
 MEANINGS = {
     "s": "when the engine received the prompt's token ids: stamps are ms after it",
     "t1": "when the first output token was on the host, ms after s",
@@ -43,10 +44,20 @@ MEANINGS = {
     "anon": f"Pss_Anon {_AT}, bytes",
     "file": f"Pss_File {_AT}, bytes",
     "shmem": f"Pss_Shmem {_AT}, bytes",
-    "pss_before_load": "Pss before the model was loaded, bytes",
-    "weights": f"weights, {_ENGINE}, bytes",
+    "device": f"buffers on GPUs and NPUs, {_ENGINE}, bytes",
+    "pss_fullest": f"Pss {_FULLEST}, bytes",
+    "mapped": f"Pss {_FULLEST} of the mappings of the build's own files, bytes",
+    "held": f"weights beside the mapped file, {_ENGINE} or by its account, bytes",
     "kv": f"KV cache, {_ENGINE}, bytes",
-    "compute": f"compute buffers, {_ENGINE}, bytes",
+    "kv_host": "the same without what of it lies on a device, bytes",
+    "kv_late": "the same where it is not there yet when loading ends, else 0",
+    "set_aside": f"compute buffers, {_ENGINE} or by its account, bytes",
+    "used": f"Pss_Anon less freed memory that the C library keeps, {_FULLEST}, bytes",
+    "used_loaded": "the same when the model was loaded, bytes",
+    "used_before": "the same before the model was loaded, bytes",
+    "freed": f"freed memory that the C library keeps, {_FULLEST} (0 where it does not tell), bytes",
+    "code": f"Pss_File {_FULLEST} without the build's own files, bytes",
+    "bookkeeping": "vocabulary, metadata and graph by the engine's account (0 where it gives none), bytes",
     "weights_read": "bytes of weights read for a decoded token, from the build's header",
     "kv_elements": "elements that one token adds to the KV cache, from the build's header",
     "bytes_each": "bytes of one such element",
@@ -54,6 +65,21 @@ MEANINGS = {
     "read_bytes": "the metric read_bytes_per_token",
     "speed": "the metric decode_tps, or tg_tps",
     "bandwidth": "memory bandwidth of the device, bytes per second",
+}
+
+_PARTS = {
+    "pss_fullest": memory.pss,
+    "mapped": memory.mapped,
+    "held": memory.held,
+    "kv_host": memory.kv_in_process,
+    "kv_late": memory.kv_late,
+    "set_aside": memory.reserved,
+    "used": memory.used,
+    "used_loaded": memory.used_loaded,
+    "used_before": memory.used_before,
+    "freed": memory.freed,
+    "code": memory.code,
+    "bookkeeping": memory.bookkeeping,
 }
 
 _MEMORY = ("peak_rss", "pss", "anon", "file", "shmem")
@@ -87,17 +113,16 @@ def of_pass(done: Pass, workload: Workload) -> dict[str, Symbol]:
 
 def of_worker(worker: Worker) -> dict[str, Symbol]:
     """What one worker says of loading and memory."""
-    before = next((phase.memory for phase in worker.phases if phase.name == "before_load"), None)
     warm_up = next((done for done in worker.passes if done.number == 0 and done.token_ns), None)
     known: dict[str, Symbol | None] = {
         "s": 0.0,
         "load": worker.load_ms,
         "library": worker.import_ms,
         "warm_up_t1": warm_up.token_ns[0] / NS_PER_MS if warm_up else None,
-        "pss_before_load": before.pss_bytes if before else None,
     }
     known |= {name: _by_phase(worker, f"{name}_bytes") for name in _MEMORY}
-    known |= {name: said.number(worker.facts or {}, f"{name}_bytes") for name in ("weights", "kv", "compute")}
+    known |= {name: said.number(worker.facts or {}, f"{name}_bytes") for name in ("kv", "device")}
+    known |= {name: formula(worker) for name, formula in _PARTS.items()}
     return _known(known)
 
 

@@ -30,7 +30,7 @@ from profiler.measure.launch import now
 from profiler.measure.request import Request
 from profiler.measure.resuming import matched
 from profiler.measure.session import Session
-from profiler.measure.start import Prepared, prepare, with_needs
+from profiler.measure.start import Prepared, prepare, with_known_meters, with_meters, with_needs
 from profiler.render import formats, plan
 from profiler.render.live import LiveView, PlainView
 from profiler.runfile import Event, Hashes, Header, Run, Worker
@@ -68,7 +68,7 @@ def dry(request: Request) -> None:
 def fresh(request: Request, output: Path | None, output_format: str | None) -> None:
     """A new run, into a new file."""
     formats.chosen(output_format, None)
-    prepared = prepare(request)
+    prepared = with_meters(prepare(request))
     path = output or default_path(prepared.header)
     with _created(path) as file:
         _hold(file, path)
@@ -93,7 +93,7 @@ def resumed(request: Request, path: Path, output_format: str | None) -> None:
         if earlier.ended is not None:
             runfile.append(file, _hashes(paths))
             _show_and_exit(path, output_format, interrupted=False)
-        prepared = with_needs(earlier.header, paths, force=request.force)
+        prepared = with_known_meters(with_needs(earlier.header, paths, force=request.force))
         runfile.append(file, Event(name="resumed", at=now()))
         _run(prepared, file, path, output_format, earlier.workers)
 
@@ -154,6 +154,9 @@ def _run(
     except UserError:
         show(analyse(runfile.read(path)), output_format, None)
         raise
+    finally:
+        for meter in prepared.meters:
+            meter.close()
     _show_and_exit(path, output_format, interrupted=interrupted)
 
 
@@ -175,7 +178,9 @@ def _as_interrupt(_signal: int, _frame: object) -> NoReturn:
 def _measure(prepared: Prepared, file: FileIO, earlier: Sequence[Worker], console: Console) -> None:
     header = prepared.header
     with _view(header, lambda workers: analyse(so_far(header, workers)), earlier, console) as view:
-        session = Session(header.plan, prepared.paths, file, judges(header), view, earlier, prepared.way)
+        session = Session(
+            header.plan, prepared.paths, file, judges(header), view, earlier, prepared.meters, prepared.way
+        )
         dropped = {w.case for w in earlier if w.failure is not None and w.failure.kind in FINAL}
         for case in header.plan.cases:
             if case.id in prepared.refusals and case.id not in dropped:

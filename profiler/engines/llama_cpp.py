@@ -7,7 +7,7 @@ import time
 from typing import Any, Dict, List, Optional, Tuple
 
 from profiler.engines import llama_log
-from profiler.engines.protocol import EngineFailure, Job
+from profiler.engines.protocol import Anonymous, EngineFailure, Job
 
 _KV_TYPES = {"f32": 0, "f16": 1, "q4_0": 2, "q5_1": 7, "q8_0": 8, "bf16": 30}
 _FLASH = {"auto": -1, "off": 0, "on": 1}
@@ -61,6 +61,15 @@ def inspect(job: Job) -> Dict[str, Any]:
     facts = planned.facts()
     planned.close()
     return facts
+
+
+def account(job: Job, anonymous: Anonymous) -> Dict[str, Any]:
+    """What vocabulary, metadata and graph take: anonymous memory of a model that is planned without its buffers."""
+    before = anonymous()
+    planned = LlamaCpp(job, allocate=False)
+    after = anonymous()
+    planned.close()
+    return {"bookkeeping_bytes": None if before is None or after is None else after - before}
 
 
 class LlamaCpp:
@@ -211,6 +220,9 @@ class LlamaCpp:
             "weights_bytes": lib.llama_model_size(self._model),
             "kv_bytes": log["kv_bytes"],
             "compute_bytes": llama_log.bytes_of(log, "compute", "output"),
+            "held_weights_bytes": llama_log.held_weights_bytes(log),
+            "device_bytes": llama_log.device_bytes(log),
+            "device_kv_bytes": llama_log.device_bytes(log, "kv"),
             "log": log,
         }
 

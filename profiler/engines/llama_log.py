@@ -47,3 +47,23 @@ def _read_line(line: str, facts: Dict[str, Any]) -> None:
 def bytes_of(facts: Dict[str, Any], *kinds: str) -> int:
     """Sum of the buffers of these kinds ("model", "kv", "compute", "output", "rs"), in bytes."""
     return sum(b["bytes"] for b in facts["buffers"] if b["what"] in kinds)
+
+
+def held_weights_bytes(facts: Dict[str, Any]) -> int:
+    """Weights in the process's own memory, repacked ones among them; mapped ones are the file's."""
+    return sum(b["bytes"] for b in facts["buffers"] if b["what"] == "model" and _in_process(b["where"]))
+
+
+def device_bytes(facts: Dict[str, Any], *kinds: str) -> int:
+    """Buffers of these kinds, or of all, that lie in the memory of a GPU or NPU."""
+    asked = (b for b in facts["buffers"] if not kinds or b["what"] in kinds)
+    return sum(b["bytes"] for b in asked if not _on_host(b["where"]))
+
+
+def _on_host(where: str) -> bool:
+    """Such as CPU, CPU_Mapped, CPU_REPACK, and memory that a GPU's driver pins, such as CUDA_Host."""
+    return where.startswith("CPU") or where.endswith("_Host")
+
+
+def _in_process(where: str) -> bool:
+    return _on_host(where) and not where.endswith("_Mapped")

@@ -4,9 +4,10 @@ import os
 import time
 from typing import Any, Callable, Dict, List, Optional
 
+from profiler.engines import ort_account
 from profiler.engines.onnx_tokenizer import OnnxTokenizer
 from profiler.engines.ort_library import assigned, failure, kv_bytes, onnxruntime, planned, session_options
-from profiler.engines.protocol import EngineFailure, Job
+from profiler.engines.protocol import Anonymous, EngineFailure, Job
 
 _DISTRIBUTIONS = ("optimum", "optimum-onnx", "transformers", "onnxruntime", "torch", "tokenizers")
 _SILENT = ("HF_HUB_OFFLINE", "HF_HUB_DISABLE_TELEMETRY", "DO_NOT_TRACK")
@@ -39,6 +40,11 @@ def load(job: Job) -> "Optimum":
 def inspect(job: Job) -> Dict[str, Any]:
     """Memory by arithmetic, with one copy of the cache: each step makes a new one, so two live for a moment."""
     return planned(job)
+
+
+def account(job: Job, anonymous: Anonymous) -> Dict[str, Any]:
+    """What ONNX Runtime holds, from a profile of its own."""
+    return ort_account.account(job, load, anonymous)
 
 
 class Optimum:

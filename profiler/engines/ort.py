@@ -9,6 +9,7 @@ import re
 import time
 from typing import Any, Dict, List, Optional
 
+from profiler.engines import ort_account
 from profiler.engines.accelerators import CPU
 from profiler.engines.onnx_tokenizer import OnnxTokenizer
 from profiler.engines.ort_library import (
@@ -21,7 +22,7 @@ from profiler.engines.ort_library import (
     session_options,
     tokens_needed,
 )
-from profiler.engines.protocol import EngineFailure, Job
+from profiler.engines.protocol import Anonymous, EngineFailure, Job
 
 _PAST = re.compile(r"past_key_values\.(\d+)\.(key|value)$")
 _TYPES = {"tensor(float)": ("f32", "float32"), "tensor(float16)": ("f16", "float16")}
@@ -53,6 +54,11 @@ def load(job: Job) -> "Ort":
 def inspect(job: Job) -> Dict[str, Any]:
     """Memory by arithmetic: ONNX Runtime can only load a model whole."""
     return planned(job)
+
+
+def account(job: Job, anonymous: Anonymous) -> Dict[str, Any]:
+    """What ONNX Runtime holds, from a profile of its own."""
+    return ort_account.account(job, load, anonymous)
 
 
 class SharedCache:

@@ -9,6 +9,7 @@ import os
 import time
 from typing import Any, Dict, List
 
+from profiler.engines import ort_account
 from profiler.engines.accelerators import CPU
 from profiler.engines.onnx_tokenizer import OnnxTokenizer
 from profiler.engines.ort_library import (
@@ -22,7 +23,7 @@ from profiler.engines.ort_library import (
     planned,
     tokens_needed,
 )
-from profiler.engines.protocol import EngineFailure, Job
+from profiler.engines.protocol import Anonymous, EngineFailure, Job
 
 LIBRARY = "ONNX Runtime GenAI"
 NO_PAD = -1
@@ -61,6 +62,11 @@ def inspect(job: Job) -> Dict[str, Any]:
             f"genai_config.json asks for the provider {foreign[0]}; accepted: cpu; build it for the CPU",
         )
     return planned(job)
+
+
+def account(job: Job, anonymous: Anonymous) -> Dict[str, Any]:
+    """What ONNX Runtime holds, from a profile of its own."""
+    return ort_account.account(job, load, anonymous)
 
 
 class OrtGenai:
@@ -140,6 +146,8 @@ def _decoder(job: Job) -> Dict[str, Any]:
         "log_severity_level": ERRORS_ONLY,
         SPINNING: "1" if settings["spinning"] else "0",
     }
+    if "profile" in settings:
+        options["enable_profiling"] = settings["profile"]
     return {"session_options": options, "filename": graph_of(job)}
 
 

@@ -1,9 +1,13 @@
 """What an engine offers the worker. The worker times; an engine only advances."""
 
-from typing import Any, Callable, Dict, List, Protocol
+from typing import Any, Callable, Dict, List, Optional, Protocol
 
 Job = Dict[str, Any]
 """One worker's order: `path`, `settings`, `workload`, `round`, `seed`; see `measure.launch.job`."""
+
+
+Anonymous = Callable[[], Optional[int]]
+"""Reads how many bytes of this process no file backs; None where the system does not tell."""
 
 
 class EngineFailure(Exception):
@@ -56,7 +60,11 @@ class Engine(Protocol):
 
 
 class EngineModule(Protocol):
-    """A module under `profiler.engines` that the engine table names."""
+    """A module under `profiler.engines` that the engine table names.
+
+    One that can account for its memory has `account(job, anonymous)` too, which gives fields of the record
+    `Account`; `anonymous()` reads the bytes of this process that no file backs.
+    """
 
     def import_library(self) -> None:
         """Import the engine's library. Raises `EngineFailure("missing_library", ...)`."""

@@ -10,7 +10,7 @@ import re
 
 from profiler.host.identity import DMI, DMI_NAMES
 from profiler.host.macos import SYSCTL
-from profiler.host.programs import Program
+from profiler.host.programs import NVPMODEL, Program
 
 _CPU = "sys/devices/system/cpu"
 _EACH_CPU = f"{_CPU}/cpu[0-9]*"
@@ -36,8 +36,11 @@ FILES = (
     *_in(_CPU, "online", "possible", "present", "smt/active", "smt/control", "cpufreq/boost"),
     *_in(f"{_CPU}/intel_pstate", "no_turbo", "status"),
     *_in(f"{_CPU}/cpufreq/policy[0-9]*", "related_cpus", *_CLOCK_FILES),
+    *_in(f"{_CPU}/cpufreq/policy[0-9]*", "cpuinfo_cur_freq", "energy_performance_preference"),
+    f"{_CPU}/cpufreq/policy[0-9]*/scaling_setspeed",
     f"{_EACH_CPU}/cpu_capacity",
     *_in(f"{_EACH_CPU}/cpufreq", *_CLOCK_FILES),
+    *_in(f"{_EACH_CPU}/thermal_throttle", "core_throttle_count", "package_throttle_count"),
     *_in(f"{_EACH_CPU}/topology", "core_cpus_list", "core_id", "physical_package_id", "thread_siblings_list"),
     *_in(f"{_EACH_CPU}/cache/index[0-9]", "level", "shared_cpu_list", "size", "type"),
     *_in("sys/devices/system/clocksource/clocksource0", "available_clocksource", "current_clocksource"),
@@ -45,27 +48,34 @@ FILES = (
     *_in("sys/devices/platform", "soc/soc:firmware/get_throttled", "soc@*/soc@*:firmware/get_throttled"),
     *_in("sys/kernel/mm/transparent_hugepage", "defrag", "enabled", "shmem_enabled"),
     "sys/kernel/mm/hugepages/hugepages-*/nr_hugepages",
+    "sys/firmware/acpi/platform_profile",
     "sys/hypervisor/type",
+    "sys/kernel/debug/rknpu/load",
     *_in(DMI, *DMI_NAMES, "board_vendor", "chassis_type", "sys_vendor"),
     *_in("sys/block/zram*", "disksize", "mm_stat"),
     "sys/bus/event_source/devices/*/type",
     *_in("sys/class/accel/accel*/device", "npu_busy_time_us", "npu_current_frequency_mhz"),
+    *_in("sys/class/accel/accel*/device", "npu_max_frequency_mhz", "uevent", "vendor"),
     *_in("sys/class/devfreq/*", "available_frequencies", "cur_freq", "governor", "load", "max_freq"),
+    *_in("sys/class/devfreq/*", "device/load", "target_freq"),
+    *_in("sys/class/drm/card[0-9]", "gt_act_freq_mhz", "gt_max_freq_mhz"),
+    *_in("sys/class/drm/card[0-9]/device", "hwmon/hwmon*/freq1_input", "pp_dpm_sclk"),
+    *_in("sys/class/drm/card[0-9]/device/tile0/gt0/freq0", "act_freq", "max_freq"),
     *_in("sys/class/drm/card[0-9]/device", "gpu_busy_percent", "mem_info_vram_total", "mem_info_vram_used"),
     *_in("sys/class/hwmon/hwmon*", "name", "curr*_input", "curr*_label", "energy*_input", "energy*_label"),
     *_in("sys/class/hwmon/hwmon*", "fan*_input", "in*_input", "in*_label", "in0_lcrit_alarm"),
     *_in("sys/class/hwmon/hwmon*", "power*_average", "power*_input", "power*_label"),
-    *_in("sys/class/hwmon/hwmon*", "temp*_input", "temp*_label"),
+    *_in("sys/class/hwmon/hwmon*", "oc*_event_cnt", "temp*_fault", "temp*_input", "temp*_label"),
     *_in("sys/class/power_supply/*", "capacity", "charge_now", "current_now", "energy_now", "online"),
     *_in("sys/class/power_supply/*", "power_now", "scope", "status", "type", "voltage_now"),
     *_in("sys/class/powercap/intel-rapl:*", "energy_uj", "max_energy_range_uj", "name"),
-    *_in("sys/class/thermal/cooling_device*", "cur_state", "max_state", "type"),
+    *_in("sys/class/thermal/cooling_device*", "cur_state", "max_state", "stats/total_trans", "type"),
     *_in("sys/class/thermal/thermal_zone*", "temp", "type"),
 )
 """Patterns below the root."""
 
 GROUP_FILES = {
-    "cpu": ("cpu.cfs_period_us", "cpu.cfs_quota_us", "cpu.max"),
+    "cpu": ("cpu.cfs_period_us", "cpu.cfs_quota_us", "cpu.max", "cpu.stat"),
     "memory": (
         *("memory.current", "memory.limit_in_bytes", "memory.max", "memory.peak", "memory.stat"),
         "memory.usage_in_bytes",
@@ -109,7 +119,7 @@ PROGRAMS = (
     _vcgencmd("measure_volts", "core"),
     _vcgencmd("pmic_read_adc"),
     Program(name="tegrastats", command=("tegrastats", "--interval", "500"), first_line_only=True),
-    Program(name="nvpmodel", command=("nvpmodel", "-q")),
+    NVPMODEL,
     SYSCTL,
     Program(
         name="system_profiler",

@@ -44,6 +44,11 @@ def cgroup_folders(root: Path, controller: str) -> Iterator[str]:
 
     Inside a container the path may be the host's and missing here: then the mount itself is the group.
     """
+    return (folder for _depth, folder in cgroups_by_depth(root, controller))
+
+
+def cgroups_by_depth(root: Path, controller: str) -> Iterator[tuple[int, str]]:
+    """The same with the depth of each group, the deepest first; the mount itself has depth 0."""
     try:
         lines = read_text(root, "proc/self/cgroup").splitlines()[:MOST_GROUPS]
     except UnreadableError:
@@ -52,7 +57,7 @@ def cgroup_folders(root: Path, controller: str) -> Iterator[str]:
         parts = [part for part in path.split("/") if part not in ("", ".", "..")][:MOST_GROUPS]
         for mount in _mounts(controllers, controller):
             for depth in range(len(parts), -1, -1):
-                yield "/".join([mount, *parts[:depth]])
+                yield depth, "/".join([mount, *parts[:depth]])
 
 
 def _mounts(controllers: str, wanted: str) -> list[str]:

@@ -60,8 +60,12 @@ def number(root: Path, name: str) -> int:
 
 
 def entries(root: Path, folder: str, pattern: str) -> list[str]:
-    """The names, below the root, of a folder's entries: policy2 before policy10."""
-    found = sorted((path.name for path in (root / folder).glob(pattern)), key=_by_number)
+    """The names, below the root, of a folder's entries: policy2 before policy10.
+
+    No kernel gives a name that cannot be printed: such entries are left out.
+    """
+    names = (path.name for path in (root / folder).glob(pattern))
+    found = sorted((name for name in names if name.isprintable()), key=_by_number)
     return [f"{folder}/{name}" for name in found[:MOST_ENTRIES]]
 
 

@@ -32,6 +32,10 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     limit_s: float = 5.0
 
 
+NVPMODEL = Program(name="nvpmodel", command=("nvpmodel", "-q"))
+"""NVIDIA's power mode of a Jetson board."""
+
+
 def output(root: Path, program: Program) -> str:
     """What `program` prints. Raises `UnreadableError` where it is not there, fails or says nothing."""
     if root != HERE:

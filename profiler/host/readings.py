@@ -84,7 +84,7 @@ def governors(root: Path) -> tuple[str, ...]:
 
 
 def policy_governors(root: Path) -> tuple[str, ...]:
-    return tuple(word(root, f"{policy}/scaling_governor") for policy in _policies(root))
+    return tuple(word(root, f"{policy}/scaling_governor") for policy in policies(root))
 
 
 def mhz_now(root: Path) -> tuple[int, ...]:
@@ -100,10 +100,11 @@ def mhz_max(root: Path) -> tuple[int, ...]:
 
 
 def _mhz(root: Path, name: str) -> tuple[int, ...]:
-    return tuple(round(number(root, f"{policy}/{name}") / 1000) for policy in _policies(root))
+    return tuple(round(number(root, f"{policy}/{name}") / 1000) for policy in policies(root))
 
 
-def _policies(root: Path) -> list[str]:
+def policies(root: Path) -> list[str]:
+    """The folders of cpufreq, one for the cores that share a clock."""
     found = entries(root, f"{CPU}/cpufreq", "policy*")
     if not found:
         raise UnreadableError("the kernel does not tell the clock (no cpufreq)")
@@ -136,6 +137,10 @@ def huge_pages_total(root: Path) -> int:
     if not re.fullmatch(r"\d{1,15}", value):
         raise UnreadableError("proc/meminfo: HugePages_Total is not a number")
     return int(value)
+
+
+def huge_page_bytes(root: Path) -> int:
+    return _kilobytes(root, "Hugepagesize")
 
 
 def transparent_huge_pages(root: Path) -> str:
@@ -211,14 +216,15 @@ def temperatures(root: Path) -> dict[str, float]:
     for zone in entries(root, "sys/class/thermal", "thermal_zone*"):
         with suppress(UnreadableError):
             kind, degrees = word(root, f"{zone}/type"), number(root, f"{zone}/temp") / 1000
-            if _plausible(kind, degrees):
+            if is_plausible(kind, degrees):
                 found[kind] = max(degrees, found.get(kind, degrees))
     if not found:
         raise UnreadableError("no thermal zone gives a reading")
     return found
 
 
-def _plausible(kind: str, degrees: float) -> bool:
+def is_plausible(kind: str, degrees: float) -> bool:
+    """Whether a chip can have this temperature: sensors that are not there read -256, 0 or a placeholder."""
     placeholder = kind.lower().startswith("pmic") and degrees == 100
     return 0 < degrees < 125 and not placeholder
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from profiler.runfile import Anchor, Conditions, Counters, Memory
+from profiler.runfile import Account, Anchor, Conditions, Counters, Memory
 
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="event"):
@@ -36,6 +36,12 @@ class Inspected(_Event, frozen=True, kw_only=True, tag="inspected"):
     """What a job would take, in answer to an inspection."""
 
     facts: dict[str, Any]
+
+
+class Accounted(_Event, frozen=True, kw_only=True, tag="accounted"):
+    """What the engine holds, in answer to an order to account for its memory."""
+
+    account: Account
 
 
 class Loaded(_Event, frozen=True, kw_only=True, tag="loaded"):
@@ -81,7 +87,16 @@ class Done(_Event, frozen=True, kw_only=True, tag="done"):
 
 
 WorkerEvent = (
-    Started | Imported | ConditionsRead | Inspected | Loaded | PhaseEnded | PassEnded | Failed | Done
+    Started
+    | Imported
+    | ConditionsRead
+    | Inspected
+    | Accounted
+    | Loaded
+    | PhaseEnded
+    | PassEnded
+    | Failed
+    | Done
 )
 
 _decoder: msgspec.json.Decoder[WorkerEvent] = msgspec.json.Decoder(WorkerEvent)

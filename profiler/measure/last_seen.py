@@ -16,9 +16,9 @@ _MOMENTS = {
 }
 
 
-def at_the_limit(seen: Seen, limit: MemoryLimit | None) -> Failure | None:
+def at_the_limit(seen: Seen) -> Failure | None:
     """The worker's failure; one that the limit explains says at which limit, in what, and the last figure."""
-    failure = seen.failure
+    failure, limit = seen.failure, seen.limit
     if failure is None or limit is None:
         return failure
     where = f"at its limit of {limit.bytes / 2**20:.0f} MiB {stage(seen)}; {_last(seen)}"

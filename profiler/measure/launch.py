@@ -24,6 +24,7 @@ from profiler.errors import UserError
 from profiler.measure import worker as worker_script
 from profiler.measure.endings import failure_of, oom_kill_count, printable
 from profiler.measure.events import (
+    Accounted,
     ConditionsRead,
     Done,
     Failed,
@@ -39,7 +40,18 @@ from profiler.measure.events import (
 from profiler.measure.stamps import progress, stamp_buffer, unfinished_pass, words
 from profiler.measure.watchdog import Watchdog
 from profiler.measure.worker_environment import worker_environment
-from profiler.runfile import Anchor, Build, Case, Conditions, Failure, Pass, Phase, Workload
+from profiler.runfile import (
+    Account,
+    Anchor,
+    Build,
+    Case,
+    Conditions,
+    Failure,
+    MemoryLimit,
+    Pass,
+    Phase,
+    Workload,
+)
 
 LOOK_EVERY_S = 0.25
 GRACE_S = 10.0
@@ -51,6 +63,18 @@ Progress = Callable[[int, int], None]
 """Called a few times a second with the pass the worker is in and the tokens stamped in it."""
 
 
+AtLastPhase = Callable[[int], None]
+LAST_PHASE = "after_decode"
+
+
+def _ignore(_pass: int, _tokens: int) -> None:
+    """Nobody looks on."""
+
+
+def _ignore_pid(_pid: int) -> None:
+    """Nobody waits for it."""
+
+
 class Seen(msgspec.Struct, kw_only=True):
     """What one worker saw, collected while it ran."""
 
@@ -60,6 +84,8 @@ class Seen(msgspec.Struct, kw_only=True):
     import_ms: float | None = None
     load_ms: float | None = None
     facts: dict[str, Any] | None = None
+    account: Account | None = None
+    limit: MemoryLimit | None = None
     phases: list[Phase] = []
     passes: list[Pass] = []
     failure: Failure | None = None
@@ -78,7 +104,7 @@ def job(
     seed: int,
     sustained_s: float = 0.0,
 ) -> dict[str, Any]:
-    """The order for a worker: `mode` is "measure" or "inspect".
+    """The order for a worker: `mode` is "measure", "inspect" or "account".
 
     With `sustained_s`, passes begin for so many seconds, `passes` at most.
     """
@@ -123,13 +149,15 @@ def run_worker(
     order: dict[str, Any],
     workload: Workload,
     stall_s: float,
-    on_progress: Progress,
+    on_progress: Progress = _ignore,
+    at_last_phase: AtLastPhase = _ignore_pid,
     before: Sequence[str] = (),
 ) -> Seen:
     """Run one worker to its end and return what it saw. The worker is gone when this returns or raises.
 
-    Ctrl-C ends the worker and is noted in `interrupted`, so that its finished passes are not lost. `before` is a
-    command that becomes the worker in a place of its own (`memory_limit`).
+    `at_last_phase` is called with the process id of a worker that is through with its passes and still loaded.
+    `before` is a command that becomes the worker in a place of its own (`memory_limit`).
+    Ctrl-C ends the worker and is noted in `interrupted`, so that its finished passes are not lost.
     """
     oom_before = oom_kill_count()
     seen = Seen(started=now())
@@ -137,7 +165,7 @@ def run_worker(
         process = _start(order | {"stamps": str(stamps)}, errors, before)
         stalled = False
         try:
-            stalled = _watch(process, stamps, stall_s, seen, on_progress)
+            stalled = _watch(process, stamps, stall_s, seen, on_progress, at_last_phase)
         except KeyboardInterrupt:
             seen.interrupted = True
         finally:
@@ -178,7 +206,12 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _watch(
-    process: subprocess.Popen[bytes], stamps: Path, stall_s: float, seen: Seen, on_progress: Progress
+    process: subprocess.Popen[bytes],
+    stamps: Path,
+    stall_s: float,
+    seen: Seen,
+    on_progress: Progress,
+    at_last_phase: AtLastPhase,
 ) -> bool:
     """Collect events until the pipe closes. True if the worker made no progress for `stall_s` seconds."""
     lines = _lines(process)
@@ -195,7 +228,10 @@ def _watch(
         if line is None:
             return not _ends(process, GRACE_S if seen.in_good_order else stall_s)
         watchdog.spoke()
+        known = len(seen.phases)
         _take(line, seen)
+        if len(seen.phases) > known and seen.phases[-1].name == LAST_PHASE:
+            at_last_phase(process.pid)
 
 
 def _ends(process: subprocess.Popen[bytes], within_s: float) -> bool:
@@ -236,16 +272,18 @@ def _take(line: bytes, seen: Seen) -> None:
     _note(event, seen)
 
 
+_NOTED: dict[type[WorkerEvent], tuple[str, str]] = {
+    Started: ("started", "anchor"),
+    Imported: ("import_ms", "ms"),
+    ConditionsRead: ("conditions", "conditions"),
+    Inspected: ("facts", "facts"),
+    Accounted: ("account", "account"),
+}
+"""Events that say one thing: the field of `Seen` it goes to, and their own field it comes from."""
+
+
 def _note(event: WorkerEvent, seen: Seen) -> None:
     match event:
-        case Started(anchor=anchor):
-            seen.started = anchor
-        case Imported(ms=ms):
-            seen.import_ms = ms
-        case ConditionsRead(conditions=conditions):
-            seen.conditions = conditions
-        case Inspected(facts=facts):
-            seen.facts = facts
         case Loaded(ms=ms, facts=facts):
             seen.load_ms, seen.facts = ms, facts
         case PhaseEnded(name=name, memory=memory):
@@ -256,6 +294,9 @@ def _note(event: WorkerEvent, seen: Seen) -> None:
             seen.failure = Failure(kind=kind, message=printable(message))
         case Done(anchor=anchor):
             seen.ended, seen.in_good_order = anchor, True
+        case _:
+            to, of = _NOTED[type(event)]
+            setattr(seen, to, getattr(event, of))
 
 
 def _salvage(seen: Seen, stamps: Path) -> None:

@@ -17,7 +17,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -65,10 +65,14 @@ class Place:
         self._peak: int | None = None
         self._kills_before = self._kills()
 
-    def look(self) -> None:
-        """Read what the kernel has counted so far: a scope, and its counters, go with its last process."""
-        if self._way is not None and self._way.by == SCOPE:
+    def looking(self, on_progress: Callable[[int, int], None]) -> Callable[[int, int], None]:
+        """The same, with a look at what the kernel has counted: a scope's counters go with its last process."""
+
+        def look(pass_number: int, tokens: int) -> None:
             self._peak = _first(self._folder, PEAK) or self._peak
+            on_progress(pass_number, tokens)
+
+        return look if self._way is not None and self._way.by == SCOPE else on_progress
 
     def counted(self) -> MemoryLimit | None:
         """The limit and what the kernel counted at it; None in a place without one."""
@@ -105,9 +109,10 @@ def way_to_limit(limit_bytes: int, root: Path = HERE) -> Way:
         try:
             _try_group(way)
             return way
+        except UserError as error:
+            reasons.append(str(error))
         except (OSError, subprocess.SubprocessError) as error:
-            shown = way.parent.relative_to(root).as_posix()
-            reasons.append(f"no control group can be made below /{shown}: {_why(error)}")
+            reasons.append(f"a control group below {way.parent} takes no process: {_why(error)}")
     try:
         return _scope_offered(limit_bytes)
     except (OSError, subprocess.SubprocessError, UnreadableError) as error:
@@ -128,7 +133,10 @@ def groups_offered(limit_bytes: int, root: Path) -> Iterator[Way]:
 
 @contextlib.contextmanager
 def limited_place(way: Way | None) -> Iterator[Place]:
-    """A place for one worker, gone afterwards with all that is still in it; without a `way` one without a limit."""
+    """A place for one worker, gone afterwards with all that is still in it; without a `way` one without a limit.
+
+    Raises `UserError` where the kernel lets us make no such group, or no longer.
+    """
     if way is None:
         yield Place(None)
         return
@@ -137,12 +145,21 @@ def limited_place(way: Way | None) -> Iterator[Place]:
         yield Place(way, way.parent / f"{name}.scope", _scope_command(name, way.bytes))
         return
     folder = way.parent / name
-    folder.mkdir()
     try:
-        _limit(folder, way)
+        _make(folder, way)
         yield Place(way, folder, ["sh", "-c", _ENTER, str(folder)])
     finally:
         _remove(folder)
+
+
+def _make(folder: Path, way: Way) -> None:
+    try:
+        folder.mkdir()
+        _limit(folder, way)
+    except OSError as error:
+        raise UserError(
+            f"no control group of limited memory can be made below {way.parent} ({error.strerror})"
+        ) from None
 
 
 def _limit(folder: Path, way: Way) -> None:
@@ -169,12 +186,11 @@ def _remove(folder: Path) -> None:
         for pid in _text(folder / "cgroup.procs").split():
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(int(pid), signal.SIGKILL)
-        try:
+        with contextlib.suppress(OSError):
             folder.rmdir()
-        except FileNotFoundError:
+        if not folder.exists():
             return
-        except OSError:
-            time.sleep(_REMOVE_PAUSE_S)
+        time.sleep(_REMOVE_PAUSE_S)
 
 
 def _remove_abandoned(parent: Path) -> None:

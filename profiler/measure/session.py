@@ -11,14 +11,17 @@ from typing import Any, Protocol
 import msgspec
 
 from profiler.host.counters import QuietStart, wait_until_quiet
+from profiler.measure.around import Around, Watched
 from profiler.measure.course import Course, Judges
 from profiler.measure.last_seen import at_the_limit
 from profiler.measure.launch import Seen, job, now, run_worker
 from profiler.measure.memory_limit import Way, limited_place
+from profiler.measure.metering import idle
 from profiler.measure.page_cache import Eviction, cached_share, evict
 from profiler.measure.passes import passes_for
 from profiler.measure.sustaining import most_passes, wait_until_cool
-from profiler.runfile import Case, Event, Failure, MemoryLimit, Plan, Worker, append
+from profiler.runfile import Account, Case, Event, Failure, Idle, Plan, Worker, append
+from profiler.telemetry.protocol import Meter
 
 
 class Listener(Protocol):
@@ -54,10 +57,11 @@ class Session:
         judges: Judges,
         listener: Listener,
         workers: Sequence[Worker] = (),
+        meters: Sequence[Meter] = (),
         way: Way | None = None,
     ) -> None:
         self._plan, self._paths, self._file, self._way = plan, paths, file, way
-        self._judges, self._listener = judges, listener
+        self._judges, self._listener, self._meters = judges, listener, meters
         self._builds = {build.id: build for build in plan.builds}
         self.workers = list(workers)
         self._earlier_s = sum(w.ended.mono_ns - w.started.mono_ns for w in self.workers) / 1e9
@@ -79,6 +83,7 @@ class Session:
 
     def go(self) -> str:
         """Measure until the run is over. Returns the reason, which is also the last line of the file."""
+        self._idle("before")
         began = time.monotonic()
         course = Course(
             self._plan,
@@ -88,14 +93,37 @@ class Session:
             self.workers,
         )
         reason = course.go()
+        self._idle("after")
         append(self._file, Event(name="end", at=now(), reason=reason))
         return reason
 
+    def _idle(self, when: str) -> None:
+        if self._meters:
+            append(self._file, Idle(when=when, meters=idle(self._meters)))
+
     def _visit(self, case: Case, round_number: int, attempt: int, position: int) -> Worker:
         self._listener.visiting(case, round_number, attempt)
-        ground = self._ground(self._paths[case.build])
+        path = self._paths[case.build]
+        ground = self._ground(path)
+        order = self._order(case, round_number)
+        around = Around(path, self._meters)
+        with limited_place(self._way) as place:
+            progress = place.looking(self._listener.progress)
+            stall_s = self._plan.stall_s
+            seen = run_worker(order, case.workload, stall_s, progress, around.at_last_phase, place.before)
+            seen.limit = place.counted()
+        watched = around.over()
+        self._account(case, order, seen)
+        worker = _worker(case, (round_number, attempt, position), seen, ground, watched)
+        if seen.interrupted:
+            if any(done.number > 0 and done.counters for done in seen.passes):
+                self._keep(worker)
+            raise KeyboardInterrupt
+        return self._keep(worker)
+
+    def _order(self, case: Case, round_number: int) -> dict[str, Any]:
         long = self._plan.sustained_s
-        worker_job = job(
+        return job(
             case,
             self._builds[case.build],
             self._paths[case.build],
@@ -107,23 +135,18 @@ class Session:
             seed=self._plan.seed,
             sustained_s=long,
         )
-        seen, limit = self._run(worker_job, case)
-        worker = _worker(case, (round_number, attempt, position), seen, ground, limit)
-        if seen.interrupted:
-            if any(done.number > 0 and done.counters for done in seen.passes):
-                self._keep(worker)
-            raise KeyboardInterrupt
-        return self._keep(worker)
 
-    def _run(self, worker_job: dict[str, Any], case: Case) -> tuple[Seen, MemoryLimit | None]:
+    def _account(self, case: Case, order: dict[str, Any], seen: Seen) -> None:
+        """After the first worker of a case: have its engine account for its memory, in a process of its own."""
+        known = any(w.account for w in self.workers if w.case == case.id)
+        if known or seen.failure is not None or seen.interrupted:
+            return
         with limited_place(self._way) as place:
-
-            def progress(pass_number: int, tokens: int) -> None:
-                place.look()
-                self._listener.progress(pass_number, tokens)
-
-            seen = run_worker(worker_job, case.workload, self._plan.stall_s, progress, place.before)
-            return seen, place.counted()
+            told = run_worker(
+                order | {"mode": "account"}, case.workload, self._plan.stall_s, before=place.before
+            )
+        failed = Account(reason=told.failure.message) if told.failure else None
+        seen.account, seen.interrupted = told.account or failed, told.interrupted
 
     def _ground(self, build: Path) -> Ground:
         """Wait until the machine is cool and quiet, and send the build out of the page cache, as the plan says.
@@ -148,9 +171,7 @@ class Session:
         return worker
 
 
-def _worker(
-    case: Case, place: tuple[int, int, int], seen: Seen, ground: Ground, limit: MemoryLimit | None
-) -> Worker:
+def _worker(case: Case, place: tuple[int, int, int], seen: Seen, ground: Ground, watched: Watched) -> Worker:
     round_number, attempt, position = place
     moment = now()
     quiet, eviction = ground.quiet, ground.eviction
@@ -171,8 +192,10 @@ def _worker(
         import_ms=seen.import_ms,
         load_ms=seen.load_ms,
         facts=seen.facts,
+        account=seen.account,
+        **msgspec.structs.asdict(watched),
         phases=seen.phases,
         passes=seen.passes,
-        limit=limit,
-        failure=at_the_limit(seen, limit),
+        limit=seen.limit,
+        failure=at_the_limit(seen),
     )

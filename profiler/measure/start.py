@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ from profiler.measure.planning import plan_of
 from profiler.measure.request import Request, check
 from profiler.measure.worker_environment import recorded
 from profiler.runfile import SCHEMA, Device, Failure, Header, Plan
+from profiler.telemetry.protocol import Meter
+from profiler.telemetry.reading import found_meters
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +35,21 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     refusals: dict[str, Failure]
     available_bytes: int | None
     way: Way | None
+    meters: Sequence[Meter] = ()
+
+
+def with_meters(prepared: Prepared) -> Prepared:
+    """The run with the meters of this machine, which its header names."""
+    meters, reasons = found_meters()
+    sensors = [meter.sensor for meter in meters]
+    header = msgspec.structs.replace(prepared.header, sensors=sensors, no_sensor=reasons)
+    return msgspec.structs.replace(prepared, header=header, meters=meters)
+
+
+def with_known_meters(prepared: Prepared) -> Prepared:
+    """A run that goes on, with those of this machine's meters that its header names."""
+    meters = [meter for meter in found_meters()[0] if meter.sensor in prepared.header.sensors]
+    return msgspec.structs.replace(prepared, meters=meters)
 
 
 def prepare(request: Request) -> Prepared:

@@ -141,6 +141,7 @@ class Measurement:
     """The passes of one loaded build."""
 
     def __init__(self, job: Job, engine: Engine, processor: Processor, stamps: Stamps, emit: Emit) -> None:
+        self._build = worker_memory.files_of(job["path"])
         self._engine, self._processor, self._stamps, self._emit = engine, processor, stamps, emit
         self._workload = job["workload"]
         self._seed = job["seed"]
@@ -155,7 +156,7 @@ class Measurement:
         """One pass that no headline contains: its first token is the cold one, and it shows the memory."""
         tokens = self._workload["output_tokens"]
         self._run(0, min(tokens, 1))
-        self._emit("phase", name="after_prefill", memory=worker_memory.memory())
+        self.phase("after_prefill")
         if hasattr(self._engine, "generate"):
             self._engine.generate(self._ids, min(tokens, WARM_UP_TOKENS), self._ignore)
             return
@@ -166,6 +167,10 @@ class Measurement:
             else:
                 self._engine.next_token()
             self._stamps[FIRST + k] = self._engine.clock()  # read by the watchdog alone
+
+    def phase(self, name: str) -> None:
+        """Tell the memory at the end of a phase."""
+        self._emit("phase", name=name, memory=worker_memory.memory(self._build))
 
     def _ignore(self, _: int) -> None:
         """A token of the warm-up: not stamped."""
@@ -259,14 +264,21 @@ def measure(job: Job, module: EngineModule, emit: Emit) -> None:
     emit("phase", name="before_load", memory=worker_memory.memory())
     engine, load_ms = timed_ms(time.perf_counter_ns, lambda: module.load(job))
     emit("loaded", ms=load_ms, facts=engine.facts())
-    emit("phase", name="loaded", memory=worker_memory.memory())
     measurement = Measurement(job, engine, processor, open_stamps(job["stamps"]), emit)
+    measurement.phase("loaded")
     gc.collect()
     gc.disable()
     measurement.warm_up()
     measurement.passes(job["passes"], job.get("sustained_s"))
-    emit("phase", name="after_decode", memory=worker_memory.memory())
+    measurement.phase("after_decode")
     engine.close()
+
+
+def account(job: Job, module: Any, emit: Emit) -> None:
+    """What the engine says, or shows, of its memory beside what it maps; nothing if it does not account for it."""
+    tell = getattr(module, "account", None)
+    facts = tell(job, worker_memory.anonymous) if tell else {}
+    emit("accounted", account=facts)
 
 
 def work(job: Job, emit: Emit) -> None:
@@ -278,6 +290,8 @@ def work(job: Job, emit: Emit) -> None:
     emit("imported", ms=import_ms, python=sys.version.split()[0])
     if job["mode"] == "inspect":
         emit("inspected", facts=module.inspect(job))
+    elif job["mode"] == "account":
+        account(job, module, emit)
     else:
         measure(job, module, emit)
 

@@ -38,8 +38,8 @@ Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Celsius = Annotated[float, msgspec.Meta(ge=-300, le=1000)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=MOST_SECONDS)]
 Method = Annotated[str, msgspec.Meta(pattern=r"^(text|raw)\Z")]
-Scope = Annotated[str, msgspec.Meta(pattern=r"^(device|board|package|partial|gpu|npu|part)\\Z")]
-Quantity = Annotated[str, msgspec.Meta(pattern=r"^(energy|power)\\Z")]
+Scope = Annotated[str, msgspec.Meta(pattern=r"^(device|board|package|partial|gpu|npu|part)\Z")]
+Quantity = Annotated[str, msgspec.Meta(pattern=r"^(energy|power)\Z")]
 FailureKind = Annotated[str, msgspec.Meta(pattern=rf"^({'|'.join(FAILURE_KINDS)})\Z")]
 
 
@@ -258,7 +258,11 @@ class Header(Record, frozen=True, kw_only=True):
 
 
 class Memory(Record, frozen=True, kw_only=True):
-    """The worker's memory by the kernel's account, in bytes."""
+    """The worker's memory by the kernel's account, in bytes.
+
+    `build_bytes` is the part of PSS that maps the build's own files, `build_rss_bytes` the same not divided by the
+    processes that map them, `freed_bytes` what the C library keeps of freed memory.
+    """
 
     pss_bytes: Natural | None = None
     anon_bytes: Natural | None = None
@@ -266,6 +270,22 @@ class Memory(Record, frozen=True, kw_only=True):
     shmem_bytes: Natural | None = None
     rss_bytes: Natural | None = None
     peak_rss_bytes: Natural | None = None
+    build_bytes: Natural | None = None
+    build_rss_bytes: Natural | None = None
+    freed_bytes: Natural | None = None
+
+
+class Account(Record, frozen=True, kw_only=True):
+    """What an engine holds for one case, found once in a process of its own.
+
+    `bookkeeping_bytes` is what vocabulary, metadata and graph take without any buffer, `held_weights_bytes` what
+    is held between prompts for weights beside the mapped file, `held_compute_bytes` what is set aside for computing.
+    """
+
+    bookkeeping_bytes: Whole | None = None
+    held_weights_bytes: Natural | None = None
+    held_compute_bytes: Natural | None = None
+    reason: str | None = None
 
 
 class Phase(Record, frozen=True, kw_only=True):
@@ -337,7 +357,8 @@ class Worker(Record, frozen=True, kw_only=True):
     `cooled_s` is how long its start waited for the processor to be as cool as before the first case.
     `cached_share` is the share of the build's bytes that lay in the page cache just before the start; `evicted` says
     whether they were sent away for a cold start and none was left, and `not_evicted` why not. `meters` has the
-    readings of sensors by their id; `metering_share` is the share of one core that reading them took.
+    readings of sensors by their id; `metering_share` is the share of one core that reading them took. `account` comes
+    with the first worker of a case; `other_mappers` are the names of other programs that mapped the build's files.
     """
 
     type: str = "worker"
@@ -362,6 +383,8 @@ class Worker(Record, frozen=True, kw_only=True):
     import_ms: float | None = None
     load_ms: float | None = None
     facts: dict[str, Any] | None = None
+    account: Account | None = None
+    other_mappers: list[str] | None = None
     phases: list[Phase] = []
     passes: list[Pass] = []
     failure: Failure | None = None

@@ -33,17 +33,18 @@ TOPICS: Mapping[str, str] = {
     "throttled_since_boot": "",
     "throttle_count": "",
     "temperature": "C",
-    "fan": "",
+    "fan": "rpm",
     "power_source": "",
     "huge_pages": "",
-    "zram": "",
+    "zram": "bytes",
     "quota_throttled": "ns",
 }
 """What is asked of every board, and the unit of its numbers.
 
 A clock is the measured one, as near as this system can tell; `..._asked` is what the governor or the mode asks for.
-Loads are shares from 0 to 1. `throttled_...` are words such as "under-voltage" or "no"; `throttle_count` and
-`quota_throttled` only ever grow, so that what happened during a worker is a difference.
+A clock that stands still is the word "off". Loads are shares from 0 to 1. `throttled_...` are words such as
+"under-voltage" or "no"; `throttle_count` and `quota_throttled` only ever grow, so that what happened during a worker
+is a difference.
 """
 
 

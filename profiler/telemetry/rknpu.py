@@ -2,8 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from pathlib import Path
 
-from profiler.telemetry.protocol import Reader
+from profiler.host.kernel_files import UnreadableError, word
+from profiler.host.readings import compatible
+from profiler.telemetry.protocol import Reader, Readings
 
-STATE: Mapping[str, Reader] = {}
+FILE = "sys/kernel/debug/rknpu/load"
+
+_LINE = re.compile(r"NPU load: *((?:Core\d{1,2}: *\d{0,3} *%,? *)+|\d{0,3} *%),?", re.ASCII)
+_CORE = re.compile(r"(?:Core(\d{1,2}): *)?(\d{0,3}) *%", re.ASCII)
+
+
+def loads(root: Path) -> Readings:
+    """Share of the time that each core was busy: "NPU load:  Core0:  7%, Core1:  0%,", or "NPU load:  7%" of a single
+    core. The driver prints a blank for 0 at times."""
+    if not any(name.startswith("rockchip,") for name in compatible(root)):
+        raise UnreadableError("Rockchip NPU: not offered here")
+    text = word(root, FILE)
+    line = _LINE.fullmatch(text)
+    if not line:
+        raise UnreadableError(f"{FILE}: does not tell a load")
+    found = {f"core{number or 0}": int(percent or 0) / 100 for number, percent in _CORE.findall(line[1])}
+    if max(found.values()) > 1:
+        raise UnreadableError(f"{FILE}: tells more than 100%")
+    return found
+
+
+STATE: Mapping[str, Reader] = {"npu_load": loads}

@@ -1,0 +1,71 @@
+"""What ONNX Runtime holds in memory, from its own profile: each node's event tells the bytes of its arena.
+
+Between prompts the arena holds the weights that were copied and repacked; a prompt makes it grow, and it keeps
+what it grew to. A session with a profile is slower, so this is done in a process of its own that measures nothing.
+"""
+
+import gc
+import glob
+import json
+import os
+import tempfile
+from typing import Any, Callable, Dict, List
+
+from profiler.engines.onnx_tokenizer import OnnxTokenizer
+from profiler.engines.protocol import Anonymous, Job
+
+TOKENS = 4
+IN_USE, HELD = "mem_bytes_in_use", "mem_arena_held"
+NO_ARENA = "ONNX Runtime accounts for its memory only with its arena"
+
+
+def account(job: Job, load: Callable[[Job], Any], anonymous: Anonymous) -> Dict[str, Any]:
+    """Bytes of the tokenizer, those held for weights beside the mapped file, and what computing sets aside.
+
+    The profile is that of one prompt and a few tokens.
+    """
+    before = anonymous()
+    tokenizer = OnnxTokenizer(job["path"])
+    tokenizer.tokenize(job["workload"].get("text", "").encode())
+    after = anonymous()
+    found = _profiled(job, load)
+    del tokenizer
+    return dict(found, bookkeeping_bytes=None if before is None or after is None else after - before)
+
+
+def _profiled(job: Job, load: Callable[[Job], Any]) -> Dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        prefix = os.path.join(folder, "profile")
+        engine = load(dict(job, settings=dict(job["settings"], profile=prefix)))
+        _prompt(engine, job)
+        engine.close()
+        del engine
+        gc.collect()
+        return held([event for path in glob.glob(prefix + "*") for event in _events(path)])
+
+
+def _prompt(engine: Any, job: Job) -> None:
+    workload = job["workload"]
+    ids = engine.random_ids(max(1, workload["depth"] + workload["prompt_tokens"]), job["seed"])
+    if hasattr(engine, "generate"):
+        engine.generate(ids, TOKENS, lambda _: None)
+        return
+    engine.reset()
+    engine.prefill(ids)
+    for _ in range(TOKENS):
+        engine.next_token()
+
+
+def _events(path: str) -> List[Dict[str, Any]]:
+    with open(path, encoding="utf-8") as file:
+        return list(json.load(file))
+
+
+def held(events: List[Dict[str, Any]]) -> Dict[str, Any]:
+    """The account from the events of a profile: the least that is in use at any node is there between prompts."""
+    told = [event["args"] for event in events if IN_USE in event.get("args", {})]
+    if not told:
+        return {"reason": NO_ARENA}
+    weights = min(int(args[IN_USE]) for args in told)
+    most = max(int(args[HELD]) for args in told)
+    return {"held_weights_bytes": weights, "held_compute_bytes": most - weights}

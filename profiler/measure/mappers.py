@@ -1,0 +1,46 @@
+"""Other programs that map the files of a build: the kernel divides mapped pages among all of them, and PSS halves."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from profiler.host.kernel_files import HERE, UnreadableError, word
+
+MOST_NAMED = 20
+
+
+def other_mappers(build: Path, besides: Collection[int], root: Path = HERE) -> list[str] | None:
+    """Names of the programs that map a file of `build` now, those of the processes `besides` left out.
+
+    Processes of other users are seen by root alone. None where the system does not list processes.
+    """
+    processes = [folder for folder in (root / "proc").glob("[0-9]*") if folder.name.isdecimal()]
+    if not processes:
+        return None
+    files = _identities(build)
+    found = [_name(root, p) for p in processes if int(p.name) not in besides and _maps(p, files)]
+    return sorted(found)[:MOST_NAMED]
+
+
+def _identities(build: Path) -> frozenset[tuple[str, str]]:
+    """The files by inode and name, as a line of /proc/PID/maps has them: folders may be mounted elsewhere there."""
+    files: Iterable[Path] = build.rglob("*") if build.is_dir() else (build,)
+    real = [file.resolve() for file in files if file.is_file()]
+    return frozenset((str(file.stat().st_ino), file.name) for file in real)
+
+
+def _maps(process: Path, files: frozenset[tuple[str, str]]) -> bool:
+    try:
+        lines = (process / "maps").read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return False
+    mapped = (line.split(None, 5) for line in lines)
+    return any(len(part) > 5 and (part[4], part[5].rpartition("/")[2]) in files for part in mapped)
+
+
+def _name(root: Path, process: Path) -> str:
+    try:
+        return word(root, f"proc/{process.name}/comm")
+    except UnreadableError:
+        return "a program"
