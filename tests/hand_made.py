@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from profiler.runfile import Run
+from profiler.runfile import Account, Run
 from tests.run_builder import BOARD, MIB, build, case, failed, memory, rounds, run, text
 
 WOBBLE = [1.0, 1.012, 0.991, 1.004, 0.984, 1.021, 0.997, 1.008]
@@ -36,10 +36,13 @@ def hand_made() -> Run:
         "weights_bytes": 85 * MIB,
         "kv_bytes": 6 * MIB,
         "compute_bytes": 14 * MIB,
+        "held_weights_bytes": 20 * MIB,
+        "device_bytes": 0,
     }
+    account = Account(bookkeeping_bytes=9 * MIB)
     same: dict[str, Any] = {
         "tokens": 128, "tokenized_ns": 310_000, "prompt_bytes": 540, "output_bytes": 560,
-        "load_ms": 120.5, "import_ms": 80.0, "facts": facts,
+        "load_ms": 120.5, "import_ms": 80.0, "facts": facts, "account": account,
     }  # fmt: skip
     return run(
         cases,

@@ -132,7 +132,7 @@ def test_only_known_lines_of_files_that_hold_more(tmp_path: Path) -> None:
     files = capture(raspberry_pi_5(tmp_path)).files
     assert "Serial" not in files["proc/cpuinfo"]
     assert files["proc/self/status"] == "VmHWM:\t    8028 kB\nCpus_allowed_list:\t0-3\n".replace("\t", " ")
-    assert set(LINES) <= {*FILES, "outputs/system_profiler.txt"}
+    assert set(LINES) <= {*FILES, "outputs/powermetrics.txt", "outputs/system_profiler.txt"}
 
 
 def test_groups_lose_the_names_of_users_and_keep_what_tells_a_container(tmp_path: Path) -> None:

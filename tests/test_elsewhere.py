@@ -16,7 +16,7 @@ from profiler.host.environment import environment
 from profiler.host.identity import identity
 from profiler.host.kernel_files import HERE, UnreadableError
 from profiler.host.machine import physical_cores, this_machine
-from profiler.host.programs import Program, output
+from profiler.host.programs import Program, output, output_lately
 from profiler.host.told import CoreClass, Told
 from tests.machines import SYSCTL_M2, FakeWindows, core_record, plant
 
@@ -190,6 +190,29 @@ def test_a_program_that_is_not_installed_or_for_another_system() -> None:
         output(HERE, absent)
     with pytest.raises(UnreadableError, match=r"^sh: not offered here$"):
         output(HERE, shell("echo one", system="BeOS"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="programs for Linux are started on Linux")
+@pytest.mark.parametrize("ending", ["echo told", "true"], ids=["says something", "says nothing"])
+def test_readers_of_one_output_share_a_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    monkeypatch.setattr(programs, "LATELY_S", 3600.0)
+    counting = shell(f"echo started >> {tmp_path}/starts; {ending}")
+    for _ in range(3):
+        if ending == "true":
+            with pytest.raises(UnreadableError, match=r"^sh: says nothing$"):
+                output_lately(HERE, counting)
+        else:
+            assert output_lately(HERE, counting) == "told\n"
+    assert (tmp_path / "starts").read_text() == "started\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="programs for Linux are started on Linux")
+def test_what_was_said_a_while_ago_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(programs, "LATELY_S", -1.0)
+    counting = shell(f"echo started >> {tmp_path}/starts; wc -l < {tmp_path}/starts")
+    assert [output_lately(HERE, counting).strip() for _ in range(2)] == ["1", "2"]
 
 
 def test_a_captured_tree_keeps_what_programs_said(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ class TestAbsent:
             ("prompt_bps", "the size of the text was not recorded"),
             ("load_ms", "loading was not timed"),
             ("anon_bytes", "not readable on this system"),
-            ("weights_bytes", "the engine does not say"),
+            ("kv_bytes", "the engine does not say"),
             ("unexplained_bytes", "one of its parts is not known"),
             ("itl_ms.last_tenth", "fewer than ten gaps between tokens"),
         ],

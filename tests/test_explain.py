@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from profiler import runfile
 from profiler.analyse import symbols
 from profiler.analyse.explanation import EXPLAINED, Explanation, explain
-from profiler.analyse.metrics import MEMORY_METRICS, PASS_METRICS, WORKER_METRICS
+from profiler.analyse.metrics import MEMORY_METRICS, MEMORY_PARTS, PASS_METRICS, WORKER_METRICS
 from profiler.analyse.percentiles import percentile
 from profiler.analyse.ratio_explanation import RatioExplanation, explain_ratio
 from profiler.analyse.report import Report, report
@@ -29,6 +29,7 @@ from profiler.render.terminal import as_text
 from profiler.render.worked import precise, worked
 from profiler.runfile import Run
 from tests.conftest import Command, only_refusal
+from tests.hand_made import hand_made
 from tests.run_builder import (
     BOARD,
     MIB,
@@ -117,12 +118,13 @@ class TestFormulas:
             assert by_text == (None if by_code is None else pytest.approx(by_code, rel=1e-12))
         assert compared
 
-    @pytest.mark.parametrize("metric", WORKER_METRICS | MEMORY_METRICS, ids=lambda metric: metric.name)
+    @pytest.mark.parametrize(
+        "metric", WORKER_METRICS | MEMORY_METRICS | MEMORY_PARTS, ids=lambda metric: metric.name
+    )
     def test_of_a_worker(self, demo: Run, metric: Any) -> None:
-        formula = (WORKER_METRICS | MEMORY_METRICS)[metric]
-        figures = [
-            (formula(seen), put_into(metric.formula, symbols.of_worker(seen))) for seen in demo.workers
-        ]
+        formula = (WORKER_METRICS | MEMORY_METRICS | MEMORY_PARTS)[metric]
+        seen_so = [*demo.workers, *hand_made().workers]
+        figures = [(formula(seen), put_into(metric.formula, symbols.of_worker(seen))) for seen in seen_so]
         assert any(by_code is not None for by_code, _ in figures)
         assert all(
             by_text == (None if by_code is None else pytest.approx(by_code)) for by_code, by_text in figures

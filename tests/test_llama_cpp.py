@@ -172,10 +172,10 @@ def test_weights_are_mapped_or_read_as_asked(smollm2: Path, mmap: str) -> None:
     seen = launch(smollm2, model_case(mmap=mmap, repack="off"))
     measured(seen)
     loaded = {phase.name: phase.memory for phase in seen.phases}["after_decode"]
-    if loaded.anon_bytes is None or loaded.file_bytes is None:
+    if loaded.anon_bytes is None or loaded.build_rss_bytes is None:
         pytest.skip("this system does not tell")
     assert (loaded.anon_bytes > smollm2.stat().st_size) is (mmap == "off")
-    assert (loaded.file_bytes > loaded.anon_bytes) is (mmap == "on")
+    assert (loaded.build_rss_bytes > 0.9 * smollm2.stat().st_size) is (mmap == "on")
 
 
 @pytest.mark.parametrize(("word", "tokens"), [("pp32", 0), ("tg8", 8), ("tg8@d64", 8), ("pp32@d64", 0)])

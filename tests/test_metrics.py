@@ -8,13 +8,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from profiler.analyse.gaps import gaps_ns
-from profiler.analyse.metrics import MEMORY_METRICS, PASS_METRICS, WORKER_METRICS, judged_metrics
-from profiler.runfile import Memory, Pass, Phase, Worker, Workload
-from tests.run_builder import MIB, MS, memory, pp, raw_pass, text, text_pass, tg, unfinished, warm_up, worker
+from profiler.analyse.memory import accounted
+from profiler.analyse.metrics import MEMORY_METRICS, MEMORY_PARTS, PASS_METRICS, judged_metrics
+from profiler.runfile import Account, Memory, Pass, Phase, Worker, Workload
+from tests.run_builder import (
+    MIB,
+    MS,
+    memory,
+    of,
+    pp,
+    raw_pass,
+    text,
+    text_pass,
+    tg,
+    unfinished,
+    warm_up,
+    worker,
+)
 
 PASS_FORMULAS = {metric.name: formula for metric, formula in PASS_METRICS.items()}
-WORKER_FORMULAS = {metric.name: formula for metric, formula in (WORKER_METRICS | MEMORY_METRICS).items()}
-METRICS = {metric.name: metric for metric in PASS_METRICS | WORKER_METRICS | MEMORY_METRICS}
+WORKER_FORMULAS = {metric.name: formula for metric, formula in OF_WORKERS.items()}
+METRICS = {metric.name: metric for metric in [*PASS_METRICS, *OF_WORKERS]}
 
 DONE = Pass(
     number=1,
@@ -138,22 +152,48 @@ class TestMemory:
         assert of_worker("peak_rss_bytes", seen) == 200 * MIB
         assert of_worker("pss_bytes", seen) == 150 * MIB
 
-    def test_the_process_before_the_model(self) -> None:
-        assert of_worker("runtime_bytes", worker("r1", 0, phases=memory(200))) == 20 * MIB
+    def test_parts_add_up_to_pss(self) -> None:
+        """Of 150 MiB: 81.5 mapped, 20 held, 6 of KV, 10 while computing, 11 + 10 + 9 + 2 of runtime: 0.5 are left."""
+        seen = accounted_worker()
+        assert of_worker("weights_bytes", seen) == (81.5 + 20) * MIB
+        assert of_worker("compute_bytes", seen) == 10 * MIB
+        assert of_worker("runtime_bytes", seen) == (11 + 10 + 9 + 2) * MIB
+        assert of_worker("unexplained_bytes", seen) == 0.5 * MIB
 
-    def test_what_is_left_unexplained_is_its_own_figure(self) -> None:
-        facts = {"weights_bytes": 90 * MIB, "kv_bytes": 20 * MIB, "compute_bytes": 10 * MIB}
-        seen = worker("r1", 0, phases=memory(200), facts=facts)
-        assert of_worker("unexplained_bytes", seen) == (150 - 20 - 90 - 20 - 10) * MIB
+    def test_a_cache_that_grows_with_the_context_is_not_counted_as_computing_too(self) -> None:
+        seen = accounted_worker(kv_in_place=False)
+        assert of_worker("compute_bytes", seen) == 4 * MIB
+        assert of_worker("unexplained_bytes", seen) == 6.5 * MIB
 
-    def test_it_may_be_negative_where_weights_are_mapped_and_not_touched(self) -> None:
-        facts = {"weights_bytes": 900 * MIB, "kv_bytes": 0, "compute_bytes": 0}
-        seen = worker("r1", 0, phases=memory(200), facts=facts)
-        assert of_worker("unexplained_bytes", seen) == (150 - 20 - 900) * MIB
+    def test_a_cache_on_a_device_takes_none_of_the_process(self) -> None:
+        seen = accounted_worker(device_kv_bytes=6 * MIB)
+        assert of_worker("kv_bytes", seen) == 6 * MIB
+        assert of_worker("unexplained_bytes", seen) == 6.5 * MIB
+
+    def test_what_is_held_may_come_from_the_account(self) -> None:
+        account = Account(held_weights_bytes=30 * MIB, held_compute_bytes=7 * MIB)
+        seen = worker("r1", 0, phases=memory(200), facts={"kv_bytes": 6 * MIB}, account=account)
+        assert of_worker("weights_bytes", seen) == (81.5 + 30) * MIB
+        assert of_worker("compute_reserved_bytes", seen) == 7 * MIB
+
+    def test_the_account_of_a_case_is_that_of_all_its_workers(self) -> None:
+        account = Account(bookkeeping_bytes=9 * MIB)
+        several = [worker("r1", 0), worker("r1", 1, account=account), worker("r1", 2)]
+        assert [one.account for one in accounted(several)] == [account] * 3
+
+    def test_memory_that_shrinks_while_it_computes_is_nothing_computed(self) -> None:
+        moments = {"before_load": 12.0, "loaded": 60.0, "after_decode": 50.0}
+        phases = [
+            Phase(name=name, memory=of(pss=70, anon=anon, file=10, build=0, freed=0, peak=80))
+            for name, anon in moments.items()
+        ]
+        assert of_worker("compute_bytes", worker("r1", 0, phases=phases)) == 0
+
+    def test_where_too_much_is_claimed_it_is_negative(self) -> None:
+        assert of_worker("unexplained_bytes", accounted_worker(held_weights_bytes=30 * MIB)) == -9.5 * MIB
 
     def test_one_unknown_part_leaves_it_unknown(self) -> None:
-        seen = worker("r1", 0, phases=memory(200), facts={"weights_bytes": 90 * MIB, "kv_bytes": 0})
-        assert of_worker("unexplained_bytes", seen) is None
+        assert of_worker("unexplained_bytes", accounted_worker(held_weights_bytes=None)) is None
 
     def test_zero_is_a_figure(self) -> None:
         none_shared = [Phase(name="loaded", memory=Memory(shmem_bytes=0))]
@@ -161,11 +201,17 @@ class TestMemory:
 
     def test_unreadable_is_none(self) -> None:
         unreadable = worker("r1", 0, phases=[Phase(name="loaded", memory=Memory())])
-        assert all(of_worker(metric.name, unreadable) is None for metric in MEMORY_METRICS)
+        assert all(of_worker(metric.name, unreadable) is None for metric in MEMORY_METRICS | MEMORY_PARTS)
 
     @pytest.mark.parametrize("nonsense", ["many", None, [1], {"a": 1}, True, float("nan"), float("inf")])
     def test_what_an_engine_says_is_a_number_or_nothing(self, nonsense: object) -> None:
-        assert of_worker("weights_bytes", worker("r1", 0, facts={"weights_bytes": nonsense})) is None
+        assert of_worker("kv_bytes", worker("r1", 0, facts={"kv_bytes": nonsense})) is None
+
+
+def accounted_worker(**facts: object) -> Worker:
+    """Peak 200 MiB: PSS 150, of which the engine and its account explain all but half a MiB."""
+    told = {"kv_bytes": 6 * MIB, "held_weights_bytes": 20 * MIB, **facts}
+    return worker("r1", 0, phases=memory(200), facts=told, account=Account(bookkeeping_bytes=9 * MIB))
 
 
 class TestTable:

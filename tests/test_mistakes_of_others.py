@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from profiler.analyse.comparison import Comparison
 from profiler.analyse.estimate import Estimate
-from profiler.analyse.metrics import MEMORY_METRICS, PASS_METRICS, WORKER_METRICS
+from profiler.analyse.metrics import MEMORY_METRICS, MEMORY_PARTS, PASS_METRICS, WORKER_METRICS
 from profiler.analyse.report import report
 from profiler.analyse.statistics import t_interval
 from profiler.analyse.variance import spread
@@ -240,10 +240,10 @@ def test_08_wrong_units() -> None:
     change = {"ms": 2.0, "tok/s": 0.5, "B/s": 0.5, "B": 1.0}
     slow, quick = (
         worker("r1", 0, by_hand(n), msgspec.structs.replace(by_hand(n), number=0), load_ms=7.0 * n,
-               import_ms=3.0 * n, phases=PHASES, facts={"weights_bytes": 8, "kv_bytes": 4, "compute_bytes": 2})
+               import_ms=3.0 * n, phases=PHASES, facts=dict.fromkeys(SAID, 2))
         for n in (2, 1)
     )  # fmt: skip
-    of_worker = {**WORKER_METRICS, **MEMORY_METRICS}
+    of_worker = {**WORKER_METRICS, **MEMORY_METRICS, **MEMORY_PARTS}
     values = {m: (formula(quick), formula(slow)) for m, formula in of_worker.items()}
     values |= {m: (f(by_hand(), text()), f(by_hand(2), text())) for m, f in PASS_METRICS.items()}
     for metric, (before, after) in values.items():
@@ -251,8 +251,10 @@ def test_08_wrong_units() -> None:
         assert after == pytest.approx(before * change[metric.unit]), metric.name
 
 
-FULL = Memory(pss_bytes=64, anon_bytes=32, file_bytes=16, shmem_bytes=8, rss_bytes=96, peak_rss_bytes=128)
-PHASES = [Phase(name="before_load", memory=FULL), Phase(name="after_decode", memory=FULL)]
+FULL = Memory(pss_bytes=64, anon_bytes=32, file_bytes=16, shmem_bytes=8, rss_bytes=96, peak_rss_bytes=128,
+              build_bytes=8, build_rss_bytes=8, freed_bytes=1)  # fmt: skip
+PHASES = [Phase(name=name, memory=FULL) for name in ("before_load", "loaded", "after_decode")]
+SAID = ("held_weights_bytes", "kv_bytes", "compute_bytes", "device_bytes")
 
 
 def test_09_time_per_token_with_the_first_token_in_it() -> None:

@@ -238,11 +238,6 @@ def _engine_says(name: str) -> WorkerFormula:
     return lambda worker: said.number(worker.facts or {}, name)
 
 
-def _on_device(worker: Worker) -> float | None:
-    """Nothing on a device is no figure: then no device was used."""
-    return _engine_says("device_bytes")(worker) or None
-
-
 def _bytes(name: str, label: str, absent: str, formula: str, meaning: str) -> Metric:
     return _metric(name, label, "B", False, BOTH, absent, formula, meaning)
 
@@ -261,8 +256,8 @@ MEMORY_METRICS: dict[Metric, WorkerFormula] = {
            "the part of PSS that files back, mapped weights among them"): _largest(lambda m: m.file_bytes),
     _bytes("shmem_bytes", "shared memory PSS", _UNREADABLE, "max(shmem)",
            "the part of PSS that is shared memory"): _largest(lambda m: m.shmem_bytes),
-    _bytes("device_bytes", "device memory", "the engine has no buffer on a GPU or NPU, or does not say", "device",
-           "what the engine says its buffers take of the memory of GPUs and NPUs"): _on_device,
+    _bytes("device_bytes", "device memory", _UNTOLD, "device",
+           "what the engine says its buffers take of the memory of GPUs and NPUs"): _engine_says("device_bytes"),
 }  # fmt: skip
 """Memory of one worker in bytes. A report shows the largest of all workers."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from profiler.cli.known_builds import located
+from profiler.cli.power_log import MeterLog, meter_log
 from profiler.cli.values import assignments, memory, seconds, several, share
 from profiler.measure.passes import PASSES
 from profiler.measure.request import Request
@@ -45,6 +46,9 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     dry_run: bool
     output: Path | None
     output_format: str | None
+    power_log: Path | None
+    power_zone: str | None
+    power_offset: str | None
 
     def request(self) -> Request:
         """The request behind these words. Raises `UserError` for a word that cannot be read."""
@@ -74,6 +78,10 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
             if self.memory_limit is not None
             else None,
         )
+
+    def meter_log(self) -> MeterLog | None:
+        """The log of an external meter to join. Raises `UserError` for a zone or an offset that is none."""
+        return meter_log(self.power_log, self.power_zone, self.power_offset)
 
     def of_the_plan(self) -> dict[str, object]:
         """What was typed of the plan of a run, by flag; None or False where nothing was."""

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from profiler.cli.power_options import PowerLogFile, PowerOffset, PowerZone
+
 
 def report(
     run: Annotated[Path, typer.Argument(help="A run file that `edgeprof run` wrote.", show_default=False)],
@@ -20,6 +22,9 @@ def report(
     base: Annotated[
         str | None, typer.Option("--base", help="Row to compare with, such as r2 (default: the first).")
     ] = None,
+    power_log: PowerLogFile = None,
+    power_zone: PowerZone = None,
+    power_offset: PowerOffset = None,
 ) -> None:
     """Show what a run measured, recomputed from its raw stamps.
 
@@ -27,6 +32,8 @@ def report(
     """
     from profiler import runfile
     from profiler.analyse.report import report as analyse
+    from profiler.cli.power_log import joined, meter_log
     from profiler.cli.show import show
 
-    show(analyse(runfile.read(run), base), output_format, output)
+    log = meter_log(power_log, power_zone, power_offset)
+    show(analyse(joined(runfile.read(run), log), base), output_format, output)

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from profiler.cli.power_options import PowerLogFile, PowerOffset, PowerZone
+
 Words = list[str] | None
 Builds = Annotated[
     list[str],
@@ -124,6 +126,9 @@ def run(
     dry_run: DryRun = False,
     output: RunFile = None,
     output_format: Format = None,
+    power_log: PowerLogFile = None,
+    power_zone: PowerZone = None,
+    power_offset: PowerOffset = None,
 ) -> None:
     """Profile builds on this machine: first token, tokens per second, memory, with intervals.
 

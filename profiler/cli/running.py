@@ -20,8 +20,11 @@ from profiler.analyse.report import Report
 from profiler.analyse.report import report as analyse
 from profiler.builds.hashes import build_sha256
 from profiler.builds.identify import identify
+from profiler.cli import power_log
+from profiler.cli.app import printable
 from profiler.cli.asked import Asked
 from profiler.cli.judging import judges, so_far
+from profiler.cli.power_log import MeterLog
 from profiler.cli.show import show
 from profiler.errors import ExitCode, UserError
 from profiler.measure.course import FINAL
@@ -38,15 +41,15 @@ from profiler.runfile import Event, Hashes, Header, Run, Worker
 
 def start(asked: Asked) -> None:
     """Show the plan, go on with a run, or start a new one."""
-    request = asked.request()
+    request, log = asked.request(), asked.meter_log()
     if asked.resume is not None:
         refuse_other_plans(asked)
     if asked.dry_run:
         dry(request)
     elif asked.resume is not None:
-        resumed(request, asked.resume, asked.output_format)
+        resumed(request, asked.resume, asked.output_format, log)
     else:
-        fresh(request, asked.output, asked.output_format)
+        fresh(request, asked.output, asked.output_format, log)
 
 
 def refuse_other_plans(asked: Asked) -> None:
@@ -65,7 +68,7 @@ def dry(request: Request) -> None:
     typer.echo("\n".join(_plan_lines(prepare(request))))
 
 
-def fresh(request: Request, output: Path | None, output_format: str | None) -> None:
+def fresh(request: Request, output: Path | None, output_format: str | None, log: MeterLog | None) -> None:
     """A new run, into a new file."""
     formats.chosen(output_format, None)
     prepared = with_meters(prepare(request))
@@ -73,10 +76,10 @@ def fresh(request: Request, output: Path | None, output_format: str | None) -> N
     with _created(path) as file:
         _hold(file, path)
         runfile.append(file, prepared.header)
-        _run(prepared, file, path, output_format, [])
+        _run(prepared, file, path, output_format, [], log)
 
 
-def resumed(request: Request, path: Path, output_format: str | None) -> None:
+def resumed(request: Request, path: Path, output_format: str | None, log: MeterLog | None) -> None:
     """Go on with a run that was cut short, by the plan in its file. One cut while it hashed is only hashed."""
     formats.chosen(output_format, None)
     with _reopened(path) as file:
@@ -92,10 +95,10 @@ def resumed(request: Request, path: Path, output_format: str | None) -> None:
         _drop_torn_line(file)
         if earlier.ended is not None:
             runfile.append(file, _hashes(paths))
-            _show_and_exit(path, output_format, interrupted=False)
+            _show_and_exit(path, output_format, power_log.keep(log, file, path), interrupted=False)
         prepared = with_known_meters(with_needs(earlier.header, paths, force=request.force))
         runfile.append(file, Event(name="resumed", at=now()))
-        _run(prepared, file, path, output_format, earlier.workers)
+        _run(prepared, file, path, output_format, earlier.workers, log)
 
 
 def default_path(header: Header) -> Path:
@@ -138,7 +141,12 @@ def _drop_torn_line(file: FileIO) -> None:
 
 
 def _run(
-    prepared: Prepared, file: FileIO, path: Path, output_format: str | None, earlier: Sequence[Worker]
+    prepared: Prepared,
+    file: FileIO,
+    path: Path,
+    output_format: str | None,
+    earlier: Sequence[Worker],
+    log: MeterLog | None,
 ) -> NoReturn:
     signal.signal(signal.SIGTERM, _as_interrupt)
     console = Console(stderr=True, highlight=False)
@@ -157,17 +165,22 @@ def _run(
     finally:
         for meter in prepared.meters:
             meter.close()
-    _show_and_exit(path, output_format, interrupted=interrupted)
+    _show_and_exit(path, output_format, power_log.keep(log, file, path), interrupted=interrupted)
 
 
 def _hashes(paths: Mapping[str, Path]) -> Hashes:
     return Hashes(sha256={name: build_sha256(path) for name, path in paths.items()})
 
 
-def _show_and_exit(path: Path, output_format: str | None, *, interrupted: bool) -> NoReturn:
+def _show_and_exit(
+    path: Path, output_format: str | None, not_joined: str | None, *, interrupted: bool
+) -> NoReturn:
     run = runfile.read(path)
     show(analyse(run), output_format, None)
-    Console(stderr=True, highlight=False).print(f"\nRun file: {path}", markup=False, soft_wrap=True)
+    console = Console(stderr=True, highlight=False)
+    console.print(f"\nRun file: {path}", markup=False, soft_wrap=True)
+    if not_joined is not None:
+        console.print(printable(not_joined), markup=False, soft_wrap=True)
     raise typer.Exit(exit_code(run, interrupted=interrupted))
 
 

@@ -12,11 +12,15 @@ from profiler.runfile import MOST_SECONDS
 if TYPE_CHECKING:
     from profiler.analyse.gate import Condition
 
+MOST_SHIFT_S = 4e9
+"""More than a century: a clock may never have been set."""
+
 _TIME = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h)?")
 _SECONDS = {None: 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _COUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([kmbt]?)", re.IGNORECASE)
 _THOUSANDS = {"": 1.0, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 _MEMORY = re.compile(r"(\d{1,15}(?:\.\d{1,3})?)\s*(?:([kmgt])(?:i?b)?)?", re.IGNORECASE)
+_SHIFT = re.compile(r"([+-]?[0-9]{1,10}(?:\.[0-9]{1,9})?)\s*s?")
 _CONDITION = re.compile(r"\s*([A-Za-z0-9_.]+)\s*(<=|>=|<|>)\s*([+-]?\d{1,6}(?:\.\d{1,6})?)\s*%\s*")
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 
@@ -30,6 +34,14 @@ def seconds(flag: str, text: str) -> float:
             f"{flag} {text[:20]!r}: a duration such as 90s, 5m or 1h is accepted, up to {MOST_SECONDS // 86400} days"
         )
     return duration
+
+
+def shift(flag: str, text: str) -> float:
+    """Seconds forward, or back with a minus sign: `3`, `-7200`, `0.5s`."""
+    found = _SHIFT.fullmatch(text.strip())
+    if found is None or abs(float(found[1])) > MOST_SHIFT_S:
+        raise UserError(f"{flag} {text[:20]!r}: seconds are accepted, such as 2.5 or -7200")
+    return float(found[1])
 
 
 def share(flag: str, text: str) -> float:

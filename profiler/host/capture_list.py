@@ -10,7 +10,8 @@ import re
 
 from profiler.host.identity import DMI, DMI_NAMES
 from profiler.host.macos import SYSCTL
-from profiler.host.programs import NVPMODEL, Program
+from profiler.host.programs import Program
+from profiler.host.vendors import NVPMODEL, POWERMETRICS, TEGRASTATS, vcgencmd
 
 _CPU = "sys/devices/system/cpu"
 _EACH_CPU = f"{_CPU}/cpu[0-9]*"
@@ -54,6 +55,10 @@ FILES = (
     *_in(DMI, *DMI_NAMES, "board_vendor", "chassis_type", "sys_vendor"),
     *_in("sys/block/zram*", "disksize", "mm_stat"),
     "sys/bus/event_source/devices/*/type",
+    *_in("sys/bus/i2c/drivers/ina3221/*/hwmon/hwmon*", "name", "curr*_input", "in*_input", "in*_label"),
+    "sys/bus/i2c/drivers/ina3221/*/hwmon/hwmon*/update_interval",
+    *_in("sys/bus/iio/devices/iio:device*", "rail_name_*", "in_power*_input"),
+    *_in("sys/bus/i2c/drivers/ina3221x/*/iio:device*", "rail_name_*", "in_power*_input"),
     *_in("sys/class/accel/accel*/device", "npu_busy_time_us", "npu_current_frequency_mhz"),
     *_in("sys/class/accel/accel*/device", "npu_max_frequency_mhz", "uevent", "vendor"),
     *_in("sys/class/devfreq/*", "available_frequencies", "cur_freq", "governor", "load", "max_freq"),
@@ -64,11 +69,13 @@ FILES = (
     *_in("sys/class/drm/card[0-9]/device", "gpu_busy_percent", "mem_info_vram_total", "mem_info_vram_used"),
     *_in("sys/class/hwmon/hwmon*", "name", "curr*_input", "curr*_label", "energy*_input", "energy*_label"),
     *_in("sys/class/hwmon/hwmon*", "fan*_input", "in*_input", "in*_label", "in0_lcrit_alarm"),
-    *_in("sys/class/hwmon/hwmon*", "power*_average", "power*_input", "power*_label"),
+    *_in("sys/class/hwmon/hwmon*", "power*_average", "power*_input", "power*_interval", "power*_label"),
     *_in("sys/class/hwmon/hwmon*", "oc*_event_cnt", "temp*_fault", "temp*_input", "temp*_label"),
+    "sys/class/hwmon/hwmon*/update_interval",
     *_in("sys/class/power_supply/*", "capacity", "charge_now", "current_now", "energy_now", "online"),
     *_in("sys/class/power_supply/*", "power_now", "scope", "status", "type", "voltage_now"),
     *_in("sys/class/powercap/intel-rapl:*", "energy_uj", "max_energy_range_uj", "name"),
+    *_in("sys/class/powercap/intel-rapl-mmio:*", "energy_uj", "max_energy_range_uj", "name"),
     *_in("sys/class/thermal/cooling_device*", "cur_state", "max_state", "stats/total_trans", "type"),
     *_in("sys/class/thermal/thermal_zone*", "temp", "type"),
 )
@@ -101,6 +108,9 @@ LINES = {
     "proc/self/smaps_rollup": r"(Rss|Pss|Private_Dirty|Anonymous):",
     "proc/self/status": r"(VmHWM|Cpus_allowed_list):",
     "proc/stat": r"cpu\d* ",
+    "outputs/powermetrics.txt": (
+        r"\*|[A-Z][0-9]?-Cluster |(CPU|GPU|ANE|Combined) Power|Intel energy model |Current pressure level:"
+    ),
     "outputs/system_profiler.txt": (
         r" *(Model Name|Model Identifier|Chip|Processor Name|Total Number of Cores|Memory):"
     ),
@@ -108,19 +118,16 @@ LINES = {
 """Of these only the lines that begin so: the others name processes, addresses or the machine itself."""
 
 
-def _vcgencmd(*words: str) -> Program:
-    return Program(name="-".join(("vcgencmd", *words)), command=("vcgencmd", *words))
-
-
 PROGRAMS = (
-    _vcgencmd("get_throttled"),
-    _vcgencmd("measure_temp"),
-    _vcgencmd("measure_clock", "arm"),
-    _vcgencmd("measure_volts", "core"),
-    _vcgencmd("pmic_read_adc"),
-    Program(name="tegrastats", command=("tegrastats", "--interval", "500"), first_line_only=True),
+    vcgencmd("get_throttled"),
+    vcgencmd("measure_temp"),
+    vcgencmd("measure_clock", "arm"),
+    vcgencmd("measure_volts", "core"),
+    vcgencmd("pmic_read_adc"),
+    TEGRASTATS,
     NVPMODEL,
     SYSCTL,
+    POWERMETRICS,
     Program(
         name="system_profiler",
         command=("system_profiler", "SPHardwareDataType", "-detailLevel", "mini"),

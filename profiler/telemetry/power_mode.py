@@ -8,8 +8,9 @@ from functools import partial
 from pathlib import Path
 
 from profiler.host.kernel_files import LONGEST_WORD, UnreadableError, entries, word, word_or_none
-from profiler.host.programs import NVPMODEL, output
+from profiler.host.programs import output
 from profiler.host.readings import CPU
+from profiler.host.vendors import NVPMODEL
 from profiler.telemetry.parts import readable
 from profiler.telemetry.protocol import Reader, Readings
 
