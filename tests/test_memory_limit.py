@@ -244,8 +244,9 @@ class TestPlace:
         assert groups(way.parent) == []
 
     def test_what_an_edgeprof_that_was_killed_left_is_removed_at_the_next_start(self, way: Way) -> None:
+        """One that nobody has waited for yet is gone too."""
         gone = subprocess.Popen(["true"])
-        gone.wait()
+        until(lambda: "Z" in Path(f"/proc/{gone.pid}/stat").read_text().split())
         ours, theirs = (way.parent / f"edgeprof-{pid}-1" for pid in (os.getpid(), gone.pid))
         ours.mkdir()
         theirs.mkdir()
@@ -254,6 +255,7 @@ class TestPlace:
             assert (ours.exists(), theirs.exists()) == (True, False)
         finally:
             ours.rmdir()
+            gone.wait()
 
     def test_without_a_limit_there_is_nothing_before_the_worker(self) -> None:
         with limited_place(None) as place:

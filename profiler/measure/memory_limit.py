@@ -194,10 +194,10 @@ def _remove(folder: Path) -> None:
 
 
 def _remove_abandoned(parent: Path) -> None:
-    """What an edgeprof that was killed could not take away. Its workers went with it."""
+    """What an edgeprof that was killed could not take away. Its workers went with it; a dead process has no words."""
     for folder in parent.glob("edgeprof-*-*"):
         pid = folder.name.split("-")[1]
-        if pid.isdecimal() and not Path("/proc", pid).exists():
+        if pid.isdecimal() and not _text(Path("/proc", pid, "cmdline")):
             with contextlib.suppress(OSError):
                 folder.rmdir()
 
