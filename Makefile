@@ -7,8 +7,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CODE := profiler tests bench
 
-.PHONY: help demo test check format bench bench-cost bench-llama bench-onnx bench-intrusion bench-simulation \
-  environments clean
+.PHONY: help demo test check format bench bench-cost bench-telemetry bench-llama bench-onnx bench-intrusion \
+  bench-simulation environments clean
 
 help:  ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -39,10 +39,13 @@ format: $(READY)  ## Put the code into shape.
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
 
-bench: bench-cost bench-llama bench-onnx bench-intrusion bench-simulation  ## What edgeprof costs, how exact it is, what disturbs it, what it promises.
+bench: bench-cost bench-telemetry bench-llama bench-onnx bench-intrusion bench-simulation  ## What edgeprof costs, how exact it is, what disturbs it, what it promises.
 
 bench-cost: $(READY)  ## Cost of stamps, start-up, memory, a report of 1,000 cases.
 	$(BIN)/python -m bench.cost
+
+bench-telemetry: $(READY)  ## Cost of reading sensors while a worker decodes, and of reading the board's state.
+	$(BIN)/python -m bench.telemetry
 
 bench-llama: $(READY)  ## Interleaved pairs with llama-bench, built here from the same source.
 	$(BIN)/python -m bench.against_llama_bench

@@ -25,6 +25,7 @@ def launch(
     passes: int = 1,
     stall_s: float = 20,
     sustained_s: float = 0,
+    strict: bool = False,
 ) -> Seen:
     order = job(
         case,
@@ -35,5 +36,6 @@ def launch(
         passes=passes,
         seed=1,
         sustained_s=sustained_s,
+        strict=strict,
     )
     return run_worker(order, case.workload, stall_s, lambda _pass, _tokens: None)

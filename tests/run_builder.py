@@ -13,6 +13,7 @@ import msgspec
 from profiler.runfile import (
     SCHEMA,
     Anchor,
+    Board,
     Build,
     Case,
     Counters,
@@ -20,11 +21,14 @@ from profiler.runfile import (
     Event,
     Failure,
     Header,
+    Idle,
     Memory,
     Pass,
     Phase,
     Plan,
     Run,
+    Samples,
+    Sensor,
     Worker,
     Workload,
 )
@@ -95,10 +99,9 @@ def text_pass(
 ) -> Pass:
     """Evaluated just before the first token (or after `prefill_ms`), then a token each `gap_ms`."""
     evaluated_ms = ttft_ms if prefill_ms is None else prefill_ms
-    beside: dict[str, Any] = {"counters": counters(), "output_sha256": "5a5a"} | recorded
+    beside: dict[str, Any] = {"start_ns": 0, "counters": counters(), "output_sha256": "5a5a"} | recorded
     return Pass(
         number=number,
-        start_ns=0,
         evaluated_ns=round(evaluated_ms * MS),
         token_ns=[round((ttft_ms + k * gap_ms) * MS) for k in range(tokens)],
         **beside,
@@ -140,15 +143,8 @@ def memory(peak_mib: float) -> list[Phase]:
 
 def of(*, pss: float, anon: float, file: float, build: float, freed: float, peak: float) -> Memory:
     """Memory in MiB, nothing of it shared."""
-    sizes = {
-        "pss": pss,
-        "anon": anon,
-        "file": file,
-        "build": build,
-        "build_rss": build,
-        "freed": freed,
-        "peak_rss": peak,
-    }
+    sizes = {"pss": pss, "anon": anon, "file": file, "freed": freed, "peak_rss": peak}
+    sizes |= {"build": build, "build_rss": build}
     return Memory(shmem_bytes=0, **{f"{name}_bytes": round(mib * MIB) for name, mib in sizes.items()})
 
 
@@ -170,6 +166,53 @@ def failed(case: str, round: int, kind: str, message: str, *passes: Pass, attemp
     return worker(case, round, *passes, attempt=attempt, failure=Failure(kind=kind, message=message))
 
 
+def sensor(id: str = "rapl", *, scope: str = "package", quantity: str = "energy", **facts: Any) -> Sensor:
+    """By default a counter of joules for the processor package; its source is called as its id is."""
+    known: dict[str, Any] = {"source": id, "name": f"{id} {scope}"} | facts
+    return Sensor(id=id, scope=scope, quantity=quantity, **known)
+
+
+def counter(
+    from_ms: float, steps: Sequence[tuple[float, float]], every_ms: float = 10, first_j: float = 1000
+) -> Samples:
+    """Readings of an energy counter: so many milliseconds of so many watts, one step after the other."""
+    at_ns, joules = [round(from_ms * MS)], [first_j]
+    for length_ms, watts in steps:
+        for _ in range(round(length_ms / every_ms)):
+            at_ns.append(at_ns[-1] + round(every_ms * MS))
+            joules.append(joules[-1] + watts * every_ms / 1000)
+    return Samples(at_ns=at_ns, values=joules)
+
+
+def metered(
+    case: str,
+    round_number: int,
+    *,
+    prompt_w: float = 8,
+    generation_w: float = 5,
+    passes: int = 3,
+    sensor: str = "rapl",
+    every_ms: float = 10,
+    **seen: Any,
+) -> Worker:
+    """Passes of 200 ms each, a prompt of 100 and ten gaps of 10; readings of a counter in step with them."""
+    began_ms = 2000 * round_number
+    done = [text_pass(k, tokens=11, start_ns=round((began_ms + 200 * k) * MS)) for k in range(1, passes + 1)]
+    steps = [(200.0, 1.0), *[(100.0, prompt_w), (100.0, generation_w)] * passes, (100.0, 1.0)]
+    return worker(case, round_number, *done, meters={sensor: counter(began_ms, steps, every_ms)}, **seen)
+
+
+def idle(when: str, watts: float, *, at_ms: float, sensor: str = "rapl", every_ms: float = 100) -> Idle:
+    """Two seconds with nothing at work."""
+    return Idle(when=when, meters={sensor: counter(at_ms, [(2000, watts)], every_ms)})
+
+
+def board(at_ms: float = 0, unreadable: dict[str, str] | None = None, **topics: dict[str, Any]) -> Board:
+    """The state of the board: a topic by its parts."""
+    at = Anchor(wall_ns=START.wall_ns + round(at_ms * MS), mono_ns=round(at_ms * MS))
+    return Board(at=at, readings=topics, unreadable=unreadable or {})
+
+
 def rounds(
     case: str,
     gaps_ms: Sequence[float],
@@ -179,7 +222,8 @@ def rounds(
     **same: Any,
 ) -> list[Worker]:
     """One worker for each gap between tokens, each with as many passes, all of them alike."""
-    seen = {name: same.pop(name) for name in ("load_ms", "import_ms", "facts", "phases") if name in same}
+    of_worker = ("load_ms", "import_ms", "facts", "account", "phases")
+    seen = {name: same.pop(name) for name in of_worker if name in same}
     first_ms = ttft_ms if isinstance(ttft_ms, Sequence) else [ttft_ms] * len(gaps_ms)
     return [
         worker(
@@ -225,6 +269,8 @@ def run(
         plan=plan,
         device=facts.pop("device", BOARD),
         environment=facts.pop("environment", QUIET_PLACE),
+        sensors=facts.pop("sensors", []),
+        no_sensor=facts.pop("no_sensor", {}),
         worker_environment=facts.pop("worker_environment", {"LC_ALL": "C"}),
     )
     events = [Event(name="end", at=START, reason=ended)] if ended else []

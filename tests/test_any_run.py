@@ -13,9 +13,23 @@ from msgspec.structs import replace
 
 from profiler.analyse.report import Report, report
 from profiler.render import below, formats, terminal
-from profiler.runfile import Case, Conditions, Counters, Pass, Run, Worker
+from profiler.runfile import (
+    Board,
+    Case,
+    Conditions,
+    Counters,
+    Idle,
+    Pass,
+    PowerLog,
+    Run,
+    Samples,
+    Sensor,
+    Worker,
+)
+from profiler.telemetry.protocol import TOPICS
 from tests.rendering import EVERY_FORMAT, rendered
 from tests.run_builder import (
+    START,
     build,
     case,
     counters,
@@ -51,6 +65,48 @@ PASSES = st.builds(
     output_sha256=st.none() | st.text(max_size=4), counters=st.none() | COUNTERS | st.just(counters()),
     conditions=st.none() | CONDITIONS,
 )  # fmt: skip
+READINGS = st.lists(
+    st.tuples(WHOLE | SMALL, st.floats(-1e15, 1e15) | st.integers(0, 1000).map(float)), max_size=8
+).map(lambda read: Samples(at_ns=sorted(at for at, _ in read), values=[value for _, value in read]))
+METERS = st.dictionaries(st.sampled_from(["a", "b", "other"]), READINGS, max_size=2)
+SENSORS = st.tuples(
+    *(
+        st.builds(
+            Sensor,
+            id=st.just(id),
+            source=st.sampled_from(["rapl", "power_log", "\x1b[2J"]),
+            name=st.text(max_size=8),
+            scope=st.sampled_from(["device", "board", "package", "partial", "gpu", "npu", "part"]),
+            quantity=st.sampled_from(["energy", "power"]),
+            wraps_at_j=st.none() | st.floats(1e-3, 1e9),
+            period_s=st.none() | st.floats(1e-6, 1e6),
+            note=st.none() | st.text(max_size=8),
+        )
+        for id in ("a", "b")
+    )
+).map(list)
+BOARDS = st.none() | st.builds(
+    Board,
+    at=st.just(START),
+    readings=st.dictionaries(
+        st.sampled_from([*TOPICS, "x"]),
+        st.dictionaries(
+            st.text(max_size=4),
+            WHOLE
+            | st.floats(allow_nan=False, allow_infinity=False)
+            | st.sampled_from(["no", "throttled", "2 of 5", "under-voltage, \x1b"]),
+            max_size=2,
+        ),
+        max_size=4,
+    ),
+    unreadable=st.dictionaries(st.sampled_from([*TOPICS, "x"]), st.text(max_size=8), max_size=3),
+)
+LOGS = st.none() | st.builds(
+    PowerLog,
+    name=st.text(max_size=8),
+    wall_ns=st.lists(WHOLE | SMALL.map(lambda at: START.wall_ns + at), max_size=8),
+    watts=st.lists(st.floats(-1e15, 1e15), max_size=8),
+)
 SETTINGS = st.dictionaries(st.text(max_size=4), st.none() | st.booleans() | WHOLE | st.text(max_size=4))
 MS_FLOATS = st.none() | st.floats(allow_nan=False, allow_infinity=False)
 
@@ -78,6 +134,10 @@ def any_run(draw: st.DrawFn) -> Run:
         ended=draw(st.sampled_from([None, "within", "rounds", "max_time", "all_failed"])),
         environment=draw(PLACE),
         torn=draw(st.booleans()),
+        sensors=draw(SENSORS),
+        no_sensor=draw(st.dictionaries(st.text(max_size=4), st.text(max_size=8), max_size=2)),
+        power_log=draw(LOGS),
+        idle=[Idle(when=when, meters=draw(METERS)) for when in ("before", "after", "x")],
     )  # fmt: skip
     plan = replace(seen.header.plan, cold=draw(st.booleans()), sustained_s=draw(st.sampled_from([0.0, 90.0])))
     return replace(seen, header=replace(seen.header, plan=plan))
@@ -95,6 +155,8 @@ def any_workers(draw: st.DrawFn, case_id: str, round_number: int) -> list[Worker
         "load_ms": draw(MS_FLOATS), "import_ms": draw(MS_FLOATS), "facts": draw(st.none() | FACTS),
         "conditions": draw(st.none() | CONDITIONS), "evicted": draw(st.none() | st.booleans()),
         "not_evicted": draw(st.none() | st.text(max_size=8)), "cached_share": draw(st.none() | st.floats(0, 1)),
+        "meters": draw(METERS), "board_before": draw(BOARDS), "board_after": draw(BOARDS),
+        "metering_share": draw(st.none() | st.floats(0, 1)),
         "phases": draw(st.just([]) | st.integers(0, 10**9).map(memory)),
     }  # fmt: skip
     passes = draw(st.lists(PASSES | st.just(text_pass()), max_size=3))

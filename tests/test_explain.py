@@ -16,10 +16,19 @@ from hypothesis import strategies as st
 from profiler import runfile
 from profiler.analyse import symbols
 from profiler.analyse.explanation import EXPLAINED, Explanation, explain
-from profiler.analyse.metrics import MEMORY_METRICS, MEMORY_PARTS, PASS_METRICS, WORKER_METRICS
+from profiler.analyse.metrics import (
+    ENERGY_METRICS,
+    IDLE_POWER,
+    MEMORY_METRICS,
+    MEMORY_PARTS,
+    PASS_METRICS,
+    WORKER_METRICS,
+    energy_value,
+)
 from profiler.analyse.percentiles import percentile
 from profiler.analyse.ratio_explanation import RatioExplanation, explain_ratio
 from profiler.analyse.report import Report, report
+from profiler.analyse.spent import Spent, Use
 from profiler.analyse.symbols import MEANINGS, Symbol
 from profiler.errors import UserError
 from profiler.render import explained, explained_ratio
@@ -87,6 +96,8 @@ def put_into(formula: str, known: dict[str, Symbol]) -> float | None:
     functions: dict[str, Any] = {
         "median": statistics.median,
         "max": max,
+        "sum": sum,
+        "mean": statistics.fmean,
         "percentile": lambda p, gaps: percentile(sorted(gaps), p),
     }
     result: float = eval(formula, {"__builtins__": {}}, functions | values)
@@ -97,7 +108,7 @@ class TestFormulas:
     """The words of a formula and its code are one: both are given the same stamps."""
 
     def test_every_symbol_of_every_formula_has_its_meaning(self) -> None:
-        functions = {"median", "max", "percentile"}
+        functions = {"median", "max", "sum", "mean", "percentile"}
         for metric in EXPLAINED.values():
             assert set(re.findall(r"[A-Za-z_]\w*", metric.formula)) <= set(MEANINGS) | functions
 
@@ -139,6 +150,16 @@ class TestFormulas:
         asked = case("r1", "b", workload=text(prompt=128, output=128), kv="q8_0")
         found = explain(run([asked], rounds("r1", [10, 11, 12]), builds=[known], device=device), "r1", name)
         assert put_into(found.formula, found.symbols) == pytest.approx(found.cell.value)
+
+    @pytest.mark.parametrize("metric", ENERGY_METRICS, ids=lambda metric: metric.name)
+    def test_of_energy(self, metric: Any) -> None:
+        metered = Use(joules={"1": 2.5, "2": 3.0}, seconds={"1": 0.5, "2": 0.7}, tokens={"1": 10, "2": 12})
+        spent = Spent(prompt=metered, generation=Use(joules={"1": 7.0}, seconds={"1": 1.5}, tokens={"1": 9}))
+        by_text = put_into(metric.formula, symbols.of_energy(spent))
+        assert by_text == pytest.approx(energy_value(metric, spent))
+
+    def test_of_idle_power(self) -> None:
+        assert put_into(IDLE_POWER.formula, {"idle_w": {"before": 2.0, "after": 3.0}}) == 2.5
 
     def test_with_the_numbers_put_in(self) -> None:
         done = text_pass(1, ttft_ms=100.1234, gap_ms=9.5, tokens=128)
@@ -197,7 +218,7 @@ class TestEveryCellOfTheDemo:
         assert found.order.bound_rank == 24
 
     def test_what_is_absent_has_its_reason(self, explained_row: dict[str, Explanation]) -> None:
-        assert "no energy sensor is read yet" in shown(explained_row["power_w"])
+        assert "no sensor was looked for" in shown(explained_row["power_w"])
         assert "the bandwidth of this device is not known" in shown(explained_row["bandwidth_share"])
 
     def test_all_are_shown_within_the_width(self, explained_row: dict[str, Explanation]) -> None:
@@ -401,8 +422,10 @@ class TestCommand:
 def test_memory_is_explained_by_phase() -> None:
     seen = run([case("r1")], rounds("r1", [10] * 3, phases=memory(200)), device=BOARD)
     found = explain(seen, "r1", "peak_rss_bytes")
-    assert found.processes[0].symbols == {"peak_rss": {"before_load": 30 * MIB, "after_decode": 200 * MIB}}
-    assert f"max({30 * MIB}, {200 * MIB}) = {200 * MIB} B (200 MiB)" in shown(found)
+    assert found.processes[0].symbols == {
+        "peak_rss": {"before_load": 30 * MIB, "loaded": 195 * MIB, "after_decode": 200 * MIB}
+    }
+    assert f"max({30 * MIB}, {195 * MIB}, {200 * MIB}) = {200 * MIB} B (200 MiB)" in shown(found)
 
 
 @settings(

@@ -160,7 +160,7 @@ class TestCondition:
         assert condition(f"{metric} > 5%").metric == metric
 
     def test_an_unknown_metric_is_refused_with_the_nearest(self) -> None:
-        with pytest.raises(UserError, match=r"there is no metric 'decode_tsp': did you mean decode_tps\?"):
+        with pytest.raises(UserError, match=r"there is no metric 'decode_tsp': did you mean decode_tps"):
             condition("decode_tsp < -3%")
 
     @pytest.mark.parametrize(

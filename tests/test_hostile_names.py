@@ -7,6 +7,7 @@ import html
 import io
 import json
 import re
+from typing import Any
 
 import msgspec
 import pytest
@@ -18,12 +19,19 @@ from profiler.analyse.report import report
 from profiler.render import formats, markdown
 from profiler.render.csv import COLUMNS, inert
 from profiler.runfile import Run
+from profiler.telemetry.protocol import TOPICS
 from tests.rendering import EVERY_FORMAT, rendered
-from tests.run_builder import BOARD, build, case, failed, rounds, run, text
+from tests.run_builder import BOARD, board, build, case, failed, metered, rounds, run, sensor, text
 
 NASTY = (
     "\x1b[31m|<script>alert(1)</script>[x](javascript:y)![i](https://e.org)\u202egnp\nwww.e.org &amp; `$=1+1"
 )
+
+
+def hostile_board() -> dict[str, Any]:
+    """Every topic by a nasty part with a nasty word, and one that is not readable for a nasty reason."""
+    told: dict[str, Any] = {topic: {NASTY: NASTY, "b": 1} for topic in TOPICS if topic != "fan"}
+    return {"board_before": board(**told), "board_after": board(1, {"fan": NASTY}, **told)}
 
 
 def hostile() -> Run:
@@ -38,11 +46,14 @@ def hostile() -> Run:
     return run(
         cases,
         *(rounds(c.id, [10, 11], facts=facts) for c in cases[:3]),
+        [metered(cases[0].id, n, **hostile_board()) for n in range(2, 4)],
         [failed("r4", 0, "crashed", NASTY), failed("r3", 2, "crashed", NASTY)],
         builds=[build(NASTY, NASTY, name=NASTY), build("b" + NASTY, None, name="=" + NASTY)],
         device=msgspec.structs.replace(BOARD, id=NASTY, name=NASTY, cpu=NASTY),
         environment={"governors": [NASTY], "hypervisor": NASTY, "container": NASTY},
         sha256={NASTY: NASTY},
+        sensors=[sensor("rapl", source="=" + NASTY, name=NASTY, note=NASTY)],
+        no_sensor={NASTY: NASTY},
         ended=NASTY,
     )
 

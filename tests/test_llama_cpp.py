@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -147,19 +148,40 @@ KV_BYTES = {"f32": 4, "f16": 2, "bf16": 2, "q8_0": 34 / 32, "q5_1": 24 / 32, "q4
 def test_cache_of_every_type_takes_what_its_type_takes(smollm2: Path, kv: str) -> None:
     facts = measured(launch(smollm2, model_case(kv=kv)))
     assert facts["kv_bytes"] == pytest.approx(CELLS * LAYERS * KV_ELEMENTS * KV_BYTES[kv], abs=LOG_STEP)
-    assert facts["log"]["kv_types"] == [kv, kv]
+    assert (facts["log"]["kv_types"], facts["fell_back"]) == ([kv, kv], None)
 
 
 @pytest.mark.parametrize("flash", ["on", "off"])
 def test_flash_attention_is_as_asked(smollm2: Path, flash: str) -> None:
     facts = measured(launch(smollm2, model_case(flash=flash)))
     assert facts["log"]["flash_attention"] is (flash == "on")
+    assert facts["fell_back"] is None
 
 
 def test_context_is_as_asked(smollm2: Path) -> None:
     facts = measured(launch(smollm2, model_case(context="1024")))
     assert facts["context"] == 1024
     assert facts["log"]["kv_cells"] == 1024
+
+
+def test_layers_asked_for_on_a_gpu_that_is_not_there_are_a_fall_back(smollm2: Path) -> None:
+    """The library of the tests is built for the CPU."""
+    asked = model_case(gpu_layers="99")
+    facts = measured(launch(smollm2, asked))
+    sentence = "asked for 99 layers on a GPU: none of 31 is there: "
+    sentence += "this llama.cpp has no back end for a GPU, or sees none"
+    assert (facts["log"]["layers"], facts["fell_back"]) == ({"CPU": LAYERS + 1}, sentence)
+    strict = launch(smollm2, asked, strict=True)
+    assert strict.failure == Failure(kind="fell_back", message=sentence)
+    assert strict.passes == []
+    inspection = launch(smollm2, asked, mode="inspect").facts
+    assert inspection is not None
+    assert inspection["fell_back"] == sentence
+
+
+@pytest.mark.parametrize("change", [{}, {"repack": "off"}, {"mmap": "off"}, {"flash": "off"}, {"kv": "q8_0"}])
+def test_what_runs_as_it_was_asked_to_is_no_fall_back(smollm2: Path, change: dict[str, str]) -> None:
+    assert measured(launch(smollm2, model_case(**change), strict=True))["fell_back"] is None
 
 
 @pytest.mark.parametrize("change", [{"repack": "off"}, {"batch": "16"}, {"ubatch": "16"}])
@@ -193,6 +215,37 @@ def test_quantised_cache_without_flash_attention_is_refused_in_the_words_of_llam
         kind="load_failed",
         message="llama_init_from_model: quantized V cache requires flash_attn to be enabled",
     )
+
+
+def test_fall_back_is_a_notice_and_with_strict_a_case_that_fails(edgeprof: Command, smollm2: Path) -> None:
+    words = (
+        "run",
+        smollm2,
+        "-p",
+        "8",
+        "-n",
+        "2",
+        "--processes",
+        "1",
+        "--passes",
+        "1",
+        "-t",
+        "1",
+        "-f",
+        "json",
+    )
+    told = edgeprof(*words, "-s", "gpu_layers=0,99")
+    assert told.code == 0, told.err
+    on_cpu, fallen = json.loads(told.out)["rows"]
+    assert "fell_back" not in [notice["code"] for notice in on_cpu["notices"]]
+    (notice,) = [notice for notice in fallen["notices"] if notice["code"] == "fell_back"]
+    assert notice["seen"].startswith("asked for 99 layers on a GPU: none of 31 is there")
+    assert fallen["conditions"]["assigned"].startswith("CPU: 31 layers, ")
+
+    strict = edgeprof(*words, "-s", "gpu_layers=99", "--strict")
+    assert strict.code == 3, strict.err
+    (row,) = json.loads(strict.out)["rows"]
+    assert row["failure"] == {"kind": "fell_back", "message": notice["seen"]}
 
 
 def test_refusal_of_some_settings_is_a_row_and_of_all_an_end(edgeprof: Command, smollm2: Path) -> None:

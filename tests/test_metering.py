@@ -71,7 +71,7 @@ def test_nothing_is_started_without_meters() -> None:
     metering = Metering([])
     metering.start()
     assert metering.stop() == ({}, None)
-    assert idle([]) == {}
+    assert idle([], sleep=lambda _: None) == {}
 
 
 def test_an_idle_machine_is_read_for_a_while() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from profiler.analyse.gaps import gaps_ns
 from profiler.analyse.memory import accounted
-from profiler.analyse.metrics import MEMORY_METRICS, MEMORY_PARTS, PASS_METRICS, judged_metrics
+from profiler.analyse.metrics import MEMORY_METRICS, MEMORY_PARTS, OF_WORKERS, PASS_METRICS, judged_metrics
 from profiler.runfile import Account, Memory, Pass, Phase, Worker, Workload
 from tests.run_builder import (
     MIB,

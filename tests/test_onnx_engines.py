@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from profiler.engines import ort
+from profiler.engines.accelerators import CPU
+from profiler.engines.ort_library import assigned, onnxruntime, session_options
+from profiler.engines.placement import of_nodes
 from profiler.engines.protocol import EngineFailure
 from profiler.engines.table import ORT
 from tests.conftest import Command
@@ -121,6 +125,34 @@ class TestGrowingCache:
         facts = engine.facts()
         assert (facts["kv_in_place"], facts["kv_type"], facts["kv_bytes"]) == (False, "f32", 32 * 16 * 4)
         assert set(facts["assigned"]) == {"CPUExecutionProvider"}
+        assert facts["fell_back"] is None
+
+
+class TestFallBack:
+    """ONNX Runtime takes a provider that it cannot use without a word, and runs every node on the CPU."""
+
+    def session(self, folder: Path, provider: str) -> Any:
+        library = onnxruntime()
+        options = session_options({"threads": 1})
+        return library.InferenceSession(folder / "model.onnx", options, providers=[provider, CPU])
+
+    @pytest.mark.parametrize("provider", ["AzureExecutionProvider", "QNNExecutionProvider"])
+    @pytest.mark.filterwarnings("ignore:Specified provider")
+    def test_a_provider_that_takes_no_node(self, tmp_path: Path, provider: str) -> None:
+        session = self.session(write_growing(tmp_path / "growing"), provider)
+        nodes = assigned(session)[CPU]
+        assert nodes >= 5
+        assert (
+            of_nodes(provider, assigned(session))
+            == f"asked for {provider}: {nodes} of {nodes} nodes run on {CPU}"
+        )
+
+    def test_the_providers_of_the_session_prove_nothing(self, tmp_path: Path) -> None:
+        if "AzureExecutionProvider" not in onnxruntime().get_available_providers():
+            pytest.skip("this build of ONNX Runtime has no second provider")
+        session = self.session(write_growing(tmp_path / "growing"), "AzureExecutionProvider")
+        assert session.get_providers() == ["AzureExecutionProvider", CPU]
+        assert set(assigned(session)) == {CPU}
 
 
 def test_input_that_is_not_known_is_named(tmp_path: Path) -> None:
@@ -135,6 +167,9 @@ def test_input_that_is_not_known_is_named(tmp_path: Path) -> None:
 STARVED = """
 import resource, sys
 from profiler.engines import ort
+from profiler.engines.accelerators import CPU
+from profiler.engines.ort_library import assigned, onnxruntime, session_options
+from profiler.engines.placement import of_nodes
 from profiler.engines.protocol import EngineFailure
 ort.import_library()
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
@@ -199,6 +234,9 @@ def test_one_model_on_three_paths(edgeprof: Command, smollm2: Path, tmp_path: Pa
     assert all(
         facts[name]["kv_type"] == "f32" and facts[name]["kv_in_place"] for name in ("ort", "ort-genai")
     )
+    assert all(facts[name]["fell_back"] is None for name in facts)
+    assert rows["ort-genai"]["conditions"]["assigned"] == CPU
+    assert re.fullmatch(rf"{CPU}: \d+ nodes", rows["ort"]["conditions"]["assigned"])
     assert set(facts["ort"]["assigned"]) == set(facts["ort-genai"]["assigned"]) == {"CPUExecutionProvider"}
 
 

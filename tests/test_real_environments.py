@@ -30,7 +30,7 @@ def test_a_hugging_face_folder_becomes_a_folder_that_runs(
     build(via, source, folder, {"quant": quant}, lambda step: None)
     model = read_folder(folder)
     assert (model.format, model.layers, model.tokenizer) == (FORMATS[via], LAYERS, True)
-    words = f"--engine {ENGINES[via]} -p 8 -n 3 --processes 1 --passes 1 -f json".split()
+    words = f"--engine {ENGINES[via]} -p 8 -n 3 --processes 1 --passes 1 --strict -f json".split()
     done = edgeprof("run", folder, *words, env=KEPT)
     assert done.code == 0, done.err
     assert [row["failure"] for row in json.loads(done.out)["rows"]] == [None, None]

@@ -7,20 +7,41 @@ precision are kept to 9 digits: the last ones are the processor's own.
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from profiler.analyse.report import report
+from profiler.analyse.board import UNITS
+from profiler.analyse.report import Report, report
 from profiler.errors import UserError
-from profiler.render import below, columns, formats, rows, terminal
+from profiler.render import below, columns, energy, formats, rows, terminal
+from profiler.render import board as state
 from profiler.render.csv import COLUMNS
-from profiler.runfile import Case
+from profiler.runfile import Board, Case
 from tests.hand_made import hand_made
 from tests.rendering import EVERY_FORMAT, rendered
-from tests.run_builder import build, case, failed, pp, raw_pass, rounds, run, text, tg, worker
+from tests.run_builder import (
+    board,
+    build,
+    case,
+    failed,
+    idle,
+    metered,
+    pp,
+    raw_pass,
+    rounds,
+    run,
+    sensor,
+    text,
+    text_pass,
+    tg,
+    worker,
+)
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -84,6 +105,156 @@ class TestTerminal:
         assert "~±" in few
         assert "~ marks a provisional one" in few
         assert "~" not in many
+
+
+def with_energy(**facts: Any) -> Report:
+    """Two rows by one sensor; the second has a prompt of no tokens."""
+    cases = [case("r1", threads=2), case("r2", threads=4, workload=text("talk@1", prompt=0))]
+    workers = [[metered(c.id, n, metering_share=0.0004) for n in range(8)] for c in cases]
+    rest = [idle("before", 2, at_ms=-3000), idle("after", 2.1, at_ms=30_000)]
+    known: dict[str, Any] = {
+        "sensors": [sensor(name="package-0", period_s=0.001, note="a note")],
+        "idle": rest,
+    }
+    return report(run(cases, *workers, **known | facts))
+
+
+class TestEnergy:
+    def test_one_line_for_each_row_and_what_to_know_of_the_sensor(self) -> None:
+        [found] = energy.sections(with_energy())
+        assert found.table.title == "Energy of the processor package alone"
+        assert [[cell.value for cell in line.cells] for line in found.table.lines] == [
+            ["0.00625", "0.05", "8.00", "5.00"],
+            ["-", "0.05", "-", "5.00"],
+        ]
+        assert found.lines == [
+            ("Sensor", "rapl, package: package-0 (a note)"),
+            (
+                "Updates",
+                "its period is 1 ms; new readings every 10 ms; 0 to 240 within the prompts of a row, 240 within its "
+                "answers; reading took 0.04% of one core",
+            ),
+            ("Idle", "2.00 W before the run, 2.10 W after the run"),
+        ]
+
+    def test_why_figures_were_refused(self) -> None:
+        few = [metered("r1", n, every_ms=100) for n in range(3)]
+        [found] = energy.sections(report(run([case("r1")], few, sensors=[sensor()])))
+        assert dict(found.lines)["Refused"].startswith(
+            "rapl (package) had only 9 updates within the prompt windows, and a figure takes 10: ask"
+        )
+
+    def test_without_a_sensor_one_line_of_facts(self) -> None:
+        reasons = {"rapl": "needs more rights", "nvml": "nvml: not offered here", "battery": "on mains"}
+        found = report(run([case("r1")], rounds("r1", [10] * 8), no_sensor=reasons))
+        assert energy.sections(found) == []
+        assert (
+            dict(below.facts(found))["Energy"] == "not measured: rapl: needs more rights; battery: on mains"
+        )
+
+    def test_a_run_that_looked_for_no_sensor_has_no_word_of_it(self) -> None:
+        found = report(run([case("r1")], rounds("r1", [10] * 8)))
+        assert "Energy" not in dict(below.facts(found))
+
+    @pytest.mark.parametrize("name", ["terminal", "markdown"])
+    def test_it_stands_in_the_report(self, name: str) -> None:
+        shown = rendered(with_energy(), name)
+        assert "Energy of the processor package alone" in shown
+        assert "2.00 W before the run, 2.10 W after the run" in shown
+
+    def test_csv_names_the_sensor_beside_every_figure(self) -> None:
+        lines = list(csv.DictReader(io.StringIO(formats.render(with_energy(), "csv"))))
+        named = {line["metric"]: line["sensor"] for line in lines if line["row"] == "r2" and line["sensor"]}
+        assert named == dict.fromkeys(["energy_j_per_token", "power_w", "idle_power_w"], "rapl (package)")
+
+    @pytest.mark.parametrize("width", [60, 80, 110])
+    def test_nothing_is_wider_than_the_terminal(self, width: int) -> None:
+        assert max(map(len, terminal.render(with_energy(), width).splitlines())) <= width
+
+    def test_at_80_columns_it_is_a_table(self) -> None:
+        assert "\nr1   tiny-Q4_0, chat@1, threads 2   0.00625 ±0%" in terminal.render(with_energy(), 80)
+
+
+MHZ = 1_000_000
+ASLEEP = "no source on this system tells it"
+
+
+class TestBoard:
+    def lines(self, before: Board, after: Board | None = None) -> dict[str, str]:
+        seen = [worker("r1", 0, text_pass(), board_before=before, board_after=after or before)]
+        return dict(state.lines(report(run([case("r1")], seen))))
+
+    def test_clocks_as_asked_and_as_measured(self) -> None:
+        asked = {"policy0": 2400 * MHZ}
+        before, after = (
+            board(cpu_clock={"policy0": clock * MHZ}, cpu_clock_asked=asked) for clock in (1500, 2398)
+        )
+        assert self.lines(before, after)["CPU clock"] == "asked 2400 MHz, measured 1500 MHz -> 2398 MHz"
+
+    def test_parts_that_say_the_same_are_told_once(self) -> None:
+        assert self.lines(board(governor={"policy0": "a", "policy4": "a"}))["governor"] == "a"
+        assert (
+            self.lines(board(governor={"policy0": "a", "policy4": "b"}))["governor"] == "policy0 a; policy4 b"
+        )
+
+    def test_temperatures_keep_their_names(self) -> None:
+        zones = {"cpu-thermal": 45.0, **{f"core {n}": 50.0 for n in range(5)}}
+        assert self.lines(board(temperature=zones))["temperature"] == (
+            "cpu-thermal 45 C; core 0, core 1, core 2 and 2 more 50 C"
+        )
+
+    def test_numbers_have_their_units(self) -> None:
+        found = self.lines(
+            board(fan={"fan1": 0, "pwm-fan": "2 of 4"}, zram={"size": 2**30}, gpu_load={"gpu": 0.25}),
+            board(fan={"fan1": 3000, "pwm-fan": "2 of 4"}, zram={"size": 2**30}, gpu_load={"gpu": 0.5}),
+        )
+        assert found == {
+            "GPU load": "25% -> 50%",
+            "fan": "fan1 0 rpm -> 3000 rpm; pwm-fan 2 of 4",
+            "zram": "size 1.0 GiB",
+        }
+
+    def test_a_clock_that_is_off_in_some_workers(self) -> None:
+        seen = [
+            worker("r1", n, text_pass(), board_before=board(gpu_clock={"gpu": clock}))
+            for n, clock in enumerate((600 * MHZ, "off"))
+        ]
+        assert dict(state.lines(report(run([case("r1")], seen)))) == {"GPU clock": "600 MHz / off"}
+
+    def test_of_many_parts_some_are_told(self) -> None:
+        zones = {f"zone {n}": 40.0 + n for n in range(9)}
+        assert self.lines(board(temperature=zones))["temperature"].endswith("; zone 5 45 C; 3 more")
+
+    def test_counters_tell_what_they_counted_meanwhile(self) -> None:
+        before = board(throttle_count={"cores": 5}, quota_throttled={"v2 depth 1": 10 * MHZ})
+        after = board(throttle_count={"cores": 12}, quota_throttled={"v2 depth 1": 40 * MHZ})
+        moved, still = self.lines(before, after), self.lines(before)
+        assert (moved["slowed down"], moved["CPU quota"]) == ("7 times", "held back for 30.0 ms")
+        assert (still["slowed down"], still["CPU quota"]) == ("not while the workers ran", "not held back")
+
+    def test_what_is_not_readable_is_one_line(self) -> None:
+        unreadable = {
+            "gpu_clock": ASLEEP,
+            "fan": "hwmon: not offered here",
+            "npu_clock": ASLEEP,
+            "zram": "x/zram: not offered here",
+        }
+        assert self.lines(board(unreadable=unreadable)) == {
+            "not readable": f"GPU clock, NPU clock ({ASLEEP}); fan, zram (not offered here)"
+        }
+
+    def test_every_topic_has_its_label(self) -> None:
+        assert list(state.LABELS) == list(UNITS)
+
+    def test_a_run_without_has_no_section(self) -> None:
+        assert "Board" not in terminal.render(report(run([case("r1")], rounds("r1", [10]))))
+
+    @pytest.mark.parametrize("name", ["terminal", "markdown"])
+    def test_it_stands_in_the_report(self, name: str) -> None:
+        seen = [worker("r1", 0, text_pass(), board_before=board(power_source={"source": "mains"}))]
+        shown = rendered(report(run([case("r1")], seen)), name)
+        assert "Board, before the workers" in shown
+        assert "mains" in shown
 
 
 class TestRows:

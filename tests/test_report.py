@@ -11,7 +11,19 @@ from profiler.analyse.report import report
 from profiler.errors import UserError
 from profiler.render import json
 from profiler.runfile import Run
-from tests.run_builder import MIB, QUIET_PLACE, build, case, failed, memory, rounds, run
+from tests.run_builder import (
+    MIB,
+    QUIET_PLACE,
+    board,
+    build,
+    case,
+    failed,
+    memory,
+    metered,
+    rounds,
+    run,
+    sensor,
+)
 
 EIGHT = [10.0] * 8
 
@@ -81,6 +93,47 @@ class JsonSustained(Contract, frozen=True):
     ended_early: str | None
 
 
+class JsonEnergy(Contract, frozen=True):
+    sensors: list[str]
+    source: str
+    scope: Literal["device", "board", "package", "partial", "gpu", "npu"]
+    note: str | None
+    period_s: float | None
+    interval_s: float | None
+    prompt_updates: int
+    generation_updates: int
+    idle_before_w: float | None
+    idle_after_w: float | None
+    metering_share: float | None
+
+
+class JsonSeen(Contract, frozen=True):
+    low: float | None
+    high: float | None
+    words: list[str]
+
+
+class JsonPart(Contract, frozen=True):
+    part: str
+    asked: JsonSeen | None
+    start: JsonSeen | None
+    end: JsonSeen | None
+    grew: float | None
+    new: list[str]
+
+
+class JsonTopic(Contract, frozen=True):
+    topic: str
+    unit: Literal["Hz", "C", "ns", "rpm", "bytes", ""]
+    parts: list[JsonPart]
+
+
+class JsonBoard(Contract, frozen=True):
+    workers: int
+    topics: list[JsonTopic]
+    unreadable: dict[str, str]
+
+
 class JsonRow(Contract, frozen=True):
     id: str
     device: str
@@ -95,6 +148,8 @@ class JsonRow(Contract, frozen=True):
     metrics: dict[str, JsonEstimate]
     spread: dict[str, JsonSpread]
     sustained: JsonSustained | None
+    energy: JsonEnergy | None
+    board: JsonBoard | None
     notices: list[JsonNotice]
     failure: JsonFailure | None
 
@@ -136,6 +191,8 @@ class JsonReport(Contract, frozen=True):
     stopped: str | None
     elapsed_s: float
     resolution: dict[str, float]
+    no_sensor: dict[str, str]
+    board: JsonBoard | None
     rows: list[JsonRow]
     anchors: list[str]
     best: list[tuple[str, str]]
@@ -179,6 +236,7 @@ class TestJson:
         assert row.conditions == {
             "governor": "performance",
             "context": None,
+            "assigned": None,
             "cached_share": None,
             "memory_limit_bytes": None,
             "limit_peak_bytes": None,
@@ -213,10 +271,41 @@ class TestJson:
                 "itl_ms.p95",
                 "itl_ms.p99",
             ),
-            *("read_bytes_per_token", "bits_read_per_weight", "bandwidth_share", "device_bytes"),
-            "energy_j_per_token",
-            *("power_w", "idle_power_w"),
+            *("read_bytes_per_token", "bits_read_per_weight", "bandwidth_share"),
+            *("energy_j_per_token", "energy_j_per_prompt_token", "power_w", "prompt_power_w", "idle_power_w"),
         ]
+
+    def test_the_sensor_and_the_board(self) -> None:
+        state = board(cpu_clock={"policy0": 2_400_000_000}, unreadable={"fan": "there is none"})
+        seen = [metered("r1", n, board_before=state, board_after=state) for n in range(8)]
+        found = decoded(run([case("r1")], seen, sensors=[sensor()], no_sensor={"nvml": "not installed"}))
+        [row] = found.rows
+        assert row.energy == JsonEnergy(
+            sensors=["rapl package"],
+            source="rapl",
+            scope="package",
+            note=None,
+            period_s=None,
+            interval_s=0.01,
+            prompt_updates=240,
+            generation_updates=240,
+            idle_before_w=None,
+            idle_after_w=None,
+            metering_share=None,
+        )
+        clock = JsonSeen(low=2.4e9, high=2.4e9, words=[])
+        assert row.board == JsonBoard(
+            workers=8,
+            topics=[
+                JsonTopic(
+                    topic="cpu_clock",
+                    unit="Hz",
+                    parts=[JsonPart(part="policy0", asked=None, start=clock, end=clock, grew=None, new=[])],
+                )
+            ],
+            unreadable={"fan": "there is none"},
+        )
+        assert (found.board, found.no_sensor) == (row.board, {"nvml": "not installed"})
 
     def test_a_failed_row_has_its_failure_and_no_metrics(self) -> None:
         row = decoded(two_and_a_failure()).rows[2]

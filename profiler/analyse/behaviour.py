@@ -7,10 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from profiler.analyse.board_notices import (
+    clock_not_as_asked,
+    mode_changed,
+    quota_throttled,
+    slowed_down,
+    undervoltage,
+)
 from profiler.analyse.notices import Notice
 from profiler.analyse.plural import plural
 from profiler.analyse.samples import Samples
-from profiler.runfile import Device, Pass
+from profiler.runfile import Device, Pass, Worker
 
 CLOCK_DROP = 0.10
 """How far the clock at the end of a pass may lie below the highest of its case: governors step by less."""
@@ -22,12 +29,26 @@ frequency management and thermal control); the limits of other processors are hi
 NEAR_LIMIT_C = 5.0
 
 
-def behaviour_notices(found: Samples, device: Device) -> list[Notice]:
-    """What the passes in the headline of one case say of the processor."""
+def behaviour_notices(found: Samples, device: Device, turbo: bool = False) -> list[Notice]:
+    """What the passes in the headline of one case say of the processor, and their workers of the board."""
     passes = [done for several in found.passes.values() for done in several]
     hot_from = HOT_C if device.throttle_celsius is None else device.throttle_celsius - NEAR_LIMIT_C
-    candidates = [_slowed_down(passes, hot_from), _hot(passes, hot_from)]
+    workers = [found.workers[number] for number in found.passes]
+    slowed = _throttling(passes, hot_from, workers)
+    candidates = [
+        slowed or clock_not_as_asked(workers, turbo),
+        _hot(passes, hot_from),
+        undervoltage(workers),
+        quota_throttled(workers),
+        mode_changed(workers),
+    ]
     return [notice for notice in candidates if notice is not None]
+
+
+def _throttling(passes: Sequence[Pass], hot_from: float, workers: Sequence[Worker]) -> Notice | None:
+    """What counters and clocks of the passes say; else what the board says, which knows better why a clock fell."""
+    seen, board = _slowed_down(passes, hot_from), slowed_down(workers)
+    return _throttled(board) if board and (seen is None or seen.code != "throttled") else seen
 
 
 def _slowed_down(passes: Sequence[Pass], hot_from: float) -> Notice | None:

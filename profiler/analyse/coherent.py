@@ -15,6 +15,7 @@ def check(run: Run) -> None:
     plan = run.header.plan
     _refuse_twice("build", [build.id for build in plan.builds])
     _refuse_twice("case", [case.id for case in plan.cases])
+    _refuse_twice("sensor", [sensor.id for sensor in run.header.sensors])
     _refuse_unknown("build", {case.build for case in plan.cases}, {build.id for build in plan.builds})
     _refuse_unknown("case", {worker.case for worker in run.workers}, {case.id for case in plan.cases})
     _refuse_unknown("case", set(plan.anchors), {case.id for case in plan.cases})
@@ -29,7 +30,7 @@ def check(run: Run) -> None:
 def _refuse_twice(what: str, ids: list[str]) -> None:
     twice = next((found for found, times in Counter(ids).items() if times > 1), None)
     if twice is not None:
-        raise UserError(f"the run file's plan has two {what}s {twice!r}: it was altered")
+        raise UserError(f"the run file has two {what}s {twice!r}: it was altered")
 
 
 def _refuse_unknown(what: str, named: set[str], known: Iterable[str]) -> None:

@@ -11,9 +11,10 @@ from profiler.analyse.across import compare_runs
 from profiler.analyse.compared import SCHEMA, Compared, Pair, Side, Value
 from profiler.analyse.comparison import Comparison, Terms, compare, not_comparable
 from profiler.analyse.contrasts import comparisons, terms
+from profiler.analyse.differences import sensor_of
 from profiler.analyse.gate import Condition, metric_of, overall
 from profiler.analyse.matches import Match, matches, notes
-from profiler.analyse.metrics import METRICS, Metric, judged_metrics
+from profiler.analyse.metrics import ENERGY_METRICS, METRICS, Metric, judged_metrics
 from profiler.analyse.notices import row_notices
 from profiler.analyse.pair_gate import outcomes, without_partner
 from profiler.analyse.statistics import interval
@@ -100,7 +101,13 @@ def _metrics(match: Match, conditions: Sequence[Condition]) -> list[Metric]:
     method = match.method
     named = [metric_of(asked) for asked in conditions]
     wanted = dict.fromkeys([*judged_metrics(method), *(m for m in named if method in m.methods)])
-    return [metric for metric in wanted if all(match.logs(metric))]
+    return [metric for metric in wanted if all(match.logs(metric)) and _of_one_scope(match, metric)]
+
+
+def _of_one_scope(match: Match, metric: Metric) -> bool:
+    """Energy is compared only where one source told it of one scope: a package is not a whole device."""
+    names = {sensor_of(study, case) for study, case in (match.base, match.candidate)}
+    return metric not in ENERGY_METRICS or len(names) == 1
 
 
 def _pair(match: Match, metrics: Iterable[Metric], agreed: Terms) -> Pair:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from profiler.analyse import said
+from profiler.analyse.board import pairs
 from profiler.analyse.comparison import changes, made_of, settings_of
 from profiler.analyse.study import Study
 from profiler.runfile import Case
@@ -45,6 +46,10 @@ ENVIRONMENT = {
 """What of a machine's surroundings moves numbers and stays the same during a run; no readings of the moment."""
 
 
+MODES = {"governor": "governor", "power_mode": "power mode", "power_source": "power"}
+"""What may change while a run goes on, under the names that its surroundings have at its start."""
+
+
 def differences(base: tuple[Study, Case], candidate: tuple[Study, Case]) -> list[str]:
     """Everything that is not the same between a row of one run and a row of another.
 
@@ -56,7 +61,8 @@ def differences(base: tuple[Study, Case], candidate: tuple[Study, Case]) -> list
         *_content(base, candidate),
         *changes(*settings_of(case, other), absent="auto"),
         *changes(_plan(ours), _plan(theirs)),
-        *changes(_machine(ours), _machine(theirs), absent="not known"),
+        *changes(_machine(ours) | _modes(base), _machine(theirs) | _modes(candidate), absent="not known"),
+        *_sensors(base, candidate),
         *changes(_software(ours, case), _software(theirs, other), absent="not known"),
         *changes(_worker_environment(ours), _worker_environment(theirs), absent="not set"),
         *(_engine(base, candidate) if case.engine == other.engine else []),
@@ -122,6 +128,29 @@ def _machine(study: Study) -> dict[str, int | str | None]:
         "CPU": device.cpu or said.text(environment, "cpu_model"),
         **{label: _entry(environment, name) for name, label in ENVIRONMENT.items()},
     }
+
+
+def _modes(row: tuple[Study, Case]) -> dict[str, int | str | None]:
+    """What the board was set to while the workers of a row ran, which is nearer to them than the start of the run."""
+    study, case = row
+    found: dict[str, int | str | None] = {"power mode": None}
+    for topic, label in MODES.items():
+        told = [side for pair in pairs(study.workers[case.id], topic) for side in pair]
+        words = dict.fromkeys(_short(str(value)) for side in told for value in side.values())
+        found |= {label: "/".join(list(words)[:8])} if words else {}
+    return found
+
+
+def _sensors(base: tuple[Study, Case], candidate: tuple[Study, Case]) -> list[str]:
+    """What the energy of both rows was read from; not told where one of them was not metered."""
+    names = [sensor_of(study, case) for study, case in (base, candidate)]
+    return [] if None in names else changes({"energy by": names[0]}, {"energy by": names[1]})
+
+
+def sensor_of(study: Study, case: Case) -> str | None:
+    """Source and scope of what speaks for the energy of this row."""
+    metered = study.energy[case.id]
+    return _short(metered.group.name) if metered else None
 
 
 def _software(study: Study, case: Case) -> dict[str, int | str | None]:

@@ -52,7 +52,7 @@ def estimates(case: Case, found: Samples, level: float) -> dict[str, Estimate]:
     }
     for metric, of_worker in WORKER_METRICS.items():
         if method in metric.methods:
-            figures[metric.name] = _of_logs(metric, _logs([of_worker(w) for w in workers]), level)
+            figures[metric.name] = of_logs(metric, _logs([of_worker(w) for w in workers]), level)
     figures |= _cold_starts(method, workers, level)
     for metric, of_worker in MEMORY_METRICS.items():
         figures[metric.name] = _largest(metric, [of_worker(w) for w in workers])
@@ -73,13 +73,13 @@ def _cold_starts(method: str, workers: Sequence[Worker], level: float) -> dict[s
     for metric, of_worker in COLD_METRICS.items():
         if method in metric.methods:
             told = replace(metric, absent=f"the build was not evicted: {why_not}") if why_not else metric
-            figures[metric.name] = _of_logs(told, _logs([of_worker(w) for w in workers]), level)
+            figures[metric.name] = of_logs(told, _logs([of_worker(w) for w in workers]), level)
     return figures
 
 
 def of_rounds(metric: Metric, logs: Mapping[int, float], found: Samples, level: float) -> Estimate:
     """The figure of one log for each round, made from the passes of that round."""
-    figure = _of_logs(metric, list(logs.values()), level)
+    figure = of_logs(metric, list(logs.values()), level)
     if not logs:
         return figure
     passes = sum(len(found.passes[number]) for number in logs)
@@ -90,8 +90,8 @@ def _logs(values: Iterable[float | None]) -> list[float]:
     return [math.log(value) for value in values if value is not None and value > 0]
 
 
-def _of_logs(metric: Metric, values: Sequence[float], level: float) -> Estimate:
-    """Centre and interval on the log scale, shown on the metric's own."""
+def of_logs(metric: Metric, values: Sequence[float], level: float) -> Estimate:
+    """Centre and interval of one log for each process, shown on the metric's own scale."""
     if not values:
         return Estimate(value=None, unit=metric.unit, reason=metric.absent)
     bare = Estimate(value=math.exp(values[0]), unit=metric.unit, processes=len(values))

@@ -14,7 +14,9 @@ from profiler.analyse.estimate import Estimate
 from profiler.analyse.interval_steps import IntervalSteps, interval_steps
 from profiler.analyse.metrics import (
     COLD_METRICS,
+    ENERGY_METRICS,
     FROM_FILE,
+    IDLE_POWER,
     MEMORY_METRICS,
     MEMORY_PARTS,
     OF_WORKERS,
@@ -41,6 +43,8 @@ EXPLAINED = {
         *COLD_METRICS,
         *MEMORY_METRICS,
         *MEMORY_PARTS,
+        *ENERGY_METRICS,
+        IDLE_POWER,
         *FIRST_TOKENS,
         *GAPS,
     ]
@@ -62,9 +66,9 @@ class OrderSteps(msgspec.Struct, frozen=True, kw_only=True):
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """A cell of a report, as it stands there, and everything it was made from.
 
-    `processes` are empty for a figure from the build's file, whose symbols stand in `symbols`. `interval` is None
-    where the figure has none, `order` all but for percentiles of first tokens. `all_count` says that nearly all passes
-    were disturbed, and none left out for it.
+    `processes` are empty for a figure from the build's file or of the whole run, whose symbols stand in `symbols`.
+    `interval` is None where the figure has none, `order` all but for percentiles of first tokens. `all_count` says that
+    nearly all passes were disturbed, and none left out for it.
     """
 
     schema: str
@@ -115,7 +119,7 @@ def explain(run: Run, row: str, name: str) -> Explanation:
         meanings={symbol: symbols.MEANINGS[symbol] for symbol in symbols.named_in(formula)},
         processes=processes,
         all_count=study.samples[row].kept_although_disturbed,
-        symbols=_from_file(study, case, metric, cells) if name in FROM_FILE and metric else {},
+        symbols=_symbols(study, case, metric, cells),
         interval=_interval(study, metric, processes),
         order=_order(metric, processes) if metric in FIRST_TOKENS else None,
         cell=cells[name],
@@ -142,6 +146,8 @@ def _processes(study: Study, case: Case, metric: Metric) -> list[ProcessSteps]:
         return steps.of_first_tokens(study, case, metric)
     if metric in GAPS:
         return steps.of_gaps(study, case, metric, GAPS[metric])
+    if metric in ENERGY_METRICS:
+        return steps.of_energy(study, case, metric)
     formula = OF_WORKERS.get(metric)
     told = steps.of_workers(study, case, metric, formula) if formula else []
     return (
@@ -167,6 +173,16 @@ def _order(metric: Metric, processes: list[ProcessSteps]) -> OrderSteps:
     samples = sorted(process.value for process in processes if process.value is not None)
     p = FIRST_TOKENS[metric]
     return OrderSteps(samples=samples, rank=rank(len(samples), p), bound_rank=bound_rank(len(samples), p))
+
+
+def _symbols(
+    study: Study, case: Case, metric: Metric | None, cells: dict[str, Estimate]
+) -> dict[str, Symbol]:
+    """Those of a figure that no process has: of the build's file, or of the whole run."""
+    if metric is IDLE_POWER:
+        metered = study.energy[case.id]
+        return {"idle_w": dict(metered.idle_w)} if metered and metered.idle_w else {}
+    return _from_file(study, case, metric, cells) if metric and metric.name in FROM_FILE else {}
 
 
 def _from_file(study: Study, case: Case, metric: Metric, cells: dict[str, Estimate]) -> dict[str, Symbol]:

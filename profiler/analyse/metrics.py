@@ -14,6 +14,7 @@ import msgspec
 
 from profiler.analyse import memory, said
 from profiler.analyse.gaps import Part, tenth
+from profiler.analyse.spent import GENERATION, PROMPT, Spent, Use
 from profiler.runfile import Memory, Pass, Worker, Workload
 
 NS_PER_S = 1e9
@@ -286,7 +287,40 @@ MEMORY_PARTS: dict[Metric, WorkerFormula] = {
 
 OF_WORKERS: dict[Metric, WorkerFormula] = WORKER_METRICS | COLD_METRICS | MEMORY_METRICS | MEMORY_PARTS
 
-METRICS: dict[str, Metric] = {metric.name: metric for metric in (*PASS_METRICS, *OF_WORKERS)}
+EnergyFormula = Callable[[Use], float | None]
+
+ENERGY_METRICS: dict[Metric, tuple[str, EnergyFormula]] = {
+    _metric("energy_j_per_token", "energy per token", "J", False, BOTH, f"{_NO_OUTPUT}, or only one",
+            "sum(generation_j) / sum(generated)",
+            "energy of the generation over the tokens generated, of all counted passes together"): (
+        GENERATION, Use.per_token
+    ),
+    _metric("energy_j_per_prompt_token", "energy per prompt token", "J", False, BOTH, _NO_PROMPT,
+            "sum(prompt_j) / sum(prompted)",
+            "energy of the prompt over its tokens, of all counted passes together"): (PROMPT, Use.per_token),
+    _metric("power_w", "power", "W", False, BOTH, f"{_NO_OUTPUT}, or only one",
+            "sum(generation_j) / sum(generation_s)", "mean power while tokens were generated"): (
+        GENERATION, Use.watts
+    ),
+    _metric("prompt_power_w", "power in the prompt", "W", False, BOTH, _NO_PROMPT,
+            "sum(prompt_j) / sum(prompt_s)", "mean power while the prompt was evaluated"): (PROMPT, Use.watts),
+}  # fmt: skip
+"""Energy and power of one worker by what the sensor told: the windows it is counted in, and the formula."""
+
+IDLE_POWER = _metric(
+    "idle_power_w", "idle power", "W", False, BOTH, "no idle time was metered", "mean(idle_w)",
+    "power while nothing of the run was at work: mean of before its first and after its last worker",
+)  # fmt: skip
+"""One figure of the whole run."""
+
+
+def energy_value(metric: Metric, spent: Spent) -> float | None:
+    """The figure of one worker."""
+    kind, formula = ENERGY_METRICS[metric]
+    return formula(spent.of(kind))
+
+
+METRICS: dict[str, Metric] = {metric.name: metric for metric in (*PASS_METRICS, *OF_WORKERS, *ENERGY_METRICS)}
 """Every metric that has one value for each worker, by name: what can be compared."""
 
 FROM_FILE = {

@@ -9,6 +9,7 @@ import msgspec
 from profiler.analyse import said
 from profiler.analyse.comparison import Comparison
 from profiler.analyse.intrusion import unjudged
+from profiler.analyse.memory import fullest
 from profiler.analyse.metrics import NS_PER_MS
 from profiler.analyse.plural import plural
 from profiler.analyse.samples import Samples
@@ -19,6 +20,10 @@ from profiler.analyse.verdict import Verdict
 from profiler.runfile import Build, Case, Run, Worker
 
 MANY_MAJOR_FAULTS = 100
+SHARED_BYTES = 2**20
+
+LONGEST_SENTENCE = 300
+"""Of what an engine says of itself, which may be of any length."""
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,10 +42,12 @@ def row_notices(study: Study, case: Case) -> list[Notice]:
         _disturbed(found),
         _unjudged(found),
         _failed(workers),
+        _fell_back(workers),
         _not_cold(workers) if study.plan.cold else None,
         _limit_not_full(workers),
         _unsteady_output(found),
         _paging(found, limited=study.plan.memory_limit_bytes is not None),
+        _shared(workers),
         _stalls(found),
         _beyond_context(case, build),
         _disagrees(build),
@@ -102,6 +109,20 @@ def _failed(workers: Sequence[Worker]) -> Notice | None:
     )
 
 
+def _fell_back(workers: Sequence[Worker]) -> Notice | None:
+    loaded = [said.text(worker.facts, "fell_back") for worker in workers if worker.facts is not None]
+    told = [sentence for sentence in loaded if sentence]
+    if not told:
+        return None
+    where = "" if len(told) == len(loaded) else f"{len(told)} of {plural(len(loaded), 'worker')}: "
+    return Notice(
+        code="fell_back",
+        seen=f"{where}{told[-1][:LONGEST_SENTENCE]}",
+        advice="the figures are those of what really ran: check what the engine was built with and what it supports; "
+        "with --strict such a case fails",
+    )
+
+
 def _not_cold(workers: Sequence[Worker]) -> Notice | None:
     asked = [worker for worker in workers if worker.evicted is not None]
     warm = [worker.not_evicted for worker in asked if not worker.evicted]
@@ -150,6 +171,21 @@ def _paging(found: Samples, *, limited: bool) -> Notice | None:
         advice="the model does not stay in memory under this limit; the disk of this machine sets the speed"
         if limited
         else "the model does not stay in memory here; this is how it runs on this device",
+    )
+
+
+def _shared(workers: Sequence[Worker]) -> Notice | None:
+    """Mapped pages are divided among all that map them: PSS then tells less than this process alone would take."""
+    names = sorted({name for worker in workers for name in worker.other_mappers or []})
+    halved = [(m.build_rss_bytes or 0) - (m.build_bytes or 0) for w in workers for m in [fullest(w)] if m]
+    most = max(halved, default=0)
+    if not names and most < SHARED_BYTES:
+        return None
+    who = f"{', '.join(names[:4])} mapped" if names else "others mapped"
+    return Notice(
+        code="shared_file",
+        seen=f"{who} the build's file as well, so up to {most / 2**20:.0f} MiB of it are not in PSS",
+        advice="peak memory has them; for PSS stop what else has loaded this file",
     )
 
 

@@ -10,10 +10,13 @@ from typing import Any
 import msgspec
 
 from profiler.analyse import coherent, said
+from profiler.analyse.assigned import assigned
 from profiler.analyse.bandwidth import bandwidth_share, bits_read, read_bytes, speed
 from profiler.analyse.behaviour import behaviour_notices
+from profiler.analyse.board import BoardState, board_state
 from profiler.analyse.comparison import Comparison, resolution
 from profiler.analyse.contrasts import best_rows, comparisons
+from profiler.analyse.energy_figures import Energy, energy_figures, energy_of, idle_moved
 from profiler.analyse.estimate import Estimate, estimates
 from profiler.analyse.metrics import PASS_METRICS, judged_metrics
 from profiler.analyse.notices import Notice, row_notices, run_notices
@@ -25,16 +28,6 @@ from profiler.analyse.variance import Spread, spread, start_cost
 from profiler.runfile import Build, Case, Device, Failure, Run, Settings, Worker, Workload, counted, varying
 
 SCHEMA = "edgeprof.report/1"
-
-
-NO_DEVICE, NO_SENSOR = "no device memory is read yet", "no energy sensor is read yet"
-NOT_READ = {
-    "device_bytes": Estimate(value=None, unit="B", reason=NO_DEVICE),
-    "energy_j_per_token": Estimate(value=None, unit="J", reason=NO_SENSOR),
-    "power_w": Estimate(value=None, unit="W", reason=NO_SENSOR),
-    "idle_power_w": Estimate(value=None, unit="W", reason=NO_SENSOR),
-}
-"""Metrics that reports name but no source gives yet: absent with the reason, never 0."""
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +46,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     metrics: dict[str, Estimate]
     spread: dict[str, Spread]
     sustained: Sustained | None
+    energy: Energy | None
+    board: BoardState | None
     notices: list[Notice]
     failure: Failure | None
 
@@ -60,7 +55,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """A run, analysed. `best` holds (metric, row) pairs; `resolution` the smallest difference that shows.
 
-    `anchors` are the rows that only tie this run to others.
+    `anchors` are the rows that only tie this run to others. `no_sensor` says why sources of energy have no sensor;
+    `board` is the state of the board over all workers.
     """
 
     schema: str
@@ -83,6 +79,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     stopped: str | None
     elapsed_s: float
     resolution: dict[str, float]
+    no_sensor: dict[str, str]
+    board: BoardState | None
     rows: list[Row]
     anchors: list[str]
     best: list[tuple[str, str]]
@@ -120,6 +118,8 @@ def report(run: Run, base: str | None = None) -> Report:
         stopped=run.ended.reason if run.ended else None,
         elapsed_s=_elapsed_s(run.workers),
         resolution=resolution(compared),
+        no_sensor=header.no_sensor,
+        board=board_state(run.workers),
         rows=[_row(study, case) for case in plan.cases],
         anchors=plan.anchors,
         best=best_rows(study),
@@ -145,6 +145,8 @@ def _row(study: Study, case: Case) -> Row:
         metrics=figures(study, case) if measured else {},
         spread=_spread(study, case),
         sustained=_sustained(study, case),
+        energy=energy_of(study, case),
+        board=board_state(workers),
         notices=_notices(study, case) if measured else [],
         failure=None if measured else _last_failure(workers),
     )
@@ -156,16 +158,22 @@ def _context(workers: Sequence[Worker]) -> int | None:
     return next((int(tokens) for tokens in told if tokens is not None), None)
 
 
-def _conditions(study: Study, case: Case) -> dict[str, Any]:
-    """Governor, context made, share of the build in the page cache at the starts (median), limit of memory.
+def _assigned(workers: Sequence[Worker]) -> str | None:
+    """What runs where, as the last worker that was loaded told."""
+    return next((assigned(worker.facts) for worker in reversed(workers) if worker.facts is not None), None)
 
-    `limit_peak_bytes` are the most that any worker and its file cache took under that limit.
+
+def _conditions(study: Study, case: Case) -> dict[str, Any]:
+    """Governor, context made, what runs where, share of the build in the page cache at the starts (median), limit.
+
+    `limit_peak_bytes` are the most that any worker and its file cache took under the limit of memory.
     """
     shares = [w.cached_share for w in study.samples[case.id].workers.values() if w.cached_share is not None]
     peaks = [w.limit.peak_bytes for w in study.workers[case.id] if w.limit]
     return {
         "governor": ", ".join(said.texts(study.run.header.environment, "governors")) or None,
         "context": _context(study.workers[case.id]),
+        "assigned": _assigned(study.workers[case.id]),
         "cached_share": median(shares) if shares else None,
         "memory_limit_bytes": study.plan.memory_limit_bytes,
         "limit_peak_bytes": max((peak for peak in peaks if peak is not None), default=None),
@@ -180,9 +188,10 @@ def _sustained(study: Study, case: Case) -> Sustained | None:
 
 def _notices(study: Study, case: Case) -> list[Notice]:
     notices = row_notices(study, case)
-    notices += behaviour_notices(study.samples[case.id], study.run.header.device)
+    turbo = study.run.header.environment.get("turbo") is True
+    notices += behaviour_notices(study.samples[case.id], study.run.header.device, turbo)
     warm = start_notice(case.id, study.run.workers) if study.plan.sustained_s else None
-    return [*notices, warm] if warm else notices
+    return [*notices, *(notice for notice in (warm, idle_moved(study, case)) if notice is not None)]
 
 
 def _spread(study: Study, case: Case) -> dict[str, Spread]:
@@ -207,9 +216,8 @@ def figures(study: Study, case: Case) -> dict[str, Estimate]:
     read = read_bytes(build, case)
     share = bandwidth_share(study.run.header.device, read, speed(measured))
     from_file = {"read_bytes_per_token": read, "bits_read_per_weight": bits_read(build)}
-    return (
-        measured | percentiles(case, found, study.level) | from_file | {"bandwidth_share": share} | NOT_READ
-    )
+    pooled = percentiles(case, found, study.level)
+    return measured | pooled | from_file | {"bandwidth_share": share} | energy_figures(study, case)
 
 
 def _engines(cases: Sequence[Case], workers: Sequence[Worker]) -> dict[str, dict[str, str | None]]:

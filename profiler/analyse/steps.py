@@ -9,7 +9,7 @@ import msgspec
 
 from profiler.analyse import symbols
 from profiler.analyse.left_out import left_out
-from profiler.analyse.metrics import PASS_METRICS, Metric, PassFormula, WorkerFormula, ttft
+from profiler.analyse.metrics import PASS_METRICS, Metric, PassFormula, WorkerFormula, energy_value, ttft
 from profiler.analyse.percentiles import first_tokens_ms, gap_percentiles_ms, gaps_of_rounds
 from profiler.analyse.samples import round_values
 from profiler.analyse.study import Study
@@ -68,6 +68,21 @@ def of_workers(study: Study, case: Case, metric: Metric, formula: WorkerFormula)
     return [
         _process(worker, [], only_named(metric, symbols.of_worker(worker)), formula(worker))
         for worker in study.samples[case.id].workers.values()
+    ]
+
+
+def of_energy(study: Study, case: Case, metric: Metric) -> list[ProcessSteps]:
+    """The energy of each worker's counted passes, and its one value; no value where the figure is refused."""
+    metered, logs = study.energy[case.id], study.logs(metric, case)
+    workers = study.samples[case.id].workers
+    return [
+        _process(
+            workers[number],
+            [],
+            only_named(metric, symbols.of_energy(spent)),
+            energy_value(metric, spent) if number in logs else None,
+        )
+        for number, spent in (metered.spent.items() if metered else ())
     ]
 
 

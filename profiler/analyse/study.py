@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from profiler.analyse import said
+from functools import cached_property
+
+from profiler.analyse import energy, said
+from profiler.analyse.energy import Metered
 from profiler.analyse.memory import accounted
-from profiler.analyse.metrics import OF_WORKERS, PASS_METRICS, Metric
+from profiler.analyse.metrics import ENERGY_METRICS, OF_WORKERS, PASS_METRICS, Metric
 from profiler.analyse.samples import log_values, log_values_of_workers, of_cases, standing_attempts
 from profiler.analyse.statistics import look_level
 from profiler.runfile import Case, Header, Run, Worker, Workload
@@ -33,13 +36,21 @@ class Study:
         """The log of one value for each round of this case; computed once."""
         key = (metric.name, case.id)
         if key not in self._logs:
-            found = self.samples[case.id]
-            self._logs[key] = (
-                log_values(PASS_METRICS[metric], case, found)
-                if metric in PASS_METRICS
-                else log_values_of_workers(OF_WORKERS[metric], found)
-            )
+            self._logs[key] = self._computed(metric, case)
         return self._logs[key]
+
+    def _computed(self, metric: Metric, case: Case) -> dict[int, float]:
+        found = self.samples[case.id]
+        if metric in PASS_METRICS:
+            return log_values(PASS_METRICS[metric], case, found)
+        if metric in ENERGY_METRICS:
+            return energy.log_values(metric, case, found, self.energy[case.id])
+        return log_values_of_workers(OF_WORKERS[metric], found)
+
+    @cached_property
+    def energy(self) -> dict[str, Metered | None]:
+        """What was metered of each case, by its id; computed once."""
+        return energy.of_cases(self.run, self.samples)
 
     def given_up(self, case: Case) -> bool:
         """Whether a case failed for good while the run went on without it."""

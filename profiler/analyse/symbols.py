@@ -14,11 +14,13 @@ from profiler.analyse.bandwidth import kv_element_bytes
 from profiler.analyse.estimate import Estimate
 from profiler.analyse.gaps import gaps_ns, numbered, tenth
 from profiler.analyse.metrics import NS_PER_MS
+from profiler.analyse.spent import Spent
 from profiler.runfile import Build, Case, Device, Pass, Worker, Workload
 
 Symbol = float | dict[str, float]
 
 _AT, _ENGINE = "at the end of each phase", "as the engine says"
+_OF_PASSES = "of each counted pass"
 _FULLEST = "at the phase where Pss was largest"
 MEANINGS = {
     "s": "when the engine received the prompt's token ids: stamps are ms after it",
@@ -58,6 +60,13 @@ MEANINGS = {
     "freed": f"freed memory that the C library keeps, {_FULLEST} (0 where it does not tell), bytes",
     "code": f"Pss_File {_FULLEST} without the build's own files, bytes",
     "bookkeeping": "vocabulary, metadata and graph by the engine's account (0 where it gives none), bytes",
+    "prompt_j": f"energy of the prompt {_OF_PASSES}, J",
+    "prompt_s": f"time of the prompt {_OF_PASSES}, s",
+    "prompted": f"prompt tokens {_OF_PASSES}",
+    "generation_j": f"energy from the first token to the last {_OF_PASSES}, J (from s for tg)",
+    "generation_s": "time of the same, s",
+    "generated": "tokens after the first of the same (all of them for tg)",
+    "idle_w": "power before the first worker and after the last one, W",
     "weights_read": "bytes of weights read for a decoded token, from the build's header",
     "kv_elements": "elements that one token adds to the KV cache, from the build's header",
     "bytes_each": "bytes of one such element",
@@ -135,6 +144,21 @@ def of_gaps(passes: Sequence[Pass]) -> dict[str, Symbol]:
             for token, gap in numbered(gaps_ns(done)).items()
         }
     }
+
+
+def of_energy(spent: Spent) -> dict[str, Symbol]:
+    """What the counted passes of one worker took, by pass."""
+    prompt, generation = spent.prompt, spent.generation
+    return _known(
+        {
+            "prompt_j": prompt.joules,
+            "prompt_s": prompt.seconds,
+            "prompted": prompt.tokens,
+            "generation_j": generation.joules,
+            "generation_s": generation.seconds,
+            "generated": generation.tokens,
+        }
+    )
 
 
 def of_build(

@@ -40,6 +40,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     cold: bool
     sustained: str | None
     memory_limit: str | None
+    strict: bool
     force: bool
     anchor: str | None
     resume: Path | None
@@ -72,6 +73,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
             settle_s=seconds("--settle", self.settle),
             cold=self.cold,
             sustained_s=seconds("--sustained", self.sustained) if self.sustained else 0.0,
+            strict=self.strict,
             force=self.force,
             anchor=located(self.anchor) if self.anchor is not None else None,
             memory_limit_bytes=memory("--memory-limit", self.memory_limit)
@@ -102,6 +104,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
             "--cold": self.cold,
             "--sustained": self.sustained,
             "--memory-limit": self.memory_limit,
+            "--strict": self.strict,
         }
 
     def _settings(self) -> dict[str, list[str]]:

@@ -78,6 +78,9 @@ MemoryLimit = Annotated[
         help="Run each process under a real limit of memory, such as 4G: would it run on that board?",
     ),
 ]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Let a case fail that runs elsewhere, or otherwise, than asked.")
+]
 Force = Annotated[bool, typer.Option("--force", help="Run what does not fit into memory.")]
 Anchor = Annotated[
     str | None,
@@ -120,6 +123,7 @@ def run(
     cold: Cold = False,
     sustained: Sustained = None,
     memory_limit: MemoryLimit = None,
+    strict: Strict = False,
     force: Force = False,
     anchor: Anchor = None,
     resume: Resume = None,

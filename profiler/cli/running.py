@@ -71,7 +71,7 @@ def dry(request: Request) -> None:
 def fresh(request: Request, output: Path | None, output_format: str | None, log: MeterLog | None) -> None:
     """A new run, into a new file."""
     formats.chosen(output_format, None)
-    prepared = with_meters(prepare(request))
+    prepared = with_meters(prepare(request), external=log is not None)
     path = output or default_path(prepared.header)
     with _created(path) as file:
         _hold(file, path)
@@ -96,7 +96,8 @@ def resumed(request: Request, path: Path, output_format: str | None, log: MeterL
         if earlier.ended is not None:
             runfile.append(file, _hashes(paths))
             _show_and_exit(path, output_format, power_log.keep(log, file, path), interrupted=False)
-        prepared = with_known_meters(with_needs(earlier.header, paths, force=request.force))
+        needed = with_needs(earlier.header, paths, force=request.force)
+        prepared = with_known_meters(needed, external=log is not None)
         runfile.append(file, Event(name="resumed", at=now()))
         _run(prepared, file, path, output_format, earlier.workers, log)
 
@@ -192,7 +193,15 @@ def _measure(prepared: Prepared, file: FileIO, earlier: Sequence[Worker], consol
     header = prepared.header
     with _view(header, lambda workers: analyse(so_far(header, workers)), earlier, console) as view:
         session = Session(
-            header.plan, prepared.paths, file, judges(header), view, earlier, prepared.meters, prepared.way
+            header.plan,
+            prepared.paths,
+            file,
+            judges(header),
+            view,
+            earlier,
+            prepared.meters,
+            external_meter=prepared.external_meter,
+            way=prepared.way,
         )
         dropped = {w.case for w in earlier if w.failure is not None and w.failure.kind in FINAL}
         for case in header.plan.cases:

@@ -6,13 +6,14 @@ import random
 import time
 from typing import Any, Dict, List, Optional, Tuple
 
-from profiler.engines import llama_log
+from profiler.engines import llama_log, placement
 from profiler.engines.protocol import Anonymous, EngineFailure, Job
 
 _KV_TYPES = {"f32": 0, "f16": 1, "q4_0": 2, "q5_1": 7, "q8_0": 8, "bf16": 30}
 _FLASH = {"auto": -1, "off": 0, "on": 1}
 _LOAD_MODE = {(False, False): 0, (True, False): 1, (False, True): 2, (True, True): 3}
 _LOG_INFO, _LOG_ERROR, _LOG_CONTINUED = 2, 4, 5
+_ASSIGNED = llama_log.ASSIGNED.encode()
 
 lib: Any = None
 _log: List[Tuple[int, str]] = []
@@ -37,7 +38,7 @@ def _remember(level: int, text: bytes, _: Any) -> None:
     if level == _LOG_CONTINUED and _log:
         level, before = _log.pop()
         _log.append((level, before + text.decode("utf-8", "replace")))
-    elif level >= _LOG_INFO:
+    elif level >= _LOG_INFO or text.startswith(_ASSIGNED):
         _log.append((level, text.decode("utf-8", "replace")))
 
 
@@ -224,6 +225,7 @@ class LlamaCpp:
             "device_bytes": llama_log.device_bytes(log),
             "device_kv_bytes": llama_log.device_bytes(log, "kv"),
             "log": log,
+            "fell_back": placement.of_llama_cpp(self._settings, log),
         }
 
     def close(self) -> None:

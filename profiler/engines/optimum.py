@@ -4,7 +4,8 @@ import os
 import time
 from typing import Any, Callable, Dict, List, Optional
 
-from profiler.engines import ort_account
+from profiler.engines import ort_account, placement
+from profiler.engines.accelerators import CPU
 from profiler.engines.onnx_tokenizer import OnnxTokenizer
 from profiler.engines.ort_library import assigned, failure, kv_bytes, onnxruntime, planned, session_options
 from profiler.engines.protocol import Anonymous, EngineFailure, Job
@@ -97,10 +98,12 @@ class Optimum:
         return [int(token) for token in output[0, len(ids) :]]
 
     def facts(self) -> Dict[str, Any]:
+        where = assigned(self._model.session)
         return {
             "versions": {name: _version(name) for name in _DISTRIBUTIONS},
             "system": onnxruntime().get_build_info(),
-            "assigned": assigned(self._model.session),
+            "assigned": where,
+            "fell_back": placement.of_nodes(CPU, where),
             "io_binding": bool(self._model.use_io_binding),
             "vocabulary": self._model.config.vocab_size,
             "weights_bytes": self._job["build"]["weights_bytes"],

@@ -9,7 +9,7 @@ import re
 import time
 from typing import Any, Dict, List, Optional
 
-from profiler.engines import ort_account
+from profiler.engines import ort_account, placement
 from profiler.engines.accelerators import CPU
 from profiler.engines.onnx_tokenizer import OnnxTokenizer
 from profiler.engines.ort_library import (
@@ -231,6 +231,7 @@ class Ort:
         self._pending = False
 
     def facts(self) -> Dict[str, Any]:
+        where = assigned(self._session)
         return {
             "versions": {"onnxruntime": ort.__version__},
             "system": ort.get_build_info(),
@@ -241,7 +242,8 @@ class Ort:
             "compute_bytes": None,
             "kv_type": self._kv_type,
             "kv_in_place": self._cache.in_place,
-            "assigned": assigned(self._session),
+            "assigned": where,
+            "fell_back": placement.of_nodes(CPU, where),
         }
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ import os
 import time
 from typing import Any, Dict, List
 
-from profiler.engines import ort_account
+from profiler.engines import ort_account, placement
 from profiler.engines.accelerators import CPU
 from profiler.engines.onnx_tokenizer import OnnxTokenizer
 from profiler.engines.ort_library import (
@@ -26,6 +26,9 @@ from profiler.engines.ort_library import (
 from profiler.engines.protocol import Anonymous, EngineFailure, Job
 
 LIBRARY = "ONNX Runtime GenAI"
+DEVICE = "CPU"
+"""The kind of device that is asked for; GenAI does not tell which nodes run on it."""
+
 NO_PAD = -1
 """GenAI passes over positions that hold the pad id, and a prompt may end in it: so no id is it."""
 
@@ -130,7 +133,8 @@ class OrtGenai:
             "kv_type": self._job["build"].get("kv_type"),
             "kv_in_place": True,
             "device_type": self.model.device_type,
-            "assigned": {CPU: None} if self.model.device_type == "CPU" else {},
+            "assigned": {CPU: None} if self.model.device_type == DEVICE else {},
+            "fell_back": placement.of_device(DEVICE, self.model.device_type),
         }
 
     def close(self) -> None:

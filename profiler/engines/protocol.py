@@ -53,7 +53,10 @@ class Engine(Protocol):
         """Put back a context that `save` returned."""
 
     def facts(self) -> Dict[str, Any]:
-        """What the engine says of itself: `versions` by part, `system` (build flags), memory it allocated."""
+        """What the engine says of itself: `versions` by part, `system` (build flags), memory it allocated.
+
+        `fell_back` is None, or one sentence on what it does elsewhere or otherwise than it was asked to (`placement`).
+        """
 
     def close(self) -> None:
         """Free the build."""
@@ -73,4 +76,7 @@ class EngineModule(Protocol):
         """Load a build and make it ready for a prompt. Raises `EngineFailure`."""
 
     def inspect(self, job: Job) -> Dict[str, Any]:
-        """What this job would take, without allocating it: `weights_bytes`, `kv_bytes`, `compute_bytes`."""
+        """What this job would take, without allocating it: `weights_bytes`, `kv_bytes`, `compute_bytes`.
+
+        With `fell_back` too where a fall-back shows already.
+        """

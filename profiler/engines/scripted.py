@@ -2,7 +2,8 @@
 
 A script is a JSON object: `edgeprof_script` 1, and any of `vocabulary`, `load_ms`, `prefill_ms_per_token`,
 `token_ms` (a number, or one per round), `growth_ms` (added per position), `memory` (weights_bytes,
-kv_bytes, compute_bytes), `virtual_clock` (time passes by the script alone, so figures are exact),
+kv_bytes, compute_bytes), `fell_back` (the sentence of a fall-back, which an inspection tells too if it is
+`foreseen`), `virtual_clock` (time passes by the script alone, so figures are exact),
 `slow_after_s` and `slow_factor` (that long after the start of loading, tokens begin to take so many times as
 long), and
 `fail`: {"at": "load" | "prefill" | "token", "how": see `_FAILURES`, "rounds": [...],
@@ -36,8 +37,12 @@ def load(job: Job) -> "Scripted":
 
 
 def inspect(job: Job) -> Dict[str, Any]:
-    """The memory that the script claims."""
+    """The memory that the script claims, and the fall-back that it foresees."""
     script = _read(job["path"])
+    return dict(_memory(script), **({"fell_back": script["fell_back"]} if script.get("foreseen") else {}))
+
+
+def _memory(script: Dict[str, Any]) -> Dict[str, Any]:
     return dict({"weights_bytes": 0, "kv_bytes": 0, "compute_bytes": 0}, **script.get("memory", {}))
 
 
@@ -122,10 +127,8 @@ class Scripted:
         self._depth = int(state)  # type: ignore[call-overload]
 
     def facts(self) -> Dict[str, Any]:
-        memory = dict(
-            {"weights_bytes": 0, "kv_bytes": 0, "compute_bytes": 0}, **self._script.get("memory", {})
-        )
-        return dict({"versions": {"script": "1"}, "system": None}, **memory)
+        told = {"versions": {"script": "1"}, "system": None, "fell_back": self._script.get("fell_back")}
+        return dict(told, **_memory(self._script))
 
     def close(self) -> None:
         pass

@@ -10,6 +10,7 @@ import msgspec
 
 from profiler.engines.table import ENGINES
 from profiler.errors import UserError
+from profiler.measure.endings import printable
 from profiler.measure.launch import job, run_worker
 from profiler.runfile import Build, Case, Failure, Plan
 
@@ -20,10 +21,11 @@ INSPECTION_STALL_S = 60.0
 
 
 class Need(msgspec.Struct, frozen=True, kw_only=True):
-    """The memory of one case in bytes, or why its engine refuses it."""
+    """The memory of one case in bytes, or why its engine refuses it; and a fall-back that shows before it is loaded."""
 
     bytes: int | None
     failure: Failure | None = None
+    fell_back: str | None = None
 
 
 def needs(plan: Plan, paths: Mapping[str, Path]) -> dict[str, Need]:
@@ -57,7 +59,10 @@ def _ask(case: Case, build: Build, path: Path) -> Need:
         raise KeyboardInterrupt
     if seen.failure is not None or seen.facts is None:
         return Need(bytes=None, failure=seen.failure)
-    return Need(bytes=_total(seen.facts))
+    sentence = seen.facts.get("fell_back")
+    return Need(
+        bytes=_total(seen.facts), fell_back=printable(sentence) if isinstance(sentence, str) else None
+    )
 
 
 def _total(facts: Mapping[str, Any]) -> int:
@@ -80,10 +85,13 @@ def _refuse_hopeless(cases: Sequence[Case], found: Mapping[str, Need]) -> None:
             raise UserError(f"{build} cannot be loaded: {first.message}")
 
 
-def refusal(need: Need, available: int, build: Build, *, force: bool) -> Failure | None:
-    """Why a case will not be measured: its engine refuses it, or it does not fit into `available` bytes."""
+def refusal(need: Need, available: int, build: Build, *, force: bool, strict: bool = False) -> Failure | None:
+    """Why a case will not be measured: its engine refuses it, it does not fit into `available` bytes, or, if that is
+    `strict`, it would fall back."""
     if need.bytes is None:
         return need.failure
+    if strict and need.fell_back:
+        return Failure(kind="fell_back", message=need.fell_back)
     if need.bytes <= available or force:
         return None
     return Failure(

@@ -103,10 +103,12 @@ def job(
     passes: int,
     seed: int,
     sustained_s: float = 0.0,
+    strict: bool = False,
 ) -> dict[str, Any]:
     """The order for a worker: `mode` is "measure", "inspect" or "account".
 
-    With `sustained_s`, passes begin for so many seconds, `passes` at most.
+    With `sustained_s`, passes begin for so many seconds, `passes` at most. With `strict` an engine that works elsewhere
+    than asked fails.
     """
     workload = msgspec.to_builtins(case.workload)
     if case.workload.method == "text":
@@ -123,6 +125,7 @@ def job(
         "passes": passes,
         "sustained_s": sustained_s or None,
         "seed": seed,
+        "strict": strict,
         "cpus": sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
     }
 

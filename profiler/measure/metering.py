@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from profiler.runfile import Samples
 from profiler.telemetry.protocol import Meter
 
-SHARE = 0.001
-"""Of one core: what reading one sensor may take while a worker runs. The dearer a reading, the rarer it is."""
+SHARE = 0.002
+"""Of one core: what reading all sensors may take while a worker runs. The dearer a reading, the rarer it is."""
 
 IDLE_SHARE = 0.02
 """The same while nothing else runs."""
@@ -22,6 +22,7 @@ ENOUGH = 12
 """Readings of an idle machine: more than the ten updates that a figure takes."""
 
 SHORTEST_IDLE_S, LONGEST_IDLE_S = 3.0, 30.0
+EXTERNAL_S = 1.0
 
 
 class _Reading:
@@ -53,10 +54,10 @@ class _Reading:
 
 
 class Metering:
-    """All meters of this machine, read from `start` to `stop`. `share` of one core is what each may cost."""
+    """All meters of this machine, read from `start` to `stop`. `share` of one core is what they may cost."""
 
     def __init__(self, meters: Sequence[Meter], share: float = SHARE) -> None:
-        self._readings = [_Reading(meter, share) for meter in meters]
+        self._readings = [_Reading(meter, share / len(meters)) for meter in meters]
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._read_on, daemon=True)
         self._began_ns = 0
@@ -90,12 +91,15 @@ class Metering:
             self._over.wait(max(0, next_ns - time.perf_counter_ns()) / 1e9)
 
 
-def idle(meters: Sequence[Meter], sleep: Callable[[float], None] = time.sleep) -> dict[str, Samples]:
-    """Readings while nothing runs, long enough for `ENOUGH` of the slowest sensor within half a minute."""
-    if not meters:
-        return {}
+def idle(
+    meters: Sequence[Meter], *, external: bool = False, sleep: Callable[[float], None] = time.sleep
+) -> dict[str, Samples]:
+    """Readings while nothing runs, long enough for `ENOUGH` of the slowest sensor within half a minute.
+
+    With `external` there is a meter that keeps a log of its own, which usually has a line a second.
+    """
     metering = Metering(meters, IDLE_SHARE)
-    slowest = max(meter.sensor.period_s or SHORTEST_S for meter in meters)
+    periods = [meter.sensor.period_s or SHORTEST_S for meter in meters] + [EXTERNAL_S] * external
     metering.start()
-    sleep(min(LONGEST_IDLE_S, max(SHORTEST_IDLE_S, ENOUGH * slowest)))
+    sleep(min(LONGEST_IDLE_S, max(SHORTEST_IDLE_S, ENOUGH * max(periods))))
     return metering.stop()[0]

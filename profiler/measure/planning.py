@@ -53,6 +53,7 @@ def plan_of(request: Request, found: Sequence[Found]) -> Plan:
         cold=request.cold,
         memory_limit_bytes=request.memory_limit_bytes,
         sustained_s=request.sustained_s,
+        strict=request.strict,
         checkpoints=CHECKPOINTS,
     )
 

@@ -38,6 +38,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     force: bool
     anchor: str | None = None
     memory_limit_bytes: int | None = None
+    strict: bool = False
 
     @property
     def named(self) -> list[str]:

@@ -58,10 +58,13 @@ class Session:
         listener: Listener,
         workers: Sequence[Worker] = (),
         meters: Sequence[Meter] = (),
+        *,
+        external_meter: bool = False,
         way: Way | None = None,
     ) -> None:
-        self._plan, self._paths, self._file, self._way = plan, paths, file, way
-        self._judges, self._listener, self._meters = judges, listener, meters
+        self._plan, self._paths, self._file = plan, paths, file
+        self._judges, self._listener = judges, listener
+        self._meters, self._external, self._way = meters, external_meter, way
         self._builds = {build.id: build for build in plan.builds}
         self.workers = list(workers)
         self._earlier_s = sum(w.ended.mono_ns - w.started.mono_ns for w in self.workers) / 1e9
@@ -98,8 +101,11 @@ class Session:
         return reason
 
     def _idle(self, when: str) -> None:
-        if self._meters:
-            append(self._file, Idle(when=when, meters=idle(self._meters)))
+        """What the sensors say while nothing runs; an external meter's log needs the moments alone."""
+        if self._meters or self._external:
+            started = now()
+            samples = idle(self._meters, external=self._external)
+            append(self._file, Idle(when=when, meters=samples, started=started, ended=now()))
 
     def _visit(self, case: Case, round_number: int, attempt: int, position: int) -> Worker:
         self._listener.visiting(case, round_number, attempt)
@@ -134,6 +140,7 @@ class Session:
             else passes_for(self._plan, case, round_number, self.workers),
             seed=self._plan.seed,
             sustained_s=long,
+            strict=self._plan.strict,
         )
 
     def _account(self, case: Case, order: dict[str, Any], seen: Seen) -> None:

@@ -36,20 +36,21 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     available_bytes: int | None
     way: Way | None
     meters: Sequence[Meter] = ()
+    external_meter: bool = False
 
 
-def with_meters(prepared: Prepared) -> Prepared:
-    """The run with the meters of this machine, which its header names."""
+def with_meters(prepared: Prepared, *, external: bool) -> Prepared:
+    """The run with the meters of this machine, which its header names; `external` if one keeps a log of its own."""
     meters, reasons = found_meters()
     sensors = [meter.sensor for meter in meters]
     header = msgspec.structs.replace(prepared.header, sensors=sensors, no_sensor=reasons)
-    return msgspec.structs.replace(prepared, header=header, meters=meters)
+    return msgspec.structs.replace(prepared, header=header, meters=meters, external_meter=external)
 
 
-def with_known_meters(prepared: Prepared) -> Prepared:
+def with_known_meters(prepared: Prepared, *, external: bool) -> Prepared:
     """A run that goes on, with those of this machine's meters that its header names."""
     meters = [meter for meter in found_meters()[0] if meter.sensor in prepared.header.sensors]
-    return msgspec.structs.replace(prepared, meters=meters)
+    return msgspec.structs.replace(prepared, meters=meters, external_meter=external)
 
 
 def prepare(request: Request) -> Prepared:
@@ -87,7 +88,10 @@ def _refusals(
 ) -> dict[str, Failure]:
     builds = {build.id: build for build in plan.builds}
     limit = 2**63 if available is None else available
-    checked = {c.id: refusal(found[c.id], limit, builds[c.build], force=force) for c in plan.cases}
+    checked = {
+        c.id: refusal(found[c.id], limit, builds[c.build], force=force, strict=plan.strict)
+        for c in plan.cases
+    }
     return {case_id: failure for case_id, failure in checked.items() if failure is not None}
 
 

@@ -263,7 +263,10 @@ def measure(job: Job, module: EngineModule, emit: Emit) -> None:
     emit("conditions", conditions=processor.conditions())
     emit("phase", name="before_load", memory=worker_memory.memory())
     engine, load_ms = timed_ms(time.perf_counter_ns, lambda: module.load(job))
-    emit("loaded", ms=load_ms, facts=engine.facts())
+    facts = engine.facts()
+    emit("loaded", ms=load_ms, facts=facts)
+    if job.get("strict") and facts.get("fell_back"):
+        raise EngineFailure("fell_back", str(facts["fell_back"]))
     measurement = Measurement(job, engine, processor, open_stamps(job["stamps"]), emit)
     measurement.phase("loaded")
     gc.collect()

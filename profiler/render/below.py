@@ -14,7 +14,7 @@ from profiler.analyse.metrics import PASS_METRICS
 from profiler.analyse.notices import Notice
 from profiler.analyse.plural import plural
 from profiler.analyse.report import Report
-from profiler.render import advice, rows
+from profiler.render import advice, energy, rows
 from profiler.render import format as fmt
 from profiler.runfile import Settings
 
@@ -42,6 +42,7 @@ def facts(report: Report) -> list[tuple[str, str]]:
         ("Intervals", _intervals(report)),
         ("Resolution", _resolution(report)),
         ("Spread", _spread(report)),
+        ("Energy", energy.not_metered(report)),
     ]
     return [(label, fmt.plain(text)) for label, text in found if text]
 

@@ -12,6 +12,7 @@ from profiler.render import format as fmt
 COLUMNS = (
     "row", "device", "target", "engine", "build", "quantization", "workload", "settings", "basis",
     "metric", "unit", "value", "low", "high", "level", "processes", "passes", "excluded", "reason", "failure",
+    "sensor",
 )  # fmt: skip
 
 _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -33,9 +34,18 @@ def _lines(row: Row) -> list[list[object]]:
     names = [row.id, row.device, row.target, row.engine, row.build, row.quantization, row.workload, settings]
     start: list[object] = [*(inert(name or "") for name in names), row.basis]
     if row.metrics:
-        return [[*start, name, *_figure(estimate), ""] for name, estimate in row.metrics.items()]
+        return [
+            [*start, name, *_figure(estimate), "", _sensor(row, estimate)]
+            for name, estimate in row.metrics.items()
+        ]
     failure = f"{row.failure.kind}: {row.failure.message}" if row.failure else "not measured yet"
-    return [[*start, *[""] * (len(COLUMNS) - len(start) - 1), inert(failure)]]
+    return [[*start, *[""] * (len(COLUMNS) - len(start) - 2), inert(failure), ""]]
+
+
+def _sensor(row: Row, estimate: Estimate) -> str:
+    """Source and scope beside every figure of energy or power."""
+    known = estimate.unit in ("J", "W") and estimate.value is not None
+    return inert(f"{row.energy.source} ({row.energy.scope})") if known and row.energy else ""
 
 
 def _figure(e: Estimate) -> list[object]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from profiler.analyse.report import Report
-from profiler.render import below, cold, percentiles, sustained
+from profiler.render import below, board, cold, energy, memory, percentiles, sustained
 from profiler.render import format as fmt
 from profiler.render.columns import Cell, Line, Table, tables
 
@@ -18,12 +18,15 @@ _LIST_MARK = re.compile(r"^\s*(\d*)([-+.)])(?=\s|$)")
 
 def render(report: Report) -> str:
     """Table, facts, comparisons, notices, hashes."""
-    shown = [*tables(report), *cold.tables(report)]
-    parts = [f"## {escape(_title(report))}", *map(_table, shown), *map(_course, sustained.courses(report))]
-    parts += [_labelled(below.facts(report))]
+    shown = [*tables(report), *cold.tables(report), *memory.tables(report)]
+    parts = [f"## {escape(_title(report))}", *map(_table, shown)]
+    parts += [f"{_table(one.table)}\n\n{_labelled(one.lines)}" for one in energy.sections(report)]
+    parts += [*map(_course, sustained.courses(report)), _labelled(below.facts(report))]
     parts += [_ratios(heading, ratios) for heading, ratios in below.comparisons(report)]
     parts += listed("Undecided", below.undecided(report))
     parts += [_percentiles(section) for section in percentiles.sections(report)]
+    state = board.lines(report)
+    parts += [f"### {escape(board.HEADING)}\n\n{_labelled(state)}"] if state else []
     parts += listed("Agreement", below.agreements(report))
     parts += listed("Notices", below.notices(report))
     parts += listed("Builds", _builds(report))

@@ -11,7 +11,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from profiler.analyse.report import Report
-from profiler.render import below, cold, percentiles, sustained
+from profiler.render import below, board, cold, energy, memory, percentiles, sustained
 from profiler.render.aligned import aligned, widest
 from profiler.render.columns import SPARE, Cell, Line, Table, tables
 
@@ -37,8 +37,11 @@ def as_text(part: RenderableType, width: int) -> str:
 def renderable(report: Report, width: int) -> RenderableType:
     """The report for a console of this width."""
     parts: list[RenderableType] = []
-    for table in [*tables(report), *cold.tables(report)]:
+    for table in [*tables(report), *cold.tables(report), *memory.tables(report)]:
         parts += [_BLANK, Text(table.title, style="bold"), _BLANK, *_rows(table, width), *_stories(table)]
+    for metered in energy.sections(report):
+        parts += [_BLANK, Text(metered.table.title, style="bold"), _BLANK, *_rows(metered.table, width)]
+        parts += [_BLANK, _facts(metered.lines)]
     for course in sustained.courses(report):
         parts += [_BLANK, Text(course.heading, style="bold"), _facts(course.lines)]
     parts += [_BLANK, _facts(below.facts(report))]
@@ -48,6 +51,8 @@ def renderable(report: Report, width: int) -> RenderableType:
     for section in percentiles.sections(report):
         parts += [_BLANK, Text(section.heading, style="dim", overflow="fold")]
         parts += _percentiles(section, width)
+    if state := board.lines(report):
+        parts += [_BLANK, Text(board.HEADING, style="dim"), Padding(_facts(state), (0, 0, 0, 2))]
     parts += listed("Agreement", below.agreements(report))
     parts += listed("Notices", below.notices(report))
     return Group(*parts)

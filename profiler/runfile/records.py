@@ -391,11 +391,16 @@ class Worker(Record, frozen=True, kw_only=True):
 
 
 class Idle(Record, frozen=True, kw_only=True):
-    """Readings of the sensors while nothing runs: `when` is "before" the first worker or "after" the last one."""
+    """Readings of the sensors while nothing runs: `when` is "before" the first worker or "after" the last one.
+
+    The anchors of its start and end tie an external meter's log to it.
+    """
 
     type: str = "idle"
     when: str
     meters: dict[str, Samples]
+    started: Anchor | None = None
+    ended: Anchor | None = None
 
 
 class PowerLog(Record, frozen=True, kw_only=True):

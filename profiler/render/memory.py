@@ -1,0 +1,47 @@
+"""What memory is for, as one more table: parts that add up to the proportional set size."""
+
+from __future__ import annotations
+
+from profiler.analyse.report import Report, Row
+from profiler.render import format as fmt
+from profiler.render.columns import Cell, Line, Table
+
+TITLE = "Memory in MiB: weights + KV + compute + runtime + unexplained = PSS = private + of files"
+MIB = 2**20
+FIGURES = (
+    ("weights_bytes", "weights", ""),
+    ("kv_bytes", "KV", ""),
+    ("compute_bytes", "compute", ""),
+    ("runtime_bytes", "runtime", ""),
+    ("unexplained_bytes", "unexplained", ""),
+    ("pss_bytes", "PSS", ""),
+    ("anon_bytes", "private", ""),
+    ("file_bytes", "of files", ""),
+)
+"""Metric, title and unit of each column."""
+
+
+def tables(report: Report) -> list[Table]:
+    """One table of the rows whose parts are known; none where that is so for no row."""
+    shown = [row for row in report.rows if row.metrics and row.metrics["weights_bytes"].value is not None]
+    table = Table(
+        title=TITLE,
+        names=[""],
+        figures=[(title, unit) for _, title, unit in FIGURES],
+        lines=[_line(row) for row in shown],
+    )
+    return [table] if shown else []
+
+
+def _line(row: Row) -> Line:
+    return Line([fmt.plain(row.id)], [Cell(_figure(row, metric)) for metric, _, _ in FIGURES])
+
+
+def _figure(row: Row, metric: str) -> str:
+    """What is left unexplained has its share of PSS beside it."""
+    value = row.metrics[metric].value
+    shown = "-" if value is None else fmt.number(value / MIB)
+    left, whole = row.metrics["unexplained_bytes"].value, row.metrics["pss_bytes"].value
+    if metric != "unexplained_bytes" or left is None or not whole:
+        return shown
+    return f"{shown} ({'-' if left < 0 else ''}{fmt.percent(abs(left) / whole)})"
