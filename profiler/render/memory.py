@@ -40,7 +40,7 @@ def _line(row: Row) -> Line:
 def _figure(row: Row, metric: str) -> str:
     """What is left unexplained has its share of PSS beside it."""
     value = row.metrics[metric].value
-    shown = "-" if value is None else fmt.number(value / MIB)
+    shown = "-" if value is None else f"{value / MIB:.1f}"
     left, whole = row.metrics["unexplained_bytes"].value, row.metrics["pss_bytes"].value
     if metric != "unexplained_bytes" or left is None or not whole:
         return shown
