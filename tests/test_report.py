@@ -186,6 +186,8 @@ class JsonReport(Contract, frozen=True):
     most_passes: int
     cold: bool
     sustained_s: float
+    memory_limit_bytes: int | None
+    limited_by: str | None
     stopped: str | None
     elapsed_s: float
     resolution: dict[str, float]
@@ -236,6 +238,8 @@ class TestJson:
             "context": None,
             "assigned": None,
             "cached_share": None,
+            "memory_limit_bytes": None,
+            "limit_peak_bytes": None,
         }
 
     def test_a_cell(self) -> None:

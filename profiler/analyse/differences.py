@@ -111,11 +111,13 @@ def _content(base: tuple[Study, Case], candidate: tuple[Study, Case]) -> list[st
 
 def _plan(study: Study) -> dict[str, int | str | None]:
     plan = study.plan
+    limit = plan.memory_limit_bytes
     return {
         "passes": plan.passes,
         "cold starts": plan.cold,
         "sustained for": f"{plan.sustained_s:g} s",
         "wait for quiet": f"{plan.settle_s:g} s",
+        "limit of each process": None if limit is None else f"{limit / 2**20:.0f} MiB",
     }
 
 

@@ -43,9 +43,10 @@ def row_notices(study: Study, case: Case) -> list[Notice]:
         _unjudged(found),
         _failed(workers),
         _fell_back(workers),
-        _not_cold(workers),
+        _not_cold(workers) if study.plan.cold else None,
+        _limit_not_full(workers),
         _unsteady_output(found),
-        _paging(found),
+        _paging(found, limited=study.plan.memory_limit_bytes is not None),
         _shared(workers),
         _stalls(found),
         _beyond_context(case, build),
@@ -135,6 +136,20 @@ def _not_cold(workers: Sequence[Worker]) -> Notice | None:
     )
 
 
+def _limit_not_full(workers: Sequence[Worker]) -> Notice | None:
+    """The kernel charges a page of a file to whoever read it first, and that was not these workers."""
+    limited = [worker for worker in workers if worker.limit is not None]
+    spared = [worker.not_evicted for worker in limited if not worker.evicted]
+    if not spared:
+        return None
+    return Notice(
+        code="limit_not_full",
+        seen=f"{len(spared)} of {plural(len(limited), 'worker')} may have used pages of the build that do not count "
+        f"against the limit of memory: the build was not evicted: {spared[-1]}",
+        advice="in so much memory it may be slower than here, or not run at all",
+    )
+
+
 def _unsteady_output(found: Samples) -> Notice | None:
     outputs = {done.output_sha256 for passes in found.passes.values() for done in passes}
     if len(outputs) < 2:
@@ -146,14 +161,16 @@ def _unsteady_output(found: Samples) -> Notice | None:
     )
 
 
-def _paging(found: Samples) -> Notice | None:
+def _paging(found: Samples, *, limited: bool) -> Notice | None:
     faults = [d.counters.major_faults or 0 for passes in found.passes.values() for d in passes if d.counters]
     if max(faults, default=0) < MANY_MAJOR_FAULTS:
         return None
     return Notice(
         code="paging",
         seen=f"up to {max(faults)} pages were read from the disk in one pass",
-        advice="the model does not stay in memory here; this is how it runs on this device",
+        advice="the model does not stay in memory under this limit; the disk of this machine sets the speed"
+        if limited
+        else "the model does not stay in memory here; this is how it runs on this device",
     )
 
 

@@ -74,6 +74,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     most_passes: int
     cold: bool
     sustained_s: float
+    memory_limit_bytes: int | None
+    limited_by: str | None
     stopped: str | None
     elapsed_s: float
     resolution: dict[str, float]
@@ -110,6 +112,8 @@ def report(run: Run, base: str | None = None) -> Report:
         passes=plan.passes,
         cold=plan.cold,
         sustained_s=plan.sustained_s,
+        memory_limit_bytes=plan.memory_limit_bytes,
+        limited_by=next((worker.limit.by for worker in run.workers if worker.limit), None),
         most_passes=max((len(counted(worker.passes)) for worker in run.workers), default=plan.passes),
         stopped=run.ended.reason if run.ended else None,
         elapsed_s=_elapsed_s(run.workers),
@@ -160,14 +164,19 @@ def _assigned(workers: Sequence[Worker]) -> str | None:
 
 
 def _conditions(study: Study, case: Case) -> dict[str, Any]:
-    """Governor, context made, what runs where, and the share of the build that lay in the page cache at the starts
-    (median)."""
+    """Governor, context made, what runs where, share of the build in the page cache at the starts (median), limit.
+
+    `limit_peak_bytes` are the most that any worker and its file cache took under the limit of memory.
+    """
     shares = [w.cached_share for w in study.samples[case.id].workers.values() if w.cached_share is not None]
+    peaks = [w.limit.peak_bytes for w in study.workers[case.id] if w.limit]
     return {
         "governor": ", ".join(said.texts(study.run.header.environment, "governors")) or None,
         "context": _context(study.workers[case.id]),
         "assigned": _assigned(study.workers[case.id]),
         "cached_share": median(shares) if shares else None,
+        "memory_limit_bytes": study.plan.memory_limit_bytes,
+        "limit_peak_bytes": max((peak for peak in peaks if peak is not None), default=None),
     }
 
 

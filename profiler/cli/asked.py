@@ -8,7 +8,7 @@ import msgspec
 
 from profiler.cli.known_builds import located
 from profiler.cli.power_log import MeterLog, meter_log
-from profiler.cli.values import assignments, seconds, several, share
+from profiler.cli.values import assignments, memory, seconds, several, share
 from profiler.measure.passes import PASSES
 from profiler.measure.request import Request
 
@@ -39,6 +39,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     settle: str
     cold: bool
     sustained: str | None
+    memory_limit: str | None
     strict: bool
     force: bool
     anchor: str | None
@@ -75,6 +76,9 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
             strict=self.strict,
             force=self.force,
             anchor=located(self.anchor) if self.anchor is not None else None,
+            memory_limit_bytes=memory("--memory-limit", self.memory_limit)
+            if self.memory_limit is not None
+            else None,
         )
 
     def meter_log(self) -> MeterLog | None:
@@ -99,6 +103,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
             "--passes": self.passes,
             "--cold": self.cold,
             "--sustained": self.sustained,
+            "--memory-limit": self.memory_limit,
             "--strict": self.strict,
         }
 

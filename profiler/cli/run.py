@@ -71,6 +71,13 @@ Sustained = Annotated[
         metavar="TIME", help="One long process of each case, such as 10m: speed, clock and heat over time."
     ),
 ]
+MemoryLimit = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE",
+        help="Run each process under a real limit of memory, such as 4G: would it run on that board?",
+    ),
+]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Let a case fail that runs elsewhere, or otherwise, than asked.")
 ]
@@ -115,6 +122,7 @@ def run(
     settle: Settle = "10s",
     cold: Cold = False,
     sustained: Sustained = None,
+    memory_limit: MemoryLimit = None,
     strict: Strict = False,
     force: Force = False,
     anchor: Anchor = None,

@@ -201,6 +201,7 @@ def _measure(prepared: Prepared, file: FileIO, earlier: Sequence[Worker], consol
             earlier,
             prepared.meters,
             external_meter=prepared.external_meter,
+            way=prepared.way,
         )
         dropped = {w.case for w in earlier if w.failure is not None and w.failure.kind in FINAL}
         for case in header.plan.cases:
@@ -221,7 +222,8 @@ def _plan_lines(prepared: Prepared) -> list[str]:
     needed = {case_id: need.bytes for case_id, need in prepared.needs.items()}
     run_plan = prepared.header.plan
     expected = run_seconds(run_plan)
-    return plan.lines(run_plan, needed, prepared.refusals, prepared.available_bytes, expected)
+    limited_by = prepared.way.by if prepared.way else None
+    return plan.lines(run_plan, needed, prepared.refusals, prepared.available_bytes, expected, limited_by)
 
 
 def exit_code(run: Run, *, interrupted: bool) -> ExitCode:

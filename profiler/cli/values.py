@@ -19,6 +19,7 @@ _TIME = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h)?")
 _SECONDS = {None: 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _COUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([kmbt]?)", re.IGNORECASE)
 _THOUSANDS = {"": 1.0, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
+_MEMORY = re.compile(r"(\d{1,15}(?:\.\d{1,3})?)\s*(?:([kmgt])(?:i?b)?)?", re.IGNORECASE)
 _SHIFT = re.compile(r"([+-]?[0-9]{1,10}(?:\.[0-9]{1,9})?)\s*s?")
 _CONDITION = re.compile(r"\s*([A-Za-z0-9_.]+)\s*(<=|>=|<|>)\s*([+-]?\d{1,6}(?:\.\d{1,6})?)\s*%\s*")
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
@@ -76,6 +77,16 @@ def count(flag: str, text: str) -> float:
     if found is None:
         raise UserError(f"{flag} {text[:20]!r}: a number such as 500M, 8B or 1.5B is accepted")
     return float(found[1]) * _THOUSANDS[found[2].upper()]
+
+
+def memory(flag: str, text: str) -> int:
+    """Bytes of memory, which come in powers of two: `4G`, `4GiB`, `1.5g`, `512M`, `4000000000`."""
+    found = _MEMORY.fullmatch(text.strip())
+    if found is None:
+        raise UserError(
+            f"{flag} {text[:20]!r}: a size such as 4G, 4GiB, 512M or 4000000000 (bytes) is accepted"
+        )
+    return int(float(found[1]) * 1024 ** " kmgt".index((found[2] or " ").lower()))
 
 
 def condition(text: str) -> Condition:

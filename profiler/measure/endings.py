@@ -20,6 +20,8 @@ _SIGNALS = {
     "SIGFPE": "the engine crashed (arithmetic error)",
     "SIGKILL": "something killed the worker, and the kernel's out-of-memory counters did not move",
 }
+KILLED = "the kernel's out-of-memory killer ended the worker"
+
 _GROUP_COUNTERS = ("memory.events", "memory.oom_control")
 """Where a control group counts, in v2 and in v1."""
 
@@ -43,7 +45,7 @@ def failure_of(
         return None
     name = _signal_name(status)
     if name == "SIGKILL" and oom_kills > 0:
-        return Failure(kind="out_of_memory", message="the kernel's out-of-memory killer ended the worker")
+        return Failure(kind="out_of_memory", message=KILLED)
     what = _SIGNALS.get(name or "", f"the worker ended with {name or f'exit status {status}'}")
     return Failure(kind="crashed", message=_with_last_words(what, last_words))
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -40,7 +40,18 @@ from profiler.measure.events import (
 from profiler.measure.stamps import progress, stamp_buffer, unfinished_pass, words
 from profiler.measure.watchdog import Watchdog
 from profiler.measure.worker_environment import worker_environment
-from profiler.runfile import Account, Anchor, Build, Case, Conditions, Failure, Pass, Phase, Workload
+from profiler.runfile import (
+    Account,
+    Anchor,
+    Build,
+    Case,
+    Conditions,
+    Failure,
+    MemoryLimit,
+    Pass,
+    Phase,
+    Workload,
+)
 
 LOOK_EVERY_S = 0.25
 GRACE_S = 10.0
@@ -74,6 +85,7 @@ class Seen(msgspec.Struct, kw_only=True):
     load_ms: float | None = None
     facts: dict[str, Any] | None = None
     account: Account | None = None
+    limit: MemoryLimit | None = None
     phases: list[Phase] = []
     passes: list[Pass] = []
     failure: Failure | None = None
@@ -142,16 +154,18 @@ def run_worker(
     stall_s: float,
     on_progress: Progress = _ignore,
     at_last_phase: AtLastPhase = _ignore_pid,
+    before: Sequence[str] = (),
 ) -> Seen:
     """Run one worker to its end and return what it saw. The worker is gone when this returns or raises.
 
     `at_last_phase` is called with the process id of a worker that is through with its passes and still loaded.
+    `before` is a command that becomes the worker in a place of its own (`memory_limit`).
     Ctrl-C ends the worker and is noted in `interrupted`, so that its finished passes are not lost.
     """
     oom_before = oom_kill_count()
     seen = Seen(started=now())
     with stamp_buffer(workload.output_tokens) as stamps, tempfile.TemporaryFile() as errors:
-        process = _start(order | {"stamps": str(stamps)}, errors)
+        process = _start(order | {"stamps": str(stamps)}, errors, before)
         stalled = False
         try:
             stalled = _watch(process, stamps, stall_s, seen, on_progress, at_last_phase)
@@ -166,9 +180,9 @@ def run_worker(
     return seen
 
 
-def _start(order: dict[str, Any], errors: IO[bytes]) -> subprocess.Popen[bytes]:
+def _start(order: dict[str, Any], errors: IO[bytes], before: Sequence[str]) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(
-        [order["python"], "-P", worker_script.__file__],
+        [*before, order["python"], "-P", worker_script.__file__],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=errors,

@@ -51,6 +51,7 @@ def plan_of(request: Request, found: Sequence[Found]) -> Plan:
         stall_s=request.stall_s,
         settle_s=request.settle_s,
         cold=request.cold,
+        memory_limit_bytes=request.memory_limit_bytes,
         sustained_s=request.sustained_s,
         strict=request.strict,
         checkpoints=CHECKPOINTS,

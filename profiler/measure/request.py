@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from profiler.errors import UserError, nearest
+from profiler.measure.memory_limit import LARGEST_BYTES, SMALLEST_BYTES
 from profiler.measure.sustaining import LONGEST_S, SHORTEST_S
 from profiler.runfile import MOST_PASSES, MOST_ROUNDS
 
@@ -36,6 +37,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     sustained_s: float
     force: bool
     anchor: str | None = None
+    memory_limit_bytes: int | None = None
     strict: bool = False
 
     @property
@@ -57,6 +59,12 @@ def check(request: Request) -> None:
         raise UserError("--max-time and --stall must be longer than 0 s")
     if request.sustained_s:
         _check_sustained(request)
+    limit = request.memory_limit_bytes
+    if limit is not None and not SMALLEST_BYTES <= limit <= LARGEST_BYTES:
+        raise UserError(
+            f"--memory-limit of {limit} bytes: from {SMALLEST_BYTES // 2**20}M (no engine runs in less) to "
+            f"{LARGEST_BYTES // 2**40}T are accepted"
+        )
 
 
 def _check_sustained(request: Request) -> None:

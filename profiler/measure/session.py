@@ -13,7 +13,9 @@ import msgspec
 from profiler.host.counters import QuietStart, wait_until_quiet
 from profiler.measure.around import Around, Watched
 from profiler.measure.course import Course, Judges
+from profiler.measure.last_seen import at_the_limit
 from profiler.measure.launch import Seen, job, now, run_worker
+from profiler.measure.memory_limit import Way, limited_place
 from profiler.measure.metering import idle
 from profiler.measure.page_cache import Eviction, cached_share, evict
 from profiler.measure.passes import passes_for
@@ -45,7 +47,7 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Session:
-    """One run in progress. `workers` starts with what a resumed run file holds."""
+    """One run in progress. `workers` starts with what a resumed run file holds; `way` limits their memory."""
 
     def __init__(
         self,
@@ -58,10 +60,11 @@ class Session:
         meters: Sequence[Meter] = (),
         *,
         external_meter: bool = False,
+        way: Way | None = None,
     ) -> None:
         self._plan, self._paths, self._file = plan, paths, file
         self._judges, self._listener = judges, listener
-        self._meters, self._external = meters, external_meter
+        self._meters, self._external, self._way = meters, external_meter, way
         self._builds = {build.id: build for build in plan.builds}
         self.workers = list(workers)
         self._earlier_s = sum(w.ended.mono_ns - w.started.mono_ns for w in self.workers) / 1e9
@@ -110,9 +113,11 @@ class Session:
         ground = self._ground(path)
         order = self._order(case, round_number)
         around = Around(path, self._meters)
-        seen = run_worker(
-            order, case.workload, self._plan.stall_s, self._listener.progress, around.at_last_phase
-        )
+        with limited_place(self._way) as place:
+            progress = place.looking(self._listener.progress)
+            stall_s = self._plan.stall_s
+            seen = run_worker(order, case.workload, stall_s, progress, around.at_last_phase, place.before)
+            seen.limit = place.counted()
         watched = around.over()
         self._account(case, order, seen)
         worker = _worker(case, (round_number, attempt, position), seen, ground, watched)
@@ -143,16 +148,22 @@ class Session:
         known = any(w.account for w in self.workers if w.case == case.id)
         if known or seen.failure is not None or seen.interrupted:
             return
-        told = run_worker(order | {"mode": "account"}, case.workload, self._plan.stall_s)
+        with limited_place(self._way) as place:
+            told = run_worker(
+                order | {"mode": "account"}, case.workload, self._plan.stall_s, before=place.before
+            )
         failed = Account(reason=told.failure.message) if told.failure else None
         seen.account, seen.interrupted = told.account or failed, told.interrupted
 
     def _ground(self, build: Path) -> Ground:
-        """Wait until the machine is cool and quiet, and send the build out of the page cache, as the plan says."""
+        """Wait until the machine is cool and quiet, and send the build out of the page cache, as the plan says.
+
+        Pages that lie in the cache already would not count against a limit of memory.
+        """
         plan = self._plan
         cooled_s = self._cool() if plan.sustained_s else None
         quiet = wait_until_quiet(give_up_s=plan.settle_s) if plan.settle_s else None
-        eviction = evict(build) if plan.cold else None
+        eviction = evict(build) if plan.cold or plan.memory_limit_bytes else None
         return Ground(cooled_s=cooled_s, quiet=quiet, eviction=eviction, cached_share=cached_share(build))
 
     def _cool(self) -> float | None:
@@ -192,5 +203,6 @@ def _worker(case: Case, place: tuple[int, int, int], seen: Seen, ground: Ground,
         **msgspec.structs.asdict(watched),
         phases=seen.phases,
         passes=seen.passes,
-        failure=seen.failure,
+        limit=seen.limit,
+        failure=at_the_limit(seen),
     )

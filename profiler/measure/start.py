@@ -17,6 +17,7 @@ from profiler.host.environment import environment
 from profiler.host.machine import available_memory, this_machine
 from profiler.measure.gate import Need, needs, refusal
 from profiler.measure.launch import now
+from profiler.measure.memory_limit import Way, way_to_limit
 from profiler.measure.planning import plan_of
 from profiler.measure.request import Request, check
 from profiler.measure.worker_environment import recorded
@@ -26,13 +27,14 @@ from profiler.telemetry.reading import found_meters
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
-    """A run that could start now."""
+    """A run that could start now. `way` is how its workers get their limit of memory, if they have one."""
 
     header: Header
     paths: dict[str, Path]
     needs: dict[str, Need]
     refusals: dict[str, Failure]
     available_bytes: int | None
+    way: Way | None
     meters: Sequence[Meter] = ()
     external_meter: bool = False
 
@@ -63,7 +65,12 @@ def prepare(request: Request) -> Prepared:
 
 
 def with_needs(header: Header, paths: dict[str, Path], *, force: bool) -> Prepared:
-    """The run with what each case takes, and which cases do not fit into this machine's memory."""
+    """The run with what each case takes, and which cases do not fit into this machine's memory.
+
+    What takes more than the plan's limit of memory is tried: the limit is there to see what happens.
+    """
+    limit = header.plan.memory_limit_bytes
+    way = way_to_limit(limit) if limit is not None else None
     found = needs(header.plan, paths)
     available = available_memory().available_bytes
     return Prepared(
@@ -72,6 +79,7 @@ def with_needs(header: Header, paths: dict[str, Path], *, force: bool) -> Prepar
         needs=found,
         refusals=_refusals(header.plan, found, available, force=force),
         available_bytes=available,
+        way=way,
     )
 
 

@@ -128,6 +128,8 @@ def _run(report: Report) -> str:
     if report.sustained_s:
         each = " each" if len(report.rows) > 1 else ""
         size = f"{plural(len(report.rows), 'case')}, one process of {fmt.duration(report.sustained_s)}{each}"
+    limit = report.memory_limit_bytes
+    size += f"; each process {fmt.limited(limit, report.limited_by)}" if limit else ""
     stopped = STOPPED.get(report.stopped, "stopped")
     return f"{size}; {fmt.duration(report.elapsed_s)}; {stopped}"
 

@@ -33,6 +33,11 @@ def size(count: float) -> str:
     raise AssertionError("the last unit takes everything")
 
 
+def limited(count: float, by: str | None) -> str:
+    """A limit of memory and what keeps it: limited to 4.0 GiB by cgroup v1."""
+    return f"limited to {size(count)}" + (f" by {plain(by)}" if by else "")
+
+
 def duration(seconds: float) -> str:
     """45 s, 3 min 20 s, 2 h 5 min."""
     whole = round(seconds)

@@ -16,16 +16,21 @@ def lines(
     refusals: Mapping[str, Failure],
     available: int | None,
     expected_s: tuple[float, float],
+    limited_by: str | None = None,
 ) -> list[str]:
-    """The plan as a few lines of text."""
+    """The plan as a few lines of text. `limited_by` is what keeps its workers to their limit of memory."""
     free = f"; {fmt.size(available)} of memory are free" if available is not None else ""
-    found = [f"{_amount(plan)}; roughly {_expected(expected_s)}{free}"]
+    limit = plan.memory_limit_bytes
+    limited = f"; each process {fmt.limited(limit, limited_by)}" if limit else ""
+    found = [f"{_amount(plan)}{limited}; roughly {_expected(expected_s)}{free}"]
     names = varying(plan.cases)
     workloads = {case.workload.id: case.workload for case in plan.cases}
     found += [f"  {describe(workload)}" for workload in workloads.values()]
     for case in plan.cases:
         need = needed.get(case.id)
         size = f"needs about {fmt.size(need)}" if need else "memory not known"
+        if limit and need:
+            size += f", {'more than' if need > limit else 'within'} its limit of {fmt.size(limit)}"
         verdict = f"; not run: {fmt.plain(refusals[case.id].message)}" if case.id in refusals else ""
         mark = ", anchor" if case.id in plan.anchors else ""
         found.append(f"  {case.id}  {_name(case, names, len(workloads))}{mark}; {size}{verdict}")

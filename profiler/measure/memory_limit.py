@@ -1,0 +1,298 @@
+"""A place of limited memory for one worker: a control group of its own, or a scope made by systemd.
+
+The kernel charges a group for what its processes allocate and for the pages of files that they are the first to read,
+swap is shut, and what does not fit is read again from the disk or ends the worker. So a build must be out of the page
+cache before its worker starts, or it would be used for free. Pages of the interpreter and of an engine's libraries
+that lie in the cache already stay free: some tens of megabytes that a board would have to find too. Limits of address
+space (RLIMIT_AS) are no such limit: a mapped file takes address space whether or not it is in memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from profiler.errors import UserError
+from profiler.host.cgroup import cgroup_folders
+from profiler.host.kernel_files import HERE, UnreadableError, number, read_text, word
+from profiler.runfile import MemoryLimit
+
+SMALLEST_BYTES, LARGEST_BYTES = 64 * 2**20, 16 * 2**40
+"""An interpreter with an engine's library does not run in less; no board or laptop has more."""
+
+GROUP_V2, GROUP_V1, SCOPE = "cgroup v2", "cgroup v1", "systemd"
+
+PEAK = ("memory.peak", "memory.max_usage_in_bytes")
+"""Where a group keeps the most that it ever took, in v2 (from Linux 5.19 on) and in v1."""
+KILLS = ("memory.events", "memory.oom_control")
+
+_ENTER = 'echo $$ > "$0/cgroup.procs" && exec "$@"'
+"""The shell joins the group and becomes the worker: no instruction of it runs outside."""
+
+_TELL = 'cat /proc/self/cgroup "/sys/fs/cgroup$(sed -n s/^0:://p /proc/self/cgroup)/memory.max"'
+_TRIAL_S = 10.0
+_LARGEST_PAGE = 65536
+"""The kernel rounds a limit down to whole pages."""
+
+_REMOVE_TRIES, _REMOVE_PAUSE_S = 100, 0.02
+"""A group can be removed a moment after its last process has gone."""
+
+
+class Way(msgspec.Struct, frozen=True, kw_only=True):
+    """How a worker gets so many `bytes` here: by a group or a scope, below the control group `parent`."""
+
+    by: str
+    parent: Path
+    bytes: int
+
+
+class Place:
+    """Where one worker runs. `before` is the command that puts it there, to stand before its own."""
+
+    def __init__(self, way: Way | None, folder: Path | None = None, before: list[str] | None = None) -> None:
+        self.before = before or []
+        self._way, self._folder = way, folder
+        self._peak: int | None = None
+        self._kills_before = self._kills()
+
+    def looking(self, on_progress: Callable[[int, int], None]) -> Callable[[int, int], None]:
+        """The same, with a look at what the kernel has counted: a scope's counters go with its last process."""
+
+        def look(pass_number: int, tokens: int) -> None:
+            self._peak = _first(self._folder, PEAK) or self._peak
+            on_progress(pass_number, tokens)
+
+        return look if self._way is not None and self._way.by == SCOPE else on_progress
+
+    def counted(self) -> MemoryLimit | None:
+        """The limit and what the kernel counted at it; None in a place without one."""
+        if self._way is None:
+            return None
+        kills, before = self._kills(), self._kills_before
+        return MemoryLimit(
+            bytes=self._way.bytes,
+            by=self._way.by,
+            peak_bytes=_first(self._folder, PEAK) or self._peak,
+            oom_kills=None if kills is None or before is None else max(0, kills - before),
+        )
+
+    def _kills(self) -> int | None:
+        """How many processes were ended for want of memory. Those of a scope are counted by its parent too."""
+        if self._way is None or self._folder is None:
+            return None
+        folder = self._way.parent if self._way.by == SCOPE else self._folder
+        texts = (_text(folder / name) for name in KILLS)
+        found = (re.search(r"^oom_kill (\d{1,19})$", text, re.M) for text in texts)
+        return next((int(match[1]) for match in found if match), None)
+
+
+def way_to_limit(limit_bytes: int, root: Path = HERE) -> Way:
+    """The first way that works here, tried with a process. Raises `UserError` with what to type where none does."""
+    if not sys.platform.startswith("linux"):
+        raise UserError(
+            "--memory-limit takes the control groups of Linux, which this system has not: run edgeprof in a Linux "
+            "virtual machine of that memory"
+        )
+    reasons = ["no control group here hands the memory controller on"]
+    for way in groups_offered(limit_bytes, root):
+        _remove_abandoned(way.parent)
+        try:
+            _try_group(way)
+            return way
+        except UserError as error:
+            reasons.append(str(error))
+        except (OSError, subprocess.SubprocessError) as error:
+            reasons.append(f"a control group below {way.parent} takes no process: {_why(error)}")
+    try:
+        return _scope_offered(limit_bytes)
+    except (OSError, subprocess.SubprocessError, UnreadableError) as error:
+        reasons.append(f"systemd-run --user gives no limited scope: {_why(error)}")
+    raise UserError(f"--memory-limit cannot be kept here ({_reason(reasons, root)}): {_advice(root)}")
+
+
+def groups_offered(limit_bytes: int, root: Path) -> Iterator[Way]:
+    """Control groups below which others can have a limit of memory, this process's own first, then those above."""
+    for folder in cgroup_folders(root, "memory"):
+        with contextlib.suppress(UnreadableError):
+            if "memory" in word(root, f"{folder}/cgroup.subtree_control").split():
+                yield Way(by=GROUP_V2, parent=root / folder, bytes=limit_bytes)
+        with contextlib.suppress(UnreadableError):
+            number(root, f"{folder}/memory.limit_in_bytes")
+            yield Way(by=GROUP_V1, parent=root / folder, bytes=limit_bytes)
+
+
+@contextlib.contextmanager
+def limited_place(way: Way | None) -> Iterator[Place]:
+    """A place for one worker, gone afterwards with all that is still in it; without a `way` one without a limit.
+
+    Raises `UserError` where the kernel lets us make no such group, or no longer.
+    """
+    if way is None:
+        yield Place(None)
+        return
+    name = f"edgeprof-{os.getpid()}-{time.monotonic_ns()}"
+    if way.by == SCOPE:
+        yield Place(way, way.parent / f"{name}.scope", _scope_command(name, way.bytes))
+        return
+    folder = way.parent / name
+    try:
+        _make(folder, way)
+        yield Place(way, folder, ["sh", "-c", _ENTER, str(folder)])
+    finally:
+        _remove(folder)
+
+
+def _make(folder: Path, way: Way) -> None:
+    try:
+        folder.mkdir()
+        _limit(folder, way)
+    except OSError as error:
+        raise UserError(
+            f"no control group of limited memory can be made below {way.parent} ({error.strerror})"
+        ) from None
+
+
+def _limit(folder: Path, way: Way) -> None:
+    if way.by == GROUP_V2:
+        _write(folder / "memory.max", way.bytes)
+        with contextlib.suppress(FileNotFoundError):
+            _write(folder / "memory.swap.max", 0)
+        return
+    _write(folder / "memory.limit_in_bytes", way.bytes)
+    try:
+        _write(folder / "memory.memsw.limit_in_bytes", way.bytes)
+    except OSError:
+        _write(folder / "memory.swappiness", 0)
+
+
+def _write(file: Path, value: int) -> None:
+    """Into a file that the kernel offers; none is made."""
+    with file.open("r+b", buffering=0) as handle:
+        handle.write(str(value).encode())
+
+
+def _remove(folder: Path) -> None:
+    for _ in range(_REMOVE_TRIES):
+        for pid in _text(folder / "cgroup.procs").split():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(int(pid), signal.SIGKILL)
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+        if not folder.exists():
+            return
+        time.sleep(_REMOVE_PAUSE_S)
+
+
+def _remove_abandoned(parent: Path) -> None:
+    """What an edgeprof that was killed could not take away. Its workers went with it; a dead process has no words."""
+    for folder in parent.glob("edgeprof-*-*"):
+        pid = folder.name.split("-")[1]
+        if pid.isdecimal() and not _text(Path("/proc", pid, "cmdline")):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
+def _try_group(way: Way) -> None:
+    """Raises `OSError` or `SubprocessError` where no process can be put into such a group."""
+    with limited_place(way) as place:
+        _output([*place.before, "true"])
+
+
+def _scope_offered(limit_bytes: int) -> Way:
+    """Tried with a process that tells its group and the limit in force: where the user manager has no memory
+    controller, systemd makes the scope without a limit and says nothing.
+    """
+    if shutil.which("systemd-run") is None:
+        raise UnreadableError("it is not installed")
+    if not Path(_runtime_folder(), "systemd").is_dir():
+        raise UnreadableError("no user manager runs for this user")
+    name = f"edgeprof-{os.getpid()}-{time.monotonic_ns()}"
+    told = _output([*_scope_command(name, limit_bytes), "sh", "-c", _TELL]).split("\n")
+    group = next((line[3:] for line in told if line.startswith("0::/")), "/")
+    limit = next((int(line) for line in told if line.isdecimal()), None)
+    if limit is None or not 0 <= limit_bytes - limit < _LARGEST_PAGE:
+        raise UnreadableError("the scope it makes has no limit")
+    return Way(by=SCOPE, parent=Path(f"/sys/fs/cgroup{group}").parent, bytes=limit_bytes)
+
+
+def _scope_command(name: str, limit_bytes: int) -> list[str]:
+    """systemd-run becomes the worker too, and the worker does not see the variable that finds the user manager."""
+    variable = "XDG_RUNTIME_DIR"
+    limits = ["-p", f"MemoryMax={limit_bytes}", "-p", "MemorySwapMax=0"]
+    run = ["systemd-run", "--user", "--scope", "--quiet", "--collect", f"--unit={name}", *limits, "--"]
+    return ["env", f"{variable}={_runtime_folder()}", *run, "env", "-u", variable]
+
+
+def _runtime_folder() -> str:
+    return os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
+
+
+def _output(command: list[str]) -> str:
+    """What a command prints. Raises `OSError` or `SubprocessError`."""
+    done = subprocess.run(
+        command,
+        check=True,
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        timeout=_TRIAL_S,
+        text=True,
+        errors="replace",
+    )
+    return done.stdout
+
+
+def _first(folder: Path | None, names: tuple[str, ...]) -> int | None:
+    """The number in the first of these files that is there."""
+    texts = [_text(folder / name).strip() for name in names] if folder else []
+    return next((int(text) for text in texts if text.isdecimal()), None)
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text("ascii", "replace")
+    except OSError:
+        return ""
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, subprocess.CalledProcessError):
+        said = [line for line in str(error.stderr).splitlines() if line.strip()]
+        return said[-1].strip()[:120] if said else f"exit status {error.returncode}"
+    if isinstance(error, subprocess.TimeoutExpired):
+        return f"no answer within {_TRIAL_S:g} s"
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def _reason(reasons: list[str], root: Path) -> str:
+    if not _has_controller(root):
+        return "this kernel offers no memory controller"
+    return "; ".join(reasons[-2:])
+
+
+def _has_controller(root: Path) -> bool:
+    """Of v2 the root of the tree names it; v1 has a folder of its own."""
+    with contextlib.suppress(UnreadableError):
+        if "memory" in read_text(root, "sys/fs/cgroup/cgroup.controllers").split():
+            return True
+    return (root / "sys/fs/cgroup/memory").is_dir()
+
+
+def _advice(root: Path) -> str:
+    if not _has_controller(root):
+        return (
+            "on Raspberry Pi OS add cgroup_enable=memory to the line in /boot/firmware/cmdline.txt and restart; a "
+            "container needs it from its host"
+        )
+    if os.getuid() == 0:
+        return "give the container or the service its memory instead, as in docker run --memory 4g"
+    return 'type sudo "$(command -v edgeprof)" run ..., or log in so that a user manager runs (loginctl enable-linger)'
