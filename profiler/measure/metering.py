@@ -101,5 +101,5 @@ def idle(
     metering = Metering(meters, IDLE_SHARE)
     periods = [meter.sensor.period_s or SHORTEST_S for meter in meters] + [EXTERNAL_S] * external
     metering.start()
-    sleep(min(LONGEST_IDLE_S, max(SHORTEST_IDLE_S, *(ENOUGH * period for period in periods), 0)))
+    sleep(min(LONGEST_IDLE_S, max([SHORTEST_IDLE_S, *(ENOUGH * period for period in periods)])))
     return metering.stop()[0]
