@@ -18,8 +18,8 @@ IDLE_SHARE = 0.02
 SHORTEST_S, LONGEST_S = 0.05, 10.0
 """How often a sensor is read at most, and at least."""
 
-ENOUGH = 12
-"""Readings of an idle machine: more than the ten updates that a figure takes."""
+ENOUGH = 6
+"""Readings of an idle machine, before and after a run: together more than the ten updates that a figure takes."""
 
 SHORTEST_IDLE_S, LONGEST_IDLE_S = 3.0, 30.0
 EXTERNAL_S = 1.0
