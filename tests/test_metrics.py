@@ -195,8 +195,18 @@ class TestMemory:
     def test_one_unknown_part_leaves_it_unknown(self) -> None:
         assert of_worker("unexplained_bytes", accounted_worker(held_weights_bytes=None)) is None
 
+    def test_private_and_mapped_memory_are_of_the_same_moment(self) -> None:
+        """Under a limit mapped pages leave while private ones come: their maxima together were never there."""
+        moments = [("loaded", 155, 102, 53), ("after_decode", 132, 107, 25)]
+        told = [
+            Phase(name=name, memory=Memory(pss_bytes=pss, anon_bytes=anon, file_bytes=file))
+            for name, pss, anon, file in moments
+        ]
+        seen = worker("r1", 0, phases=told)
+        assert [of_worker(name, seen) for name in ("pss_bytes", "anon_bytes", "file_bytes")] == [155, 102, 53]
+
     def test_zero_is_a_figure(self) -> None:
-        none_shared = [Phase(name="loaded", memory=Memory(shmem_bytes=0))]
+        none_shared = [Phase(name="loaded", memory=Memory(pss_bytes=1, shmem_bytes=0))]
         assert of_worker("shmem_bytes", worker("r1", 0, phases=none_shared)) == 0
 
     def test_unreadable_is_none(self) -> None:

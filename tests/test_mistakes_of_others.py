@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from profiler.analyse.comparison import Comparison
 from profiler.analyse.estimate import Estimate
-from profiler.analyse.metrics import MEMORY_METRICS, MEMORY_PARTS, PASS_METRICS, WORKER_METRICS
+from profiler.analyse.metrics import MEMORY_METRICS, MEMORY_PARTS, OF_WORKERS, PASS_METRICS, WORKER_METRICS
 from profiler.analyse.report import report
 from profiler.analyse.statistics import t_interval
 from profiler.analyse.variance import spread
@@ -115,7 +115,7 @@ def test_04_memory_of_the_whole_system(script: Script) -> None:
 def largest(seen: Seen) -> dict[str, float]:
     """Every figure of a worker's memory that this system tells, the largest of all phases."""
     assert seen.failure is None
-    asked = {metric.name: formula for metric, formula in MEMORY_METRICS.items()}
+    asked = {metric.name: formula for metric, formula in OF_WORKERS.items()}
     one = worker("r1", 0, *seen.passes, phases=seen.phases, facts=seen.facts)
     names = ("peak_rss_bytes", "pss_bytes", "anon_bytes", "file_bytes", "shmem_bytes")
     found = {name: asked[name](one) for name in names}

@@ -42,6 +42,9 @@ def _of(read: Callable[[Worker], Memory | None], field: Callable[[Memory], int |
 
 
 pss = _of(fullest, lambda memory: memory.pss_bytes)
+private = _of(fullest, lambda memory: memory.anon_bytes)
+of_files = _of(fullest, lambda memory: memory.file_bytes)
+shared = _of(fullest, lambda memory: memory.shmem_bytes)
 mapped = _of(fullest, lambda memory: memory.build_bytes)
 freed = _of(fullest, lambda memory: memory.freed_bytes or 0)
 

@@ -251,18 +251,18 @@ MEMORY_METRICS: dict[Metric, WorkerFormula] = {
            "the kernel's high-water mark (VmHWM) of the worker"): _largest(lambda m: m.peak_rss_bytes),
     _bytes("pss_bytes", "PSS", _UNREADABLE, "max(pss)",
            "proportional set size: shared pages are divided by their users"): _largest(lambda m: m.pss_bytes),
-    _bytes("anon_bytes", "anonymous PSS", _UNREADABLE, "max(anon)",
-           "the part of PSS that no file backs"): _largest(lambda m: m.anon_bytes),
-    _bytes("file_bytes", "file-backed PSS", _UNREADABLE, "max(file)",
-           "the part of PSS that files back, mapped weights among them"): _largest(lambda m: m.file_bytes),
-    _bytes("shmem_bytes", "shared memory PSS", _UNREADABLE, "max(shmem)",
-           "the part of PSS that is shared memory"): _largest(lambda m: m.shmem_bytes),
     _bytes("device_bytes", "device memory", _UNTOLD, "device",
            "what the engine says its buffers take of the memory of GPUs and NPUs"): _engine_says("device_bytes"),
 }  # fmt: skip
 """Memory of one worker in bytes. A report shows the largest of all workers."""
 
 MEMORY_PARTS: dict[Metric, WorkerFormula] = {
+    _bytes("anon_bytes", "anonymous PSS", _UNREADABLE, "anon",
+           "the part of PSS that no file backs"): memory.private,
+    _bytes("file_bytes", "file-backed PSS", _UNREADABLE, "file",
+           "the part of PSS that files back, mapped weights among them"): memory.of_files,
+    _bytes("shmem_bytes", "shared memory PSS", _UNREADABLE, "shmem",
+           "the part of PSS that is shared memory"): memory.shared,
     _bytes("weights_bytes", "weights", _PART_UNKNOWN, "mapped + held",
            "weights in memory: mapped from the file, and held by the engine, repacked copies included"): memory.weights,
     _bytes("mapped_weights_bytes", "mapped weights", _UNREADABLE, "mapped",

@@ -22,6 +22,7 @@ Symbol = float | dict[str, float]
 _AT, _ENGINE = "at the end of each phase", "as the engine says"
 _OF_PASSES = "of each counted pass"
 _FULLEST = "at the phase where Pss was largest"
+_USED = "Pss_Anon less freed memory that the C library keeps"
 MEANINGS = {
     "s": "when the engine received the prompt's token ids: stamps are ms after it",
     "t1": "when the first output token was on the host, ms after s",
@@ -43,29 +44,29 @@ MEANINGS = {
     "warm_up_t1": "when the first output token of the warm-up was on the host, ms after s",
     "peak_rss": f"VmHWM {_AT}, bytes",
     "pss": f"Pss {_AT}, bytes",
-    "anon": f"Pss_Anon {_AT}, bytes",
-    "file": f"Pss_File {_AT}, bytes",
-    "shmem": f"Pss_Shmem {_AT}, bytes",
+    "anon": f"Pss_Anon {_FULLEST}, bytes",
+    "file": f"Pss_File {_FULLEST}, bytes",
+    "shmem": f"Pss_Shmem {_FULLEST}, bytes",
     "device": f"buffers on GPUs and NPUs, {_ENGINE}, bytes",
     "pss_fullest": f"Pss {_FULLEST}, bytes",
-    "mapped": f"Pss {_FULLEST} of the mappings of the build's own files, bytes",
+    "mapped": f"Pss of the mappings of the build's own files {_FULLEST}, bytes",
     "held": f"weights beside the mapped file, {_ENGINE} or by its account, bytes",
     "kv": f"KV cache, {_ENGINE}, bytes",
-    "kv_host": "the same without what of it lies on a device, bytes",
-    "kv_late": "the same where it is not there yet when loading ends, else 0",
+    "kv_host": f"KV cache, {_ENGINE}, without what of it lies on a device, bytes",
+    "kv_late": "kv_host where the cache is not there yet when loading ends, else 0",
     "set_aside": f"compute buffers, {_ENGINE} or by its account, bytes",
-    "used": f"Pss_Anon less freed memory that the C library keeps, {_FULLEST}, bytes",
-    "used_loaded": "the same when the model was loaded, bytes",
-    "used_before": "the same before the model was loaded, bytes",
+    "used": f"{_USED}, {_FULLEST}, bytes",
+    "used_loaded": f"{_USED}, when the model was loaded, bytes",
+    "used_before": f"{_USED}, before the model was loaded, bytes",
     "freed": f"freed memory that the C library keeps, {_FULLEST} (0 where it does not tell), bytes",
-    "code": f"Pss_File {_FULLEST} without the build's own files, bytes",
+    "code": f"Pss_File without the build's own files, {_FULLEST}, bytes",
     "bookkeeping": "vocabulary, metadata and graph by the engine's account (0 where it gives none), bytes",
     "prompt_j": f"energy of the prompt {_OF_PASSES}, J",
     "prompt_s": f"time of the prompt {_OF_PASSES}, s",
     "prompted": f"prompt tokens {_OF_PASSES}",
     "generation_j": f"energy from the first token to the last {_OF_PASSES}, J (from s for tg)",
-    "generation_s": "time of the same, s",
-    "generated": "tokens after the first of the same (all of them for tg)",
+    "generation_s": f"time from the first token to the last {_OF_PASSES}, s (from s for tg)",
+    "generated": f"tokens after the first {_OF_PASSES} (all of them for tg)",
     "idle_w": "power before the first worker and after the last one, W",
     "weights_read": "bytes of weights read for a decoded token, from the build's header",
     "kv_elements": "elements that one token adds to the KV cache, from the build's header",
@@ -78,6 +79,9 @@ MEANINGS = {
 
 _PARTS = {
     "pss_fullest": memory.pss,
+    "anon": memory.private,
+    "file": memory.of_files,
+    "shmem": memory.shared,
     "mapped": memory.mapped,
     "held": memory.held,
     "kv_host": memory.kv_in_process,
@@ -91,7 +95,7 @@ _PARTS = {
     "bookkeeping": memory.bookkeeping,
 }
 
-_MEMORY = ("peak_rss", "pss", "anon", "file", "shmem")
+_MEMORY = ("peak_rss", "pss")
 
 
 def named_in(formula: str) -> list[str]:

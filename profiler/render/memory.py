@@ -6,7 +6,7 @@ from profiler.analyse.report import Report, Row
 from profiler.render import format as fmt
 from profiler.render.columns import Cell, Line, Table
 
-TITLE = "Memory in MiB: weights + KV + compute + runtime + unexplained = PSS = private + of files"
+TITLE = "Memory in MiB, parts of one moment: they add up to PSS = private + files"
 MIB = 2**20
 FIGURES = (
     ("weights_bytes", "weights", ""),
@@ -16,7 +16,7 @@ FIGURES = (
     ("unexplained_bytes", "unexplained", ""),
     ("pss_bytes", "PSS", ""),
     ("anon_bytes", "private", ""),
-    ("file_bytes", "of files", ""),
+    ("file_bytes", "files", ""),
 )
 """Metric, title and unit of each column."""
 
