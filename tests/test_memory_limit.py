@@ -196,12 +196,12 @@ class TestRefused:
         [
             (
                 "10M",
-                "--memory-limit of 10485760 bytes: from 64M (no engine runs in less) to 16T are accepted",
+                "--memory-limit of 10 MiB: from 64M (no engine runs in less) to 16T are accepted",
             ),
-            ("0", "--memory-limit of 0 bytes: from 64M (no engine runs in less) to 16T are accepted"),
+            ("0", "--memory-limit of 0 MiB: from 64M (no engine runs in less) to 16T are accepted"),
             (
                 "17T",
-                "--memory-limit of 18691697672192 bytes: from 64M (no engine runs in less) to 16T are accepted",
+                "--memory-limit of 17825792 MiB: from 64M (no engine runs in less) to 16T are accepted",
             ),
             ("4X", "--memory-limit '4X': a size such as 4G, 4GiB, 512M or 4000000000 (bytes) is accepted"),
             ("-4G", "--memory-limit '-4G': a size such as 4G, 4GiB, 512M or 4000000000 (bytes) is accepted"),
@@ -470,7 +470,8 @@ class TestRun:
         assert f"; each process limited to 256 MiB by {way.by}; roughly " in first
         assert shown == [
             "  r1  small; needs about 100 MiB, within its limit of 256 MiB",
-            "  r2  large; needs about 300 MiB, more than its limit of 256 MiB",
+            "  r2  large; needs about 300 MiB, more than its limit of 256 MiB: tried, to see whether it runs from the "
+            "disk or not at all",
         ]
 
     def test_a_run_that_is_resumed_keeps_its_limit(
@@ -607,6 +608,22 @@ class TestReported:
         )
         assert "not_cold" not in notices(row)
         assert "limit_not_full" not in notices(report(limited_run([under(300)])).rows[0])
+
+    @pytest.mark.parametrize(
+        "helped",
+        [
+            {"other_mappers": ["python"]},
+            {"phases": [Phase(name="loaded", memory=Memory(anon_bytes=GIB // 2, build_rss_bytes=GIB))]},
+        ],
+        ids=["somebody maps it at the end", "more was there than the limit allows"],
+    )
+    def test_pages_that_another_program_read_meanwhile_are_told(self, helped: dict[str, Any]) -> None:
+        """A build that was evicted comes back if somebody else reads it, and is then charged to them."""
+        row = report(limited_run([msgspec.structs.replace(under(300), **helped)])).rows[0]
+        assert notices(row)["limit_not_full"].seen == (
+            "1 of 1 worker may have used pages of the build that do not count against the limit of memory: another "
+            "program read the same file meanwhile; stop it, and run again"
+        )
 
     def test_paging_under_a_limit_is_of_this_machines_disk(self) -> None:
         row = report(limited_run([under(1000, major_faults=200)])).rows[0]

@@ -17,7 +17,7 @@ from profiler.analyse.stalls import TIMES_MEDIAN, WORTH_TELLING, stalls
 from profiler.analyse.statistics import corrected_level, fewest_for_verdict
 from profiler.analyse.study import Study
 from profiler.analyse.verdict import Verdict
-from profiler.runfile import Build, Case, Run, Worker
+from profiler.runfile import Build, Case, MemoryLimit, Run, Worker
 
 MANY_MAJOR_FAULTS = 100
 SHARED_BYTES = 2**20
@@ -138,16 +138,27 @@ def _not_cold(workers: Sequence[Worker]) -> Notice | None:
 
 def _limit_not_full(workers: Sequence[Worker]) -> Notice | None:
     """The kernel charges a page of a file to whoever read it first, and that was not these workers."""
-    limited = [worker for worker in workers if worker.limit is not None]
-    spared = [worker.not_evicted for worker in limited if not worker.evicted]
+    limited = [(worker, worker.limit) for worker in workers if worker.limit is not None]
+    spared = [why for worker, limit in limited if (why := _uncounted(worker, limit)) is not None]
     if not spared:
         return None
     return Notice(
         code="limit_not_full",
         seen=f"{len(spared)} of {plural(len(limited), 'worker')} may have used pages of the build that do not count "
-        f"against the limit of memory: the build was not evicted: {spared[-1]}",
+        f"against the limit of memory: {spared[-1]}",
         advice="in so much memory it may be slower than here, or not run at all",
     )
+
+
+def _uncounted(worker: Worker, limit: MemoryLimit) -> str | None:
+    """Why pages of the build may have been used for free; None where nothing hints at it."""
+    if not worker.evicted:
+        return f"the build was not evicted: {worker.not_evicted}"
+    read = [phase.memory for phase in worker.phases]
+    held = [(memory.anon_bytes or 0) + (memory.build_rss_bytes or 0) for memory in read]
+    if worker.other_mappers or max(held, default=0) > limit.bytes:
+        return "another program read the same file meanwhile; stop it, and run again"
+    return None
 
 
 def _unsteady_output(found: Samples) -> Notice | None:
@@ -167,7 +178,7 @@ def _paging(found: Samples, *, limited: bool) -> Notice | None:
         return None
     return Notice(
         code="paging",
-        seen=f"up to {max(faults)} pages were read from the disk in one pass",
+        seen=f"the process waited up to {max(faults)} times in one pass for pages from the disk",
         advice="the model does not stay in memory under this limit; the disk of this machine sets the speed"
         if limited
         else "the model does not stay in memory here; this is how it runs on this device",

@@ -62,7 +62,7 @@ def check(request: Request) -> None:
     limit = request.memory_limit_bytes
     if limit is not None and not SMALLEST_BYTES <= limit <= LARGEST_BYTES:
         raise UserError(
-            f"--memory-limit of {limit} bytes: from {SMALLEST_BYTES // 2**20}M (no engine runs in less) to "
+            f"--memory-limit of {limit / 2**20:.10g} MiB: from {SMALLEST_BYTES // 2**20}M (no engine runs in less) to "
             f"{LARGEST_BYTES // 2**40}T are accepted"
         )
 

@@ -22,6 +22,7 @@ def lines(
     free = f"; {fmt.size(available)} of memory are free" if available is not None else ""
     limit = plan.memory_limit_bytes
     limited = f"; each process {fmt.limited(limit, limited_by)}" if limit else ""
+    limited += " (more than is free here)" if limit and available is not None and limit > available else ""
     found = [f"{_amount(plan)}{limited}; roughly {_expected(expected_s)}{free}"]
     names = varying(plan.cases)
     workloads = {case.workload.id: case.workload for case in plan.cases}
@@ -30,11 +31,15 @@ def lines(
         need = needed.get(case.id)
         size = f"needs about {fmt.size(need)}" if need else "memory not known"
         if limit and need:
-            size += f", {'more than' if need > limit else 'within'} its limit of {fmt.size(limit)}"
+            size += f", within its limit of {fmt.size(limit)}" if need <= limit else _beyond(limit)
         verdict = f"; not run: {fmt.plain(refusals[case.id].message)}" if case.id in refusals else ""
         mark = ", anchor" if case.id in plan.anchors else ""
         found.append(f"  {case.id}  {_name(case, names, len(workloads))}{mark}; {size}{verdict}")
     return found
+
+
+def _beyond(limit: int) -> str:
+    return f", more than its limit of {fmt.size(limit)}: tried, to see whether it runs from the disk or not at all"
 
 
 def _amount(plan: Plan) -> str:
