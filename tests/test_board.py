@@ -154,7 +154,7 @@ class TestThrottled:
 
     def test_by_a_cooling_device(self) -> None:
         found = told("throttled", seen(None, board(throttled_now={"thermal-cpufreq-0": "2 of 5"})))
-        assert found == "the board reports that it is held back: 2 of 5"
+        assert found == "the board reports that it is held back: thermal-cpufreq-0 2 of 5"
         assert told("throttled", seen(None, board(throttled_now={"thermal-cpufreq-0": "no"}))) is None
 
     def test_the_same_is_not_told_twice(self) -> None:

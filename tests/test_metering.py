@@ -43,16 +43,28 @@ def test_readings_lie_in_order_between_start_and_stop() -> None:
 
 
 def test_a_dear_reading_is_rare() -> None:
-    """A reading of 10 ms may come every 10 s: only the first and the last are taken in a third of a second."""
+    """A reading of 10 ms may come every 10 s: after the first three only the last is taken in a third of a second."""
 
     def slow() -> float:
         time.sleep(0.01)
         return 5.0
 
     _, values, share = metered(Played(slow), 0.33)
-    assert values == [5.0, 5.0]
+    assert values == [5.0, 5.0, 5.0, 5.0]
     assert share is not None
     assert share > 0.02
+
+
+def test_one_slow_first_reading_makes_no_sensor_dear() -> None:
+    """The first reading finds caches cold, or this process held up: by its time alone the next would come in 10 s."""
+    pauses = iter([0.02])
+
+    def held_up_once() -> float:
+        time.sleep(next(pauses, 0))
+        return 5.0
+
+    _, values, _ = metered(Played(held_up_once), 0.33)
+    assert len(values) >= 4
 
 
 def test_no_sensor_is_read_twice_within_its_period() -> None:

@@ -257,7 +257,10 @@ class TestWhatIsRefused:
 
     def test_rows_that_are_too_short(self, log: Log) -> None:
         reason = log.reason("power,time\n5,1795600800\n5\n")
-        assert reason == "power.csv: 1 of 2 rows cannot be read, first line 3: it has too few columns"
+        assert reason == (
+            "power.csv: 1 of 2 rows cannot be read, first line 3: it has too few columns; "
+            "take them out if the others are sound"
+        )
 
     def test_time_that_runs_backwards(self, log: Log) -> None:
         reason = log.reason("time,power\n1795600801,5\n\n1795600800,5\n")
@@ -354,6 +357,16 @@ class TestOverlap:
             "and the run was from 2025-10-09 08:53:20 to 2025-10-09 08:53:35: if they are of this run" in said
         )
         assert said.endswith("with --power-zone, or with --power-offset the seconds that its clock was ahead")
+
+    def test_times_that_count_from_the_beginning_of_the_log_are_told_from_another_zone(self) -> None:
+        with pytest.raises(UserError) as refusal:
+            log_overlap.within(
+                PowerLog(name="power.csv", wall_ns=[0, 50 * SECOND], watts=[5, 5]), hand_made()
+            )
+        assert str(refusal.value) == (
+            "power.csv has times from 0 s to 50 s, which are not since 1970: if they count from the beginning of the "
+            "log, give that moment with a minus, as in --power-offset -1760000000 (date +%s tells it)"
+        )
 
     def test_a_log_of_a_part_of_the_run_is_one(self) -> None:
         assert len(log_overlap.within(of_the_run(10, 50), hand_made()).watts) == 50

@@ -66,7 +66,7 @@ def test_a_cloud_vm_measures_memory_and_cpu_and_nothing_else(tmp_path: Path) -> 
     assert with_status(found, "warn", "disturb") == set()
     assert found["measure.clock"].seen == "the kernel does not tell the clock (no cpufreq)"
     assert found["measure.host"].seen == "virtual machine (kvm)"
-    assert found["measure.energy"].advice == "Use a wall meter."
+    assert found["measure.energy"].advice == "Let a wall or USB meter write a log: --power-log."
 
 
 def test_a_raspberry_pi_5_is_told_of_its_firmware_governor_and_zram(tmp_path: Path) -> None:

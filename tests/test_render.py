@@ -14,6 +14,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from profiler.analyse.board import UNITS
@@ -131,11 +132,28 @@ class TestEnergy:
             ("Sensor", "rapl, package: package-0 (a note)"),
             (
                 "Updates",
-                "its period is 1 ms; new readings every 10 ms; 0 to 240 within the prompts of a row, 240 within its "
+                "its period is 1 ms; read every 10 ms; 0 to 240 updates within the prompts of a row, 240 within its "
                 "answers; reading took 0.04% of one core",
             ),
             ("Idle", "2.00 W before the run, 2.10 W after the run"),
         ]
+
+    def test_a_second_is_no_thousand_milliseconds(self) -> None:
+        [found] = energy.sections(with_energy(sensors=[sensor(period_s=0.9999)]))
+        assert dict(found.lines)["Updates"].startswith("its period is 1 s; ")
+
+    def test_processes_that_the_sensor_missed_are_told(self) -> None:
+        """A meter that stopped before the run did: two of eight processes have no reading."""
+        workers = [metered("r1", n) for n in range(8)]
+        workers[6:] = [msgspec.structs.replace(worker, meters={}) for worker in workers[6:]]
+        [found] = energy.sections(report(run([case("r1")], workers, sensors=[sensor()])))
+        assert dict(found.lines)["Covers"] == "prompts of 6 of 8 processes, answers of 6 of 8 processes"
+
+    def test_an_external_meter_is_called_one(self) -> None:
+        known = with_energy().rows[0].energy
+        assert known is not None
+        told = energy.sensor_lines(msgspec.structs.replace(known, source="power_log", scope="device"))
+        assert told[0] == "external meter, device: package-0 (a note)"
 
     def test_why_figures_were_refused(self) -> None:
         few = [metered("r1", n, every_ms=100) for n in range(3)]

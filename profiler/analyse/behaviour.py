@@ -76,7 +76,7 @@ def _throttled(seen: str) -> Notice:
     return Notice(
         code="throttled",
         seen=seen,
-        advice="this is how the device runs under such a load, so the passes stay in the figures; a run with "
+        advice="this is how the device runs under such a load, so the passes stay in the figures; "
         "--sustained shows it over time",
     )
 

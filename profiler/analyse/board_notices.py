@@ -19,7 +19,7 @@ UNDER_VOLTAGE = "under-voltage"
 SLOWED = ("throttled", "clock capped", "soft temperature limit")
 """Words of a firmware (Raspberry Pi documentation, vcgencmd get_throttled)."""
 
-_STEP = re.compile(r"[1-9]\d* of \d+")
+_STEP = re.compile(r"\b[1-9]\d* of \d+$")
 """A cooling device that holds the processor back: "2 of 5"."""
 
 MODES = {"governor": "governor", "power_mode": "power mode", "power_source": "power source"}
@@ -45,7 +45,7 @@ def undervoltage(workers: Sequence[Worker]) -> Notice | None:
 
 def slowed_down(workers: Sequence[Worker]) -> str | None:
     """How the board says that it slowed down, in words; None where it does not."""
-    words = [word for word in _words(workers) if word in SLOWED or _STEP.fullmatch(word)]
+    words = [word for word in _words(workers) if word in SLOWED or _STEP.search(word)]
     if words:
         return f"the board reports that it is held back: {', '.join(words)}"
     times = _counted(workers, lambda part: part != UNDER_VOLTAGE)
@@ -63,11 +63,16 @@ def _words(workers: Sequence[Worker]) -> list[str]:
         word
         for pair in pairs(workers, "throttled_now")
         for side in pair
-        for value in side.values()
-        for word in words_of(value)
+        for part, value in side.items()
+        for word in _with_step(part, words_of(value))
     ]
     parts = dict.fromkeys(part for _, after in since for part in after)
     return list(dict.fromkeys([*now, *(word for part in parts for word in new_words(part, since))]))
+
+
+def _with_step(part: str, words: Sequence[str]) -> list[str]:
+    """A step alone does not say of what."""
+    return [f"{part} {word}" if _STEP.fullmatch(word) else word for word in words]
 
 
 def _counted(workers: Sequence[Worker], of: Callable[[str], bool]) -> float:

@@ -159,5 +159,8 @@ def nothing_metered(header: Header, log: bool) -> str:
     if header.sensors or log:
         names = ", ".join(dict.fromkeys(f"{s.source} ({s.scope})" for s in header.sensors))
         return f"no sensor that covers this row has readings of it: {names or 'only the power log was given'}"
-    reasons = "; ".join(f"{source}: {why}" for source, why in header.no_sensor.items())
+    reasons = "; ".join(
+        why if why.startswith(f"{source}: ") else f"{source}: {why}"
+        for source, why in header.no_sensor.items()
+    )
     return f"no sensor of power or energy is readable: {reasons}" if reasons else "no sensor was looked for"

@@ -10,6 +10,7 @@ import msgspec
 from profiler.analyse import coherent, memory, steps, symbols
 from profiler.analyse.bandwidth import read_bytes, speed
 from profiler.analyse.contrasts import best_rows
+from profiler.analyse.energy_figures import Energy, energy_of
 from profiler.analyse.estimate import Estimate
 from profiler.analyse.interval_steps import IntervalSteps, interval_steps
 from profiler.analyse.metrics import (
@@ -68,7 +69,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 
     `processes` are empty for a figure from the build's file or of the whole run, whose symbols stand in `symbols`.
     `interval` is None where the figure has none, `order` all but for percentiles of first tokens. `all_count` says that
-    nearly all passes were disturbed, and none left out for it.
+    nearly all passes were disturbed, and none left out for it. `sensor` is what a figure of energy rests on.
     """
 
     schema: str
@@ -87,6 +88,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     symbols: dict[str, Symbol]
     interval: IntervalSteps | None
     order: OrderSteps | None
+    sensor: Energy | None
     cell: Estimate
     best: bool
 
@@ -122,6 +124,7 @@ def explain(run: Run, row: str, name: str) -> Explanation:
         symbols=_symbols(study, case, metric, cells),
         interval=_interval(study, metric, processes),
         order=_order(metric, processes) if metric in FIRST_TOKENS else None,
+        sensor=energy_of(study, case) if metric in ENERGY_METRICS or metric is IDLE_POWER else None,
         cell=cells[name],
         best=(name, row) in best_rows(study),
     )

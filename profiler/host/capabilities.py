@@ -34,7 +34,7 @@ class Sensor(msgspec.Struct, frozen=True, kw_only=True):
     advice: str | None = None
 
 
-NO_SENSOR = Sensor(name="no sensor found", advice="Use a wall meter.")
+NO_SENSOR = Sensor(name="no sensor found", advice="Let a wall or USB meter write a log: --power-log.")
 
 
 def capabilities(root: Path, here: Environment) -> list[Finding]:

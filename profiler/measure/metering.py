@@ -15,6 +15,9 @@ SHARE = 0.002
 IDLE_SHARE = 0.02
 """The same while nothing else runs."""
 
+TRIED = 3
+"""Readings of a sensor before their cost counts: the first finds caches cold, or this process held up."""
+
 SHORTEST_S, LONGEST_S = 0.05, 10.0
 """How often a sensor is read at most, and at least."""
 
@@ -32,7 +35,7 @@ class _Reading:
         self.meter, self._share = meter, share
         self.at_ns: list[int] = []
         self.values: list[float] = []
-        self.due_ns, self.spent_ns, self._cost_ns = 0, 0, 0
+        self.due_ns, self.spent_ns, self._cost_ns, self._taken = 0, 0, 0, 0
 
     def take(self) -> None:
         """Read once; the time of the reading is the middle of the call. The next one is due when this one is paid."""
@@ -40,6 +43,7 @@ class _Reading:
         value = self.meter.read()
         ended = time.perf_counter_ns()
         self.spent_ns += ended - began
+        self._taken += 1
         self._cost_ns = min(self._cost_ns or ended - began, ended - began)
         if value is not None:
             self.at_ns.append((began + ended) // 2)
@@ -49,8 +53,8 @@ class _Reading:
     @property
     def interval_s(self) -> float:
         """From one reading to the next: no sensor is read twice within its own period."""
-        wanted = max(SHORTEST_S, self.meter.sensor.period_s or 0.0, self._cost_ns / 1e9 / self._share)
-        return min(LONGEST_S, wanted)
+        paid_s = self._cost_ns / 1e9 / self._share if self._taken >= TRIED else 0.0
+        return min(LONGEST_S, max(SHORTEST_S, self.meter.sensor.period_s or 0.0, paid_s))
 
 
 class Metering:

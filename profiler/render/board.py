@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 
@@ -35,6 +36,9 @@ LABELS: Mapping[str, str] = {
 NAMED = ("temperature", "fan", "huge_pages", "zram")
 """Topics whose parts are different things, so that their names are told even where they say the same."""
 
+A_STEP = re.compile(r"\d of \d")
+"""Says nothing without the name of what has such steps."""
+
 LOADS = ("gpu_load", "npu_load")
 """Shares from 0 to 1."""
 
@@ -65,8 +69,9 @@ def _topic(topic: Topic) -> str:
         text = _grown(topic, part) if topic.topic in GROWING else _moved(topic, part)
         if text:
             same.setdefault(text, []).append(part.part)
-    if len(same) == 1 and topic.topic not in NAMED:
-        return next(iter(same))
+    only = next(iter(same)) if len(same) == 1 else ""
+    if only and topic.topic not in NAMED and not A_STEP.search(only):
+        return only
     told = [f"{_names(parts)} {text}" for text, parts in same.items()]
     more = [f"{len(told) - MOST_PARTS} more"] if len(told) > MOST_PARTS else []
     return "; ".join([*told[:MOST_PARTS], *more])

@@ -9,6 +9,7 @@ import msgspec
 
 from profiler.analyse.energy_figures import Energy
 from profiler.analyse.metrics import IDLE_POWER, METRICS
+from profiler.analyse.plural import plural
 from profiler.analyse.report import Report, Row
 from profiler.render import format as fmt
 from profiler.render import rows
@@ -30,6 +31,9 @@ COVERS = {
     "gpu": "the GPU alone",
     "npu": "the NPU alone",
 }
+SOURCES = {"power_log": "external meter"}
+"""What a reader calls a source whose own name says little."""
+
 LONGEST = 200
 NOT_OFFERED = "not offered here"
 NO_SENSOR = (
@@ -66,10 +70,16 @@ def _section(report: Report, shown: Sequence[Row]) -> Section:
     facts = [
         ("Sensor", _sensor(energies[0])),
         ("Updates", _updates(energies)),
+        ("Covers", _covered(shown)),
         ("Idle", _idle(shown[0], energies[0])),
         ("Refused", _refused(shown)),
     ]
     return Section(table=table, lines=[(label, fmt.plain(text)) for label, text in facts if text])
+
+
+def sensor_lines(energy: Energy) -> list[str]:
+    """What to know of the sensor behind one figure."""
+    return [fmt.plain(_sensor(energy)), fmt.plain(_updates([energy]))]
 
 
 def _line(row: Row, name: str) -> Line:
@@ -83,7 +93,7 @@ def _sensor(energy: Energy) -> str:
     more = len(energy.sensors) - MOST_NAMED
     names = " + ".join(energy.sensors[:MOST_NAMED]) + (f" + {more} more" if more > 0 else "")
     note = f" ({energy.note})" if energy.note else ""
-    return _short(f"{energy.source}, {energy.scope}: {names}{note}")
+    return _short(f"{SOURCES.get(energy.source, energy.source)}, {energy.scope}: {names}{note}")
 
 
 def _short(text: str) -> str:
@@ -95,8 +105,8 @@ def _updates(energies: Sequence[Energy]) -> str:
     first = energies[0]
     parts = [
         f"its period is {_time(first.period_s)}" if first.period_s else "its period is not known",
-        f"new readings every {_time(first.interval_s)}" if first.interval_s else "",
-        f"{_counts([one.prompt_updates for one in energies])} within the prompts of a row, "
+        f"read every {_time(first.interval_s)}" if first.interval_s else "",
+        f"{_counts([one.prompt_updates for one in energies])} updates within the prompts of a row, "
         f"{_counts([one.generation_updates for one in energies])} within its answers",
         f"reading took {fmt.percent(first.metering_share)} of one core"
         if first.metering_share is not None
@@ -106,12 +116,30 @@ def _updates(energies: Sequence[Energy]) -> str:
 
 
 def _time(seconds: float) -> str:
-    return f"{seconds:.3g} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"
+    return f"{seconds:.3g} s" if seconds >= 0.9995 else f"{1000 * seconds:.3g} ms"
 
 
 def _counts(counts: Sequence[int]) -> str:
     low, high = min(counts), max(counts)
     return f"{low}" if low == high else f"{low} to {high}"
+
+
+def _covered(shown: Sequence[Row]) -> str:
+    """Whose processes the sensor missed: a log may end before the run does."""
+    told = [(row.id, text) for row in shown if (text := _missed(row))]
+    return "; ".join(text if len(shown) == 1 else f"{name}: {text}" for name, text in told)
+
+
+def _missed(row: Row) -> str:
+    """Such as "prompts of 2 of 3 processes"; nothing where every process of the row gave its figure."""
+    whole = max(figure.processes for figure in row.metrics.values())
+    counts = {title: row.metrics[metric].processes for metric, title, _ in FIGURES if metric in row.metrics}
+    missed = [
+        f"{title}s of {count} of {plural(whole, 'process')}"
+        for title, count in counts.items()
+        if 0 < count < whole
+    ]
+    return ", ".join(missed)
 
 
 def _idle(row: Row, energy: Energy) -> str:

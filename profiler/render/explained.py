@@ -14,6 +14,7 @@ from profiler.analyse.explanation import Explanation, OrderSteps
 from profiler.analyse.interval_steps import IntervalSteps
 from profiler.analyse.plural import plural
 from profiler.analyse.steps import PassSteps, ProcessSteps
+from profiler.render import energy
 from profiler.render import format as fmt
 from profiler.render.worked import precise, quantity, worked
 
@@ -29,6 +30,7 @@ def renderable(found: Explanation, every: bool) -> RenderableType:
     sections = [
         ("Meaning", [found.meaning] if found.meaning else []),
         ("Formula", _formula(found)),
+        ("Sensor", energy.sensor_lines(found.sensor) if found.sensor else []),
         ("Stamps", _stamps(found, every)),
         ("Left out", _left_out(found, every)),
         ("Values", _values(found, every)),

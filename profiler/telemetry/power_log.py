@@ -118,7 +118,8 @@ class _Rows:
         total = len(self._at) + self._bad
         if self._bad > total * MOST_BAD:
             raise UserError(
-                f"{self._name}: {self._bad} of {total} rows cannot be read, first {self._first_bad}"
+                f"{self._name}: {self._bad} of {total} rows cannot be read, first {self._first_bad}; "
+                "take them out if the others are sound"
             )
         times = settled(self._at, self._later)
         back = next((n for n in range(1, len(times)) if times[n] < times[n - 1]), None)
