@@ -149,6 +149,12 @@ class TestGate:
             (Result.UNDECIDED, "this metric was not measured in both rows")
         ]
 
+    def test_energy_without_one_sensor_in_common_leaves_it_undecided(self) -> None:
+        seen = run([case("r1", "old"), case("r2", "new")], rounds("r1", DRIFT), rounds("r2", DRIFT))
+        assert self.result(seen, "energy_j_per_token > 5%") == [
+            (Result.UNDECIDED, "this metric was not measured in both rows by the same sensor")
+        ]
+
     def test_a_condition_is_asked_only_where_the_workload_has_its_metric(self) -> None:
         cases = [
             case("r1"),

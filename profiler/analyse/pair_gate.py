@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from profiler.analyse.compared import Pair
 from profiler.analyse.comparison import Terms
 from profiler.analyse.gate import Condition, Outcome, Result, metric_of, outcome
+from profiler.analyse.metrics import ENERGY_METRICS
 from profiler.analyse.verdict import Verdict
 from profiler.runfile import Case, Failure
 
@@ -45,17 +46,18 @@ def _outcomes(asked: Condition, pair: Pair, agreed: Terms) -> list[Outcome]:
         return [_bare(asked, pair, Result.UNDECIDED, "the rows were asked different things")]
     if pair.comparisons and pair.method not in metric_of(asked).methods:
         return []
-    return [_bare(asked, pair, *_without(pair, agreed))]
+    return [_bare(asked, pair, *_without(asked, pair, agreed))]
 
 
-def _without(pair: Pair, agreed: Terms) -> tuple[Result, str]:
+def _without(asked: Condition, pair: Pair, agreed: Terms) -> tuple[Result, str]:
     """What a pair without the comparison comes to: the candidate failed alone, or there is nothing to judge."""
     if pair.base_failure is None and pair.candidate_failure is not None:
         result = Result.FAILED if agreed.at_planned_stop else Result.UNDECIDED
         return result, f"{pair.candidate} failed to measure: {_words(pair.candidate_failure)}"
     if pair.base_failure is not None:
         return Result.UNDECIDED, f"{pair.base}, the base, failed to measure: {_words(pair.base_failure)}"
-    return Result.UNDECIDED, "this metric was not measured in both rows"
+    by_whom = " by the same sensor" if metric_of(asked) in ENERGY_METRICS else ""
+    return Result.UNDECIDED, f"this metric was not measured in both rows{by_whom}"
 
 
 def _words(failure: Failure) -> str:
