@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections.abc import Callable
+
+import pytest
 
 from profiler.measure.metering import Metering, idle
 from profiler.runfile import Sensor
@@ -13,9 +16,11 @@ from profiler.runfile import Sensor
 class Played:
     """A meter whose readings are played by a function."""
 
-    def __init__(self, read: Callable[[], float | None], period_s: float | None = None) -> None:
+    def __init__(
+        self, read: Callable[[], float | None], period_s: float | None = None, id: str = "played"
+    ) -> None:
         self.sensor = Sensor(
-            id="played", source="played", name="played", scope="board", quantity="power", period_s=period_s
+            id=id, source="played", name="played", scope="board", quantity="power", period_s=period_s
         )
         self.read = read
 
@@ -65,6 +70,54 @@ def test_a_reading_that_failed_is_left_out() -> None:
     at, values, _ = metered(Played(lambda: next(played, None)), 0.2)
     assert values == [1.0, 3.0]
     assert len(at) == 2
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1e16])
+def test_a_reading_that_no_run_file_can_hold_failed(value: float) -> None:
+    played = iter([1.0, value, 3.0])
+    _, values, _ = metered(Played(lambda: next(played, None)), 0.2)
+    assert values == [1.0, 3.0]
+
+
+def test_a_sensor_that_raises_ends_neither_the_run_nor_the_other_sensors() -> None:
+    """A driver's library may raise anything."""
+    played = itertools.count()
+
+    def dies() -> float:
+        if next(played) >= 2:
+            raise RuntimeError("the driver was unloaded")
+        return 5.0
+
+    lively = Played(lambda: 7.0, id="lively")
+    metering = Metering([Played(dies), lively])
+    metering.start()
+    time.sleep(0.4)
+    samples, _ = metering.stop()
+    assert samples["played"].values == [5.0, 5.0]
+    assert len(samples["lively"].values) >= 4
+
+
+def test_a_long_worker_has_no_more_readings_than_a_line_can_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With room for four, the fifth makes three of five, and the readings rarer."""
+    monkeypatch.setattr("profiler.measure.metering.MOST_READINGS", 4)
+    monkeypatch.setattr("profiler.measure.metering.SHORTEST_S", 0.01)
+    count = itertools.count()
+    at, values, _ = metered(Played(lambda: float(next(count))), 0.5)
+    assert at == sorted(at)
+    assert 2 <= len(values) <= 4
+    assert values[0] == 0
+    assert values[-1] >= 5
+    assert next(count) < 25
+
+
+def test_what_was_read_so_far_is_told_while_reading_goes_on() -> None:
+    metering = Metering([Played(lambda: 5.0)])
+    metering.start()
+    time.sleep(0.1)
+    samples, share = metering.told()
+    assert set(samples["played"].values) == {5.0}
+    assert share is not None
+    metering.stop()
 
 
 def test_nothing_is_started_without_meters() -> None:
