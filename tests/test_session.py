@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from io import FileIO
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from profiler.errors import UserError
 from profiler.measure.course import MOST_REPEATS, Judges
+from profiler.measure.memory_limit import Place, limited_place
 from profiler.measure.order import order
 from profiler.measure.session import Session
-from profiler.runfile import Case, Failure, Plan, Worker, append, read
+from profiler.runfile import Account, Case, Failure, Plan, Sensor, Worker, append, read
 from tests.conftest import Command, Script, command
 from tests.run_builder import case, run, text
 
@@ -221,6 +225,59 @@ def test_resumed_run_is_looked_at_with_the_rounds_of_each_look_alone(script: Scr
     reason, watch = bench.go(judges, earlier=bench.workers())
     assert asked == [("half-width", 2), ("decided", 2), ("half-width", 4), ("decided", 4)]
     assert (reason, watch.visits) == ("decided", [(3, 0, "r1")])
+
+
+class Gauge:
+    """5 W, read by whoever asks; `asked` is called each time that the session itself does, and not its sampler."""
+
+    sensor = Sensor(id="g", source="g", name="g", scope="board", quantity="power")
+
+    def __init__(self, asked: Callable[[], None]) -> None:
+        self._asked = asked
+
+    def read(self) -> float:
+        if threading.current_thread() is threading.main_thread():
+            self._asked()
+        return 5.0
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+
+def ctrl_c() -> None:
+    raise KeyboardInterrupt
+
+
+def test_ctrl_c_while_sensors_are_read_for_the_last_time_loses_no_worker(
+    script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("profiler.measure.session.idle", lambda meters, external: {})
+    bench = Bench([script("a")], tmp_path, rounds=2)
+    with bench.opened() as file, pytest.raises(KeyboardInterrupt):
+        Session(bench.plan, bench.paths, file, QUIET, Watch(), meters=[Gauge(ctrl_c)]).go()
+    [worker] = bench.workers()
+    assert [done.number for done in worker.passes] == [0, 1]
+    assert set(worker.meters["g"].values) == {5.0}
+
+
+def test_what_was_measured_stands_where_the_engine_cannot_be_asked_to_account_for_it(
+    script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = iter([limited_place(None)])
+
+    def one_place(_way: None) -> AbstractContextManager[Place]:
+        try:
+            return next(places)
+        except StopIteration:
+            raise UserError("no control group can be made below /sys/fs/cgroup/ann") from None
+
+    monkeypatch.setattr("profiler.measure.session.limited_place", one_place)
+    bench = Bench([script("a")], tmp_path, rounds=2)
+    with bench.opened() as file, pytest.raises(UserError):
+        Session(bench.plan, bench.paths, file, QUIET, Watch()).go()
+    [worker] = bench.workers()
+    assert worker.failure is None
+    assert worker.account == Account(reason="no control group can be made below ann")
 
 
 SLOW = {"token_ms": 8}

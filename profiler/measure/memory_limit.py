@@ -19,6 +19,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import ParamSpec
 
 import msgspec
 
@@ -47,6 +48,8 @@ _LARGEST_PAGE = 65536
 _REMOVE_TRIES, _REMOVE_PAUSE_S = 100, 0.02
 """A group can be removed a moment after its last process has gone."""
 
+P = ParamSpec("P")
+
 
 class Way(msgspec.Struct, frozen=True, kw_only=True):
     """How a worker gets so many `bytes` here: by a group or a scope, below the control group `parent`."""
@@ -65,14 +68,14 @@ class Place:
         self._peak: int | None = None
         self._kills_before = self._kills()
 
-    def looking(self, on_progress: Callable[[int, int], None]) -> Callable[[int, int], None]:
+    def looking(self, call: Callable[P, None]) -> Callable[P, None]:
         """The same, with a look at what the kernel has counted: a scope's counters go with its last process."""
 
-        def look(pass_number: int, tokens: int) -> None:
+        def look(*words: P.args, **named: P.kwargs) -> None:
             self._peak = _first(self._folder, PEAK) or self._peak
-            on_progress(pass_number, tokens)
+            call(*words, **named)
 
-        return look if self._way is not None and self._way.by == SCOPE else on_progress
+        return look if self._way is not None and self._way.by == SCOPE else call
 
     def counted(self) -> MemoryLimit | None:
         """The limit and what the kernel counted at it; None in a place without one."""
