@@ -48,8 +48,13 @@ def with_meters(prepared: Prepared, *, external: bool) -> Prepared:
 
 
 def with_known_meters(prepared: Prepared, *, external: bool) -> Prepared:
-    """A run that goes on, with those of this machine's meters that its header names."""
-    meters = [meter for meter in found_meters()[0] if meter.sensor in prepared.header.sensors]
+    """A run that goes on, with those of this machine's meters that its header names; the others are closed."""
+    meters = []
+    for meter in found_meters()[0]:
+        if meter.sensor in prepared.header.sensors:
+            meters.append(meter)
+        else:
+            meter.close()
     return msgspec.structs.replace(prepared, meters=meters, external_meter=external)
 
 
