@@ -7,10 +7,13 @@ import math
 import time
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from profiler.measure.metering import Metering, idle
+from profiler.measure.start import Prepared, with_known_meters
 from profiler.runfile import Sensor
+from tests.run_builder import case, run
 
 
 class Played:
@@ -24,8 +27,10 @@ class Played:
         )
         self.read = read
 
+    closed = False
+
     def close(self) -> None:
-        """Nothing to free."""
+        self.closed = True
 
 
 def metered(meter: Played, seconds: float) -> tuple[list[int], list[float], float | None]:
@@ -132,3 +137,15 @@ def test_an_idle_machine_is_read_for_a_while() -> None:
     found = idle([Played(lambda: 2.5, period_s=0.5)], sleep=slept.append)
     assert slept == [6.0]
     assert set(found["played"].values) == {2.5}
+
+
+def test_a_run_that_goes_on_reads_the_sensors_of_its_header_and_closes_the_sources_of_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known, beside, other = (Played(lambda: 5.0, id=id) for id in ("known", "beside", "other"))
+    other.sensor = msgspec.structs.replace(other.sensor, source="tegrastats")
+    monkeypatch.setattr("profiler.measure.start.found_meters", lambda: ([known, beside, other], {}))
+    header = run([case("r1")], sensors=[known.sensor]).header
+    prepared = Prepared(header=header, paths={}, needs={}, refusals={}, available_bytes=None, way=None)
+    assert with_known_meters(prepared, external=False).meters == [known]
+    assert [meter.closed for meter in (known, beside, other)] == [False, False, True]

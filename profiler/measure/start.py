@@ -48,14 +48,17 @@ def with_meters(prepared: Prepared, *, external: bool) -> Prepared:
 
 
 def with_known_meters(prepared: Prepared, *, external: bool) -> Prepared:
-    """A run that goes on, with those of this machine's meters that its header names; the others are closed."""
-    meters = []
-    for meter in found_meters()[0]:
-        if meter.sensor in prepared.header.sensors:
-            meters.append(meter)
-        else:
+    """A run that goes on, with those of this machine's meters that its header names.
+
+    Sources that it does not name are closed; the meters of one source may share what they are read with.
+    """
+    found, _ = found_meters()
+    known = [meter for meter in found if meter.sensor in prepared.header.sensors]
+    named = {meter.sensor.source for meter in known}
+    for meter in found:
+        if meter.sensor.source not in named:
             meter.close()
-    return msgspec.structs.replace(prepared, meters=meters, external_meter=external)
+    return msgspec.structs.replace(prepared, meters=known, external_meter=external)
 
 
 def prepare(request: Request) -> Prepared:
