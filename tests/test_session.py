@@ -11,12 +11,14 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from io import FileIO
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from profiler.errors import UserError
 from profiler.measure.course import MOST_REPEATS, Judges
+from profiler.measure.launch import Seen, run_worker
 from profiler.measure.memory_limit import Place, limited_place
 from profiler.measure.order import order
 from profiler.measure.session import Session
@@ -278,6 +280,26 @@ def test_what_was_measured_stands_where_the_engine_cannot_be_asked_to_account_fo
     [worker] = bench.workers()
     assert worker.failure is None
     assert worker.account == Account(reason="no control group can be made below ann")
+
+
+def test_nothing_is_left_of_what_an_engine_wrote_for_its_account(
+    script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever became of the process: a profile may be large."""
+    folders: list[Path] = []
+
+    def killed(order: dict[str, Any], *words: Any, **named: Any) -> Seen:
+        if order["mode"] == "account":
+            folders.append(Path(order["scratch"]))
+            (folders[-1] / "profile.json").write_text("[")
+            return Seen(failure=Failure(kind="timeout", message="no progress"))
+        return run_worker(order, *words, **named)
+
+    monkeypatch.setattr("profiler.measure.session.run_worker", killed)
+    bench = Bench([script("a")], tmp_path, rounds=1)
+    bench.go()
+    assert [folder.exists() for folder in folders] == [False]
+    assert [worker.account for worker in bench.workers()] == [Account(reason="no progress")]
 
 
 SLOW = {"token_ms": 8}

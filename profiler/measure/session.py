@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from io import FileIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 import msgspec
@@ -153,16 +154,17 @@ class Session:
     def _account(self, case: Case, order: dict[str, Any], seen: Seen) -> None:
         """After the first worker of a case: have its engine account for its memory, in a process of its own.
 
-        Where that cannot be done, what the worker measured stands.
+        Where that cannot be done, what the worker measured stands. The process has a folder for what it must write,
+        which goes even if it is ended.
         """
         known = any(w.account for w in self.workers if w.case == case.id)
         if known or seen.failure is not None or seen.interrupted:
             return
-        asked = order | {"mode": "account"}
         try:
-            with limited_place(self._way) as place:
+            with TemporaryDirectory(prefix="edgeprof-") as scratch, limited_place(self._way) as place:
+                asked = order | {"mode": "account", "scratch": scratch}
                 told = run_worker(asked, case.workload, self._plan.stall_s, before=place.before)
-        except UserError as error:
+        except (UserError, OSError) as error:
             seen.account = Account(reason=printable(str(error)))
             return
         failed = Account(reason=told.failure.message) if told.failure else None
