@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -26,6 +25,7 @@ import msgspec
 from profiler.errors import UserError
 from profiler.host.cgroup import cgroup_folders
 from profiler.host.kernel_files import HERE, UnreadableError, number, read_text, word
+from profiler.measure.endings import oom_kills_in
 from profiler.runfile import MemoryLimit
 
 SMALLEST_BYTES, LARGEST_BYTES = 64 * 2**20, 16 * 2**40
@@ -35,7 +35,6 @@ GROUP_V2, GROUP_V1, SCOPE = "cgroup v2", "cgroup v1", "systemd"
 
 PEAK = ("memory.peak", "memory.max_usage_in_bytes")
 """Where a group keeps the most that it ever took, in v2 (from Linux 5.19 on) and in v1."""
-KILLS = ("memory.events", "memory.oom_control")
 
 _ENTER = 'echo $$ > "$0/cgroup.procs" && exec "$@"'
 """The shell joins the group and becomes the worker: no instruction of it runs outside."""
@@ -93,10 +92,7 @@ class Place:
         """How many processes were ended for want of memory. Those of a scope are counted by its parent too."""
         if self._way is None or self._folder is None:
             return None
-        folder = self._way.parent if self._way.by == SCOPE else self._folder
-        texts = (_text(folder / name) for name in KILLS)
-        found = (re.search(r"^oom_kill (\d{1,19})$", text, re.M) for text in texts)
-        return next((int(match[1]) for match in found if match), None)
+        return oom_kills_in(self._way.parent if self._way.by == SCOPE else self._folder)
 
 
 def way_to_limit(limit_bytes: int, root: Path = HERE) -> Way:
