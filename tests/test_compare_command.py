@@ -118,7 +118,7 @@ def test_the_suffix_says_the_format_and_the_verdict_is_still_said(edgeprof: Comm
         (["run.jsonl#r9"], "there is no row 'r9' in this run: accepted: r1, r2"),
         (["run.jsonl#"], "'run.jsonl#': a run file is accepted, with a row of it if you like, as in run.jsonl#r2"),
         (["#r1"], "'#r1': a run file is accepted"),
-        (["run.jsonl", "--fail-if", "decode_tsp < -3%"], "did you mean decode_tps?"),
+        (["run.jsonl", "--fail-if", "decode_tsp < -3%"], "did you mean decode_tps"),
         (["run.jsonl", "--fail-if", "decode_tps -3%"], "a metric, one of < <= > >= and a percentage are accepted"),
         (["run.jsonl", "--junit", "j.xml"], "--junit writes what the conditions came to: give one with --fail-if"),
         (["run.jsonl", "-f", "csv"], "there is no format 'csv': accepted: json, markdown, terminal"),

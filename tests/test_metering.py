@@ -134,7 +134,7 @@ def test_nothing_is_started_without_meters() -> None:
 
 def test_an_idle_machine_is_read_for_a_while() -> None:
     slept: list[float] = []
-    found = idle([Played(lambda: 2.5, period_s=0.5)], sleep=slept.append)
+    found = idle([Played(lambda: 2.5, period_s=1.0)], sleep=slept.append)
     assert slept == [6.0]
     assert set(found["played"].values) == {2.5}
 

@@ -82,7 +82,7 @@ def test_one_of_two_batteries_that_is_charged_takes_what_the_other_gives(tmp_pat
 
 def test_the_battery_of_a_mouse_is_not_of_this_machine(tmp_path: Path) -> None:
     mouse = cell("hidpp_battery_0", scope="Device", power_now=100_000)
-    assert reason(tmp_path, mouse) == "sys/class/power_supply: describes no battery"
+    assert reason(tmp_path, mouse) == "battery: not offered here"
 
 
 def test_a_battery_that_reads_nothing(tmp_path: Path) -> None:

@@ -45,5 +45,5 @@ def test_a_step_that_is_none(tmp_path: Path, step: str, highest: str) -> None:
 
 
 def test_no_fan(tmp_path: Path) -> None:
-    with pytest.raises(UnreadableError, match="the kernel tells of no fan"):
+    with pytest.raises(UnreadableError, match="fans: not offered here"):
         fans(plant(tmp_path, cooling(0, "thermal-cpufreq-0", 0, 5)))

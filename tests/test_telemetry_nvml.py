@@ -198,14 +198,14 @@ def test_a_gpu_that_is_lost_gives_no_reading(machine: Machine) -> None:
 
 
 def test_package_that_is_not_installed(machine: Machine) -> None:
-    assert machine.reason() == "no NVIDIA driver"
+    assert machine.reason() == "NVIDIA driver: not offered here"
     plant(machine.root, VERSION)
     assert machine.reason() == "nvidia-ml-py is not installed: pip install 'edgeprof[nvidia]'"
 
 
 def test_package_without_a_driver(machine: Machine) -> None:
     machine.with_gpus(start=refuse(LIBRARY_NOT_FOUND))
-    assert machine.reason() == "no NVIDIA driver (NVML Shared Library Not Found)"
+    assert machine.reason() == "NVIDIA driver: NVML Shared Library Not Found"
 
 
 def test_driver_without_a_gpu(machine: Machine) -> None:

@@ -43,7 +43,7 @@ class TestCounts:
         assert throttle_counts(orin_nano(tmp_path)) == counts
 
     def test_another_chips_counters_are_none(self, tmp_path: Path) -> None:
-        with pytest.raises(UnreadableError, match="counts no throttling"):
+        with pytest.raises(UnreadableError, match="counters of throttling: not offered here"):
             throttle_counts(plant(tmp_path, chip(0, "ina3221", oc1_event_cnt=3)))
 
     @pytest.mark.parametrize("said", ["<unknown>", "", "-1", "9999999999999999999", "\x00\xff"])
@@ -55,7 +55,7 @@ class TestCounts:
         assert throttle_counts(root) == {"package 0": 2}
 
     def test_nothing_counts(self, tmp_path: Path) -> None:
-        with pytest.raises(UnreadableError, match="the kernel counts no throttling of this processor"):
+        with pytest.raises(UnreadableError, match="counters of throttling: not offered here"):
             throttle_counts(rock_5b(tmp_path))
 
 
@@ -81,7 +81,7 @@ class TestNow:
 
     @pytest.mark.parametrize("kind", ["pwm-fan", "thermal-devfreq-0", "iwlwifi", "LCD", "<unknown>", ""])
     def test_devices_of_something_else(self, tmp_path: Path, kind: str) -> None:
-        with pytest.raises(UnreadableError, match="no cooling device of the processor"):
+        with pytest.raises(UnreadableError, match="cooling devices of the processor: not offered here"):
             throttled_now(plant(tmp_path, cooling(0, kind, 1, 5)))
 
     @pytest.mark.parametrize("step", ["6", "-2", "<unknown>", "", "9" * 19])

@@ -21,8 +21,8 @@ SHORTEST_S, LONGEST_S = 0.05, 10.0
 MOST_READINGS = 400_000
 """Of all sensors beside one worker: a quarter of the longest line that is read back from a run file."""
 
-ENOUGH = 12
-"""Readings of an idle machine: more than the ten updates that a figure takes."""
+ENOUGH = 6
+"""Readings of an idle machine, before and after a run: together more than the ten updates that a figure takes."""
 
 SHORTEST_IDLE_S, LONGEST_IDLE_S = 3.0, 30.0
 EXTERNAL_S = 1.0

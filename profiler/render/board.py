@@ -38,6 +38,9 @@ NAMED = ("temperature", "fan", "huge_pages", "zram")
 LOADS = ("gpu_load", "npu_load")
 """Shares from 0 to 1."""
 
+IN_BYTES = " bytes"
+"""How a part that is a size is called, among others that are none."""
+
 UNITS = {"Hz": " MHz", "C": " C", "rpm": " rpm"}
 
 NOT_OFFERED = "not offered here"
@@ -71,32 +74,34 @@ def _topic(topic: Topic) -> str:
 
 def _names(parts: Sequence[str]) -> str:
     more = len(parts) - MOST_NAMED
-    return ", ".join(parts[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    named = ", ".join(part.removesuffix(IN_BYTES) for part in parts[:MOST_NAMED])
+    return named + (f" and {more} more" if more > 0 else "")
 
 
 def _moved(topic: Topic, part: Part) -> str:
-    sides = [_range(topic, side) for side in (part.start, part.end) if side is not None]
+    unit = "bytes" if part.part.endswith(IN_BYTES) else topic.unit
+    sides = [_range(topic, side, unit) for side in (part.start, part.end) if side is not None]
     measured = " -> ".join(dict.fromkeys(sides))
-    asked = f"asked {_range(topic, part.asked)}" if part.asked else ""
+    asked = f"asked {_range(topic, part.asked, unit)}" if part.asked else ""
     if asked:
         measured = f"measured {measured}" if measured else "the measured one is not readable"
     return ", ".join(text for text in (asked, measured) if text)
 
 
-def _range(topic: Topic, seen: Seen) -> str:
+def _range(topic: Topic, seen: Seen, unit: str) -> str:
     """Lowest to highest, and the words: a clock may be "off" at times."""
     words = [textwrap.shorten(word, LONGEST_WORDS, placeholder=" ...") for word in seen.words[:MOST_NAMED]]
     if seen.low is None or seen.high is None:
         return " / ".join(words)
-    low, high = _number(topic, seen.low), _number(topic, seen.high)
-    unit = UNITS.get(topic.unit, "")
-    return " / ".join([f"{low}{unit}" if low == high else f"{low} to {high}{unit}", *words])
+    low, high = _number(topic, seen.low, unit), _number(topic, seen.high, unit)
+    shown = UNITS.get(unit, "")
+    return " / ".join([f"{low}{shown}" if low == high else f"{low} to {high}{shown}", *words])
 
 
-def _number(topic: Topic, value: float) -> str:
-    if topic.unit == "Hz":
+def _number(topic: Topic, value: float, unit: str) -> str:
+    if unit == "Hz":
         return f"{value / 1e6:.0f}"
-    if topic.unit == "bytes":
+    if unit == "bytes":
         return fmt.size(value)
     return fmt.percent(value) if topic.topic in LOADS else f"{value:.0f}"
 

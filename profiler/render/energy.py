@@ -31,6 +31,10 @@ COVERS = {
     "npu": "the NPU alone",
 }
 LONGEST = 200
+NOT_OFFERED = "not offered here"
+NO_SENSOR = (
+    "not measured: no sensor of power is offered here; the log of a meter is joined with --power-log FILE.csv"
+)
 MOST_NAMED = 4
 
 
@@ -140,8 +144,7 @@ def not_metered(report: Report) -> str:
     """Why a run has no figures of energy, in short; nothing where it has, or where no sensor was looked for."""
     if any(row.energy for row in report.rows) or not report.no_sensor:
         return ""
-    telling = {
-        source: why for source, why in report.no_sensor.items() if not why.endswith("not offered here")
-    }
-    reasons = "; ".join(f"{source}: {why}" for source, why in (telling or report.no_sensor).items())
-    return _short(f"not measured: {reasons}")
+    telling = [
+        f"{source}: {why}" for source, why in report.no_sensor.items() if not why.endswith(NOT_OFFERED)
+    ]
+    return _short(f"not measured: {'; '.join(telling)}") if telling else NO_SENSOR

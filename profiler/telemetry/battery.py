@@ -43,7 +43,7 @@ def meters(root: Path) -> Sequence[Meter]:
     """One for each battery. Raises `UnreadableError` on mains, and where a battery does not tell its power."""
     found = batteries(root)
     if not found:
-        raise UnreadableError(f"{SUPPLIES}: describes no battery")
+        raise UnreadableError("battery: not offered here")
     if not discharging(root, found):
         raise UnreadableError(ON_MAINS)
     if _charger(root, found):

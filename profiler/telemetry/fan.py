@@ -22,7 +22,7 @@ def fans(root: Path) -> Readings:
 
     A fan that stands still has 0 turns.
     """
-    return readable(chain(_speeds(root), _steps(root)), none="the kernel tells of no fan")
+    return readable(chain(_speeds(root), _steps(root)), none="fans: not offered here")
 
 
 def _speeds(root: Path) -> Iterator[tuple[str, Callable[[], Value]]]:

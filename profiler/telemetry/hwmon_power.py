@@ -66,7 +66,7 @@ def meters(root: Path) -> Sequence[Meter]:
     """Every sensor that reads something. Raises `UnreadableError` where there is none."""
     features = [feature for chip in entries(root, HWMON, "hwmon*") for feature in _features(root, chip)]
     if not features:
-        raise UnreadableError(f"{HWMON}: has no sensor of power or energy")
+        raise UnreadableError("chips that tell power: not offered here")
     reasons = {feature: reason for feature in features if (reason := _refusal(root, feature))}
     if len(reasons) == len(features):
         raise UnreadableError(next(iter(reasons.values())))

@@ -14,6 +14,7 @@ from profiler.runfile import Sensor
 from profiler.telemetry.protocol import Meter, Reader, Readings, Value
 
 DRIVER = "proc/driver/nvidia/version"
+NO_DRIVER = "NVIDIA driver: not offered here"
 ASLEEP = "sys/bus/pci/drivers/nvidia"
 MOST_GPUS = 64
 THOUSANDTHS = 1000
@@ -93,13 +94,14 @@ def _library(root: Path) -> Any:
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError as error:
-        raise UnreadableError(f"no NVIDIA driver ({error})") from None
+        here = word_or_none(root, DRIVER) is not None
+        raise UnreadableError(f"NVIDIA driver: {error}" if here else NO_DRIVER) from None
     return pynvml
 
 
 def _no_package(root: Path) -> str:
     if word_or_none(root, DRIVER) is None:
-        return "no NVIDIA driver"
+        return NO_DRIVER
     return "nvidia-ml-py is not installed: pip install 'edgeprof[nvidia]'"
 
 

@@ -60,7 +60,7 @@ def _zones(root: Path) -> list[_Zone]:
             zone = _zone(root, folder)
             found.setdefault(zone.name, zone)
     if not found:
-        raise UnreadableError(f"{POWERCAP}: has no RAPL domain")
+        raise UnreadableError("RAPL domains: not offered here")
     return list(found.values())
 
 

@@ -26,7 +26,7 @@ def temperatures(root: Path) -> Readings:
     """
     zones = _zones(root)
     parts = chain(_of_zones(root, zones), _of_chips(root, {_as_chip(kind) for kind in zones.values()}))
-    return readable(parts, none="no thermal zone and no chip gives a temperature")
+    return readable(parts, none="temperature sensors: not offered here")
 
 
 def _zones(root: Path) -> dict[str, str]:

@@ -15,7 +15,7 @@ from profiler.telemetry.cooling import cooling_devices, driven
 from profiler.telemetry.parts import readable
 from profiler.telemetry.protocol import Reader, Readings, Value
 
-NOT_COUNTED = "the kernel counts no throttling of this processor"
+NOT_COUNTED = "counters of throttling: not offered here"
 
 _SLOWS_THE_CPU = re.compile(r"cpufreq|cpu-throttle|thermal-idle|powerclamp|^processor$")
 
@@ -42,7 +42,7 @@ def throttled_since_boot(root: Path) -> Readings:
 def throttled_now(root: Path) -> Readings:
     """By kind of cooling device that slows the CPU down: "no", or the hardest step of these devices, "2 of 5"."""
     parts = ((kind, partial(_hardest, root, alike)) for kind, alike in _slowing(root).items())
-    return readable(parts, none="no cooling device of the processor")
+    return readable(parts, none="cooling devices of the processor: not offered here")
 
 
 def _slowing(root: Path) -> dict[str, list[str]]:
