@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import threading
 import time
 from collections.abc import Callable
 
@@ -100,6 +101,21 @@ def test_a_sensor_that_raises_ends_neither_the_run_nor_the_other_sensors() -> No
     samples, _ = metering.stop()
     assert samples["played"].values == [5.0, 5.0]
     assert len(samples["lively"].values) >= 4
+
+
+def test_a_sensor_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("profiler.measure.metering.PATIENCE_S", 0.2)
+    free = threading.Event()
+    played = itertools.count()
+
+    def hangs() -> float:
+        if next(played):
+            free.wait()
+        return 5.0
+
+    _, values, _ = metered(Played(hangs), 0.1)
+    free.set()
+    assert values == [5.0]
 
 
 def test_a_long_worker_has_no_more_readings_than_a_line_can_hold(monkeypatch: pytest.MonkeyPatch) -> None:

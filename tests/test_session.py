@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ from profiler.errors import UserError
 from profiler.measure.course import MOST_REPEATS, Judges
 from profiler.measure.launch import Seen, run_worker
 from profiler.measure.memory_limit import Place, limited_place
+from profiler.measure.metering import Metering
 from profiler.measure.order import order
 from profiler.measure.session import Session
 from profiler.runfile import Account, Case, Failure, Plan, Sensor, Worker, append, read
@@ -230,33 +230,31 @@ def test_resumed_run_is_looked_at_with_the_rounds_of_each_look_alone(script: Scr
 
 
 class Gauge:
-    """5 W, read by whoever asks; `asked` is called each time that the session itself does, and not its sampler."""
+    """5 W."""
 
     sensor = Sensor(id="g", source="g", name="g", scope="board", quantity="power")
 
-    def __init__(self, asked: Callable[[], None]) -> None:
-        self._asked = asked
-
     def read(self) -> float:
-        if threading.current_thread() is threading.main_thread():
-            self._asked()
         return 5.0
 
     def close(self) -> None:
         """Nothing to free."""
 
 
-def ctrl_c() -> None:
-    raise KeyboardInterrupt
-
-
 def test_ctrl_c_while_sensors_are_read_for_the_last_time_loses_no_worker(
     script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    stop = Metering.stop
+
+    def ctrl_c(metering: Metering) -> None:
+        stop(metering)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Metering, "stop", ctrl_c)
     monkeypatch.setattr("profiler.measure.session.idle", lambda meters, external: {})
     bench = Bench([script("a")], tmp_path, rounds=2)
     with bench.opened() as file, pytest.raises(KeyboardInterrupt):
-        Session(bench.plan, bench.paths, file, QUIET, Watch(), meters=[Gauge(ctrl_c)]).go()
+        Session(bench.plan, bench.paths, file, QUIET, Watch(), meters=[Gauge()]).go()
     [worker] = bench.workers()
     assert [done.number for done in worker.passes] == [0, 1]
     assert set(worker.meters["g"].values) == {5.0}

@@ -18,6 +18,9 @@ IDLE_SHARE = 0.02
 SHORTEST_S, LONGEST_S = 0.05, 10.0
 """How often a sensor is read at most, and at least."""
 
+PATIENCE_S = 6.0
+"""For a last reading of all sensors: a program that tells one is ended after 5."""
+
 MOST_READINGS = 400_000
 """Of all sensors beside one worker: a quarter of the longest line that is read back from a run file."""
 
@@ -87,12 +90,10 @@ class Metering:
             self._thread.start()
 
     def stop(self) -> tuple[dict[str, Samples], float | None]:
-        """Read once more, and no further. Returns what `told` does."""
+        """Read once more, and no further. Returns what `told` does. A sensor that hangs is not waited for."""
         self._over.set()
         if self._readings:
-            self._thread.join()
-        for reading in self._readings:
-            reading.take()
+            self._thread.join(PATIENCE_S)
         self._ended_ns = time.perf_counter_ns()
         return self.told()
 
@@ -111,6 +112,8 @@ class Metering:
                     reading.take()
             next_ns = min(reading.due_ns for reading in self._readings)
             self._over.wait(max(0, next_ns - time.perf_counter_ns()) / 1e9)
+        for reading in self._readings:
+            reading.take()
 
 
 def _samples(taken: Sequence[tuple[int, float]]) -> Samples:
