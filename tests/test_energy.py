@@ -317,6 +317,23 @@ class TestPowerLog:
         found = row([metered("r1", n) for n in range(8)], sensors=[], power_log=log, idle=[rest])
         assert cell(found, "idle_power_w").value == pytest.approx(9)
 
+    def test_what_the_device_took_just_before_and_after_an_idle_time_is_no_part_of_it(self) -> None:
+        """A line a second, half a second off: 5 W while nothing runs, 25 W on either side."""
+        rest = Idle(
+            when="before",
+            meters={},
+            started=Anchor(wall_ns=START.wall_ns - 13 * S, mono_ns=-13 * S),
+            ended=Anchor(wall_ns=START.wall_ns - 1 * S, mono_ns=-1 * S),
+        )
+        moments = [n - 19.5 for n in range(50)]
+        log = PowerLog(
+            name="meter.csv",
+            wall_ns=[START.wall_ns + round(at * S) for at in moments],
+            watts=[5.0 if -13 < at < -1 else 25.0 for at in moments],
+        )
+        found = row([metered("r1", n) for n in range(8)], sensors=[], power_log=log, idle=[rest])
+        assert cell(found, "idle_power_w").value == pytest.approx(5)
+
 
 class TestIdle:
     def found(self, before: float, after: float) -> Row:
@@ -343,6 +360,13 @@ class TestIdle:
     def test_below_ten_updates(self) -> None:
         rest = [idle("before", 2, at_ms=-3000, every_ms=500)]
         found = cell(row([metered("r1", n) for n in range(8)], idle=rest), "idle_power_w")
+        assert found.reason == ("rapl (package) had only 5 updates in the idle times, and a figure takes 10")
+
+    def test_of_a_run_that_went_on_the_last_time_counts_and_its_updates_alone(self) -> None:
+        """Twice before the first worker; an idle time in which nothing was read hides none."""
+        again = [idle("before", 2, at_ms=-9000), idle("before", 3, at_ms=-3000, every_ms=500)]
+        unread = Idle(when="before", meters={})
+        found = cell(row([metered("r1", n) for n in range(8)], idle=[*again, unread]), "idle_power_w")
         assert found.reason == ("rapl (package) had only 5 updates in the idle times, and a figure takes 10")
 
     def test_none(self) -> None:

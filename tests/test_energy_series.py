@@ -113,7 +113,28 @@ class TestCounter:
     def test_one_that_is_read_more_often_than_it_moves(self) -> None:
         """10 W, told each second and read each quarter of one: it did not stand still and then jump."""
         found = counter(*((n / 4, 10.0 * (n // 4)) for n in range(17)))
-        assert joules(found, 0.5, 2.5) == pytest.approx(20)
+        assert joules(found, 1.5, 3.5) == pytest.approx(20)
+
+    def test_its_first_news_is_of_a_time_that_began_before_it_was_read(self) -> None:
+        """The 10 J told at 1 s were not all taken since 0.75 s."""
+        found = counter(*((n / 4, 10.0 * (n // 4)) for n in range(3, 17)))
+        assert joules(found, 0.75, 2) is None
+        assert joules(found, 1, 2) == pytest.approx(10)
+
+    def test_what_it_took_after_its_last_news_is_not_known_yet(self) -> None:
+        """10 W, told each second and read each quarter until 4.5 s: nothing says that it took nothing after 4 s."""
+        found = counter(*((n / 4, 10.0 * (n // 4)) for n in range(19)))
+        assert joules(found, 3, 4) == pytest.approx(10)
+        assert joules(found, 3, 4.4) is None
+
+    def test_one_that_is_silent_for_more_than_five_of_its_intervals_rests(self) -> None:
+        moving = [(float(n), 10.0 * n) for n in range(5)]
+        silent = [(float(n), 40.0) for n in range(5, 11)]
+        assert joules(counter(*moving, *silent), 3, 10) == 10
+        assert joules(counter(*moving, *silent[:5]), 3, 9) is None
+
+    def test_one_that_never_moves_takes_nothing(self) -> None:
+        assert joules(counter((0, 100), (1, 100), (2, 100)), 0, 2) == 0
 
 
 class TestUpdates:

@@ -144,6 +144,9 @@ with open(sys.argv[1], "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.AC
     def test_a_system_that_lists_no_processes(self, tmp_path: Path) -> None:
         assert other_mappers(tmp_path, set(), root=tmp_path) is None
 
+    def test_of_a_build_that_has_gone_nothing_is_known(self, tmp_path: Path) -> None:
+        assert other_mappers(tmp_path / "gone.gguf", set()) is None
+
     def holding(self, path: Path) -> subprocess.Popen[str]:
         words = [sys.executable, "-c", self.HOLDER, str(path)]
         other = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

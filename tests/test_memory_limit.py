@@ -373,8 +373,13 @@ class TestScope:
             look(0, 0)
             (scope / "memory.peak").unlink()
             look(0, 1)
+            (scope / "memory.peak").write_text("2000\n")
+            worker: list[int] = []
+            place.looking(worker.append)(4711)
+            (scope / "memory.peak").unlink()
+            assert worker == [4711]
             (tmp_path / "memory.events").write_text("oom 2\noom_kill 2\n")
-            assert place.counted() == MemoryLimit(bytes=GIB, by=SCOPE, peak_bytes=1000, oom_kills=1)
+            assert place.counted() == MemoryLimit(bytes=GIB, by=SCOPE, peak_bytes=2000, oom_kills=1)
 
 
 @LINUX

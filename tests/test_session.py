@@ -7,16 +7,22 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from io import FileIO
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
+from profiler.errors import UserError
 from profiler.measure.course import MOST_REPEATS, Judges
+from profiler.measure.launch import Seen, run_worker
+from profiler.measure.memory_limit import Place, limited_place
+from profiler.measure.metering import Metering
 from profiler.measure.order import order
 from profiler.measure.session import Session
-from profiler.runfile import Case, Failure, Plan, Worker, append, read
+from profiler.runfile import Account, Case, Failure, Plan, Sensor, Worker, append, read
 from tests.conftest import Command, Script, command
 from tests.run_builder import case, run, text
 
@@ -221,6 +227,77 @@ def test_resumed_run_is_looked_at_with_the_rounds_of_each_look_alone(script: Scr
     reason, watch = bench.go(judges, earlier=bench.workers())
     assert asked == [("half-width", 2), ("decided", 2), ("half-width", 4), ("decided", 4)]
     assert (reason, watch.visits) == ("decided", [(3, 0, "r1")])
+
+
+class Gauge:
+    """5 W."""
+
+    sensor = Sensor(id="g", source="g", name="g", scope="board", quantity="power")
+
+    def read(self) -> float:
+        return 5.0
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+
+def test_ctrl_c_while_sensors_are_read_for_the_last_time_loses_no_worker(
+    script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = Metering.stop
+
+    def ctrl_c(metering: Metering) -> None:
+        stop(metering)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Metering, "stop", ctrl_c)
+    monkeypatch.setattr("profiler.measure.session.idle", lambda meters, external: {})
+    bench = Bench([script("a")], tmp_path, rounds=2)
+    with bench.opened() as file, pytest.raises(KeyboardInterrupt):
+        Session(bench.plan, bench.paths, file, QUIET, Watch(), meters=[Gauge()]).go()
+    [worker] = bench.workers()
+    assert [done.number for done in worker.passes] == [0, 1]
+    assert set(worker.meters["g"].values) == {5.0}
+
+
+def test_what_was_measured_stands_where_the_engine_cannot_be_asked_to_account_for_it(
+    script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = iter([limited_place(None)])
+
+    def one_place(_way: None) -> AbstractContextManager[Place]:
+        try:
+            return next(places)
+        except StopIteration:
+            raise UserError("no control group can be made below /sys/fs/cgroup/ann") from None
+
+    monkeypatch.setattr("profiler.measure.session.limited_place", one_place)
+    bench = Bench([script("a")], tmp_path, rounds=2)
+    with bench.opened() as file, pytest.raises(UserError):
+        Session(bench.plan, bench.paths, file, QUIET, Watch()).go()
+    [worker] = bench.workers()
+    assert worker.failure is None
+    assert worker.account == Account(reason="no control group can be made below ann")
+
+
+def test_nothing_is_left_of_what_an_engine_wrote_for_its_account(
+    script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever became of the process: a profile may be large."""
+    folders: list[Path] = []
+
+    def killed(order: dict[str, Any], *words: Any, **named: Any) -> Seen:
+        if order["mode"] == "account":
+            folders.append(Path(order["scratch"]))
+            (folders[-1] / "profile.json").write_text("[")
+            return Seen(failure=Failure(kind="timeout", message="no progress"))
+        return run_worker(order, *words, **named)
+
+    monkeypatch.setattr("profiler.measure.session.run_worker", killed)
+    bench = Bench([script("a")], tmp_path, rounds=1)
+    bench.go()
+    assert [folder.exists() for folder in folders] == [False]
+    assert [worker.account for worker in bench.workers()] == [Account(reason="no progress")]
 
 
 SLOW = {"token_ms": 8}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -12,7 +13,7 @@ from profiler.host.capture import capture, save, unpack
 from profiler.host.kernel_files import HERE, UnreadableError
 from profiler.runfile import Anchor, Board
 from profiler.telemetry.protocol import TOPICS, Reader, Readings
-from profiler.telemetry.reading import NOT_OFFERED, board
+from profiler.telemetry.reading import NOT_OFFERED, board, found_meters
 from profiler.telemetry.sources import METER_SOURCES, STATE_SOURCES
 from tests.board_trees import BOARDS, laptop
 from tests.host_trees import SECRETS
@@ -108,6 +109,28 @@ class TestSeveralSources:
 
     def test_that_nothing_is_there_is_said_if_there_is_no_other_reason(self) -> None:
         assert self.fan("x: not offered here") == "x: not offered here"
+
+
+class Broken:
+    """A source whose library raises what it likes."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+        self.STATE: Mapping[str, Reader] = {"fan": self.meters}
+
+    def meters(self, _root: Path) -> Any:
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    "error", [AttributeError("nvmlDeviceGetClock"), OSError("/home/ann"), ValueError("\x1b")]
+)
+def test_a_source_that_breaks_is_a_reason_and_ends_nothing(error: Exception) -> None:
+    sources: dict[str, Any] = {"broken": Broken(error), "sound": Source({"a": 1})}
+    assert board(NOW, HERE, sources).readings["fan"] == {"a": 1}
+    reason = f"broken: its reader failed ({type(error).__name__})"
+    assert complete(board(NOW, HERE, {"broken": sources["broken"]})).unreadable["fan"] == reason
+    assert found_meters(HERE, {"broken": sources["broken"]}) == ([], {"broken": reason})
 
 
 GARBAGE = {

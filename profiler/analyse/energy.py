@@ -85,26 +85,39 @@ def _chosen(
 
 def _metered(run: Run, case: Case, found: Samples, group: Group, lines: list[tuple[int, float]]) -> Metered:
     read = {number: _taken(group, worker, lines) for number, worker in found.workers.items()}
-    idle = [(one.when, _taken(group, one, lines)) for one in run.idle if one.when in IDLE]
+    idle = {when: told for when in IDLE if (told := _idle(run, when, group, lines)) is not None}
     usual = [s.interval_s for several in read.values() for s in several if s.interval_s is not None]
     shares = [w.metering_share for w in found.workers.values() if w.metering_share is not None]
     return Metered(
         group=group,
         spent={number: _spent(passes, case, read[number]) for number, passes in found.passes.items()},
-        idle_w={when: watts for when, several in idle if (watts := _mean_w(several)) is not None},
-        idle_updates=sum(min(len(s.news_ns) for s in several) for _, several in idle),
+        idle_w={when: watts for when, (watts, _) in idle.items()},
+        idle_updates=sum(updates for _, updates in idle.values()),
         interval_s=median(usual) if usual else None,
         share=max(shares) if shares and group.source != LOG else None,
     )
 
 
+def _idle(run: Run, when: str, group: Group, lines: list[tuple[int, float]]) -> tuple[float, int] | None:
+    """Watts and updates; of several idle times, as a run that went on has them, those of the last that was read."""
+    for one in reversed(run.idle):
+        several = _taken(group, one, lines) if one.when == when else []
+        watts = _mean_w(several)
+        if watts is not None:
+            return watts, min(len(s.news_ns) for s in several)
+    return None
+
+
 def _taken(group: Group, during: Worker | Idle, lines: list[tuple[int, float]]) -> list[Series]:
-    """The readings of each sensor of a group during a worker or an idle time."""
+    """The readings of each sensor of a group during a worker or an idle time.
+
+    Lines of a log beside an idle time are of what was at work then; those beside a worker complete its windows.
+    """
     if group.source != LOG:
         return [series(sensor, during.meters.get(sensor.id, Readings())) for sensor in group.sensors]
     if during.started is None or during.ended is None:
         return [series(sensor, Readings()) for sensor in group.sensors]
-    joined = on_stamps(lines, during.started, during.ended)
+    joined = on_stamps(lines, during.started, during.ended, beside=0 if isinstance(during, Idle) else 1)
     return [series(sensor, joined) for sensor in group.sensors]
 
 

@@ -74,11 +74,16 @@ def series(sensor: Sensor, samples: Samples) -> Series:
 
 
 def _counted(sensor: Sensor, readings: Sequence[tuple[int, float]]) -> Series:
-    """A counter. Only a reading that moved is news: between two of them it runs on evenly."""
-    moved = [n for n in range(len(readings)) if n == 0 or readings[n][1] != readings[n - 1][1]]
-    kept = [readings[n] for n in moved]
+    """A counter. Only a reading that moved is news: between two of them it runs on evenly.
+
+    What it takes after its last news is told by the next one, which nobody read, unless it is clear that it rests. Of
+    one that is read more often than it moves, the first news tells of a time before the first reading too.
+    """
+    kept = [readings[n] for n in range(len(readings)) if n == 0 or readings[n][1] != readings[n - 1][1]]
+    if 1 < len(kept) < len(readings):
+        kept = kept[1:]
     news_ns = [at_ns for at_ns, _ in kept]
-    if moved and moved[-1] < len(readings) - 1:
+    if readings and _rests(news_ns, readings[-1][0]):
         kept.append(readings[-1])
     lengths = [later - earlier for (earlier, _), (later, _) in pairwise(kept)]
     steps, known = _unwrapped(
@@ -93,6 +98,12 @@ def _counted(sensor: Sensor, readings: Sequence[tuple[int, float]]) -> Series:
         news_ns=news_ns,
         interval_s=_usual_s(lengths),
     )
+
+
+def _rests(news_ns: Sequence[int], end_ns: int) -> bool:
+    """Whether a counter has not moved for much longer than it usually takes, or never did."""
+    silent_ns, usual_s = end_ns - news_ns[-1], _usual_s([b - a for a, b in pairwise(news_ns)])
+    return silent_ns > (0 if usual_s is None else LONG_GAP * usual_s * NS_PER_S)
 
 
 def _unwrapped(

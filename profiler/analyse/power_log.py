@@ -39,16 +39,16 @@ def in_order(log: PowerLog) -> list[tuple[int, float]]:
     return sorted(zip(log.wall_ns, log.watts, strict=False))
 
 
-def on_stamps(lines: list[tuple[int, float]], started: Anchor, ended: Anchor) -> Samples:
-    """The readings between two anchors and one on either side, on the clock of the stamps.
+def on_stamps(lines: list[tuple[int, float]], started: Anchor, ended: Anchor, beside: int = 1) -> Samples:
+    """The readings between two anchors and so many `beside` them on either side, on the clock of the stamps.
 
     None at all where the wall clock was set in between: no line leads from one anchor to the other.
     """
     wall_ns, mono_ns = ended.wall_ns - started.wall_ns, ended.mono_ns - started.mono_ns
     if min(wall_ns, mono_ns) <= 0 or abs(wall_ns - mono_ns) > MOST_DRIFT * mono_ns + ANCHOR_NS:
         return Samples()
-    first = bisect_left(lines, (started.wall_ns,)) - 1
-    last = bisect_right(lines, (ended.wall_ns, float("inf"))) + 1
+    first = bisect_left(lines, (started.wall_ns,)) - beside
+    last = bisect_right(lines, (ended.wall_ns, float("inf"))) + beside
     shown = lines[max(0, first) : last]
     return Samples(
         at_ns=[started.mono_ns + (at - started.wall_ns) * mono_ns // wall_ns for at, _ in shown],

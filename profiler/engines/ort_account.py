@@ -8,7 +8,6 @@ import gc
 import glob
 import json
 import os
-import tempfile
 from typing import Any, Callable, Dict, List
 
 from profiler.engines.onnx_tokenizer import OnnxTokenizer
@@ -22,7 +21,7 @@ NO_ARENA = "ONNX Runtime accounts for its memory only with its arena"
 def account(job: Job, load: Callable[[Job], Any], anonymous: Anonymous) -> Dict[str, Any]:
     """Bytes of the tokenizer, those held for weights beside the mapped file, and what computing sets aside.
 
-    The profile is that of one prompt and a few tokens.
+    The profile is that of one prompt and a few tokens, written into the folder `scratch` of the job.
     """
     before = anonymous()
     tokenizer = OnnxTokenizer(job["path"])
@@ -34,14 +33,13 @@ def account(job: Job, load: Callable[[Job], Any], anonymous: Anonymous) -> Dict[
 
 
 def _profiled(job: Job, load: Callable[[Job], Any]) -> Dict[str, Any]:
-    with tempfile.TemporaryDirectory() as folder:
-        prefix = os.path.join(folder, "profile")
-        engine = load(dict(job, settings=dict(job["settings"], profile=prefix)))
-        _prompt(engine, job)
-        engine.close()
-        del engine
-        gc.collect()
-        return held([event for path in glob.glob(prefix + "*") for event in _events(path)])
+    prefix = os.path.join(job["scratch"], "profile")
+    engine = load(dict(job, settings=dict(job["settings"], profile=prefix)))
+    _prompt(engine, job)
+    engine.close()
+    del engine
+    gc.collect()
+    return held([event for path in glob.glob(glob.escape(prefix) + "*") for event in _events(path)])
 
 
 def _prompt(engine: Any, job: Job) -> None:

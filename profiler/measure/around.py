@@ -20,7 +20,7 @@ class Watched(msgspec.Struct, frozen=True, kw_only=True):
     """Readings around one worker; fields as in the record `Worker`."""
 
     board_before: Board
-    board_after: Board
+    board_after: Board | None
     meters: dict[str, Samples]
     metering_share: float | None
     other_mappers: list[str] | None
@@ -35,7 +35,7 @@ def _news(before: Board, after: Board) -> Board:
 
 
 class Around:
-    """Reads from its making to `over`; the board once more at the worker's last phase, while it is still warm."""
+    """Reads from its making to `close`; the board once more at the worker's last phase, while it is still warm."""
 
     def __init__(self, build: Path, meters: Sequence[Meter]) -> None:
         self._build = build
@@ -50,12 +50,17 @@ class Around:
         self._after = board(now())
         self._mappers = other_mappers(self._build, {worker, os.getpid()})
 
-    def over(self) -> Watched:
+    def close(self) -> None:
         """Stop reading. A worker that failed has no last phase: the board is read after its end."""
-        samples, share = self._metering.stop()
+        self._metering.stop()
+        self._after = self._after or board(now())
+
+    def watched(self) -> Watched:
+        """What has been read so far, even if Ctrl-C cut the reading short."""
+        samples, share = self._metering.told()
         return Watched(
             board_before=self._before,
-            board_after=_news(self._before, self._after or board(now())),
+            board_after=_news(self._before, self._after) if self._after else None,
             meters=samples,
             metering_share=share,
             other_mappers=self._mappers,

@@ -74,13 +74,20 @@ def oom_kill_count(root: Path = Path("/")) -> int:
 
     A worker is in the control groups of this process. A process counted in several places is counted as often.
     """
-    groups = (f"{folder}/{name}" for folder in cgroup_folders(root, "memory") for name in _GROUP_COUNTERS)
-    return sum(_counter(root / source) for source in ("proc/vmstat", *groups))
+    groups = (oom_kills_in(root / folder) for folder in cgroup_folders(root, "memory"))
+    return sum(count or 0 for count in (_kills(root / "proc/vmstat"), *groups))
 
 
-def _counter(path: Path) -> int:
+def oom_kills_in(group: Path) -> int | None:
+    """The same in one control group and those below it; None where the kernel does not count them."""
+    counts = (_kills(group / name) for name in _GROUP_COUNTERS)
+    return next((count for count in counts if count is not None), None)
+
+
+def _kills(counters: Path) -> int | None:
     try:
-        lines = path.read_text("ascii", "replace").splitlines()
+        text = counters.read_text("ascii", "replace")
     except OSError:
-        return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
+        return None
+    found = re.search(r"^oom_kill (\d{1,19})$", text, re.MULTILINE | re.ASCII)
+    return int(found[1]) if found else None

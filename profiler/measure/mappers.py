@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from pathlib import Path
 
 from profiler.host.kernel_files import HERE, UnreadableError, word
+from profiler.measure.page_cache import files_of
 
 MOST_NAMED = 20
 
@@ -13,20 +14,23 @@ MOST_NAMED = 20
 def other_mappers(build: Path, besides: Collection[int], root: Path = HERE) -> list[str] | None:
     """Names of the programs that map a file of `build` now, those of the processes `besides` left out.
 
-    Processes of other users are seen by root alone. None where the system does not list processes.
+    Processes of other users are seen by root alone. None where the system does not list processes, or the files have
+    gone.
     """
     processes = [folder for folder in (root / "proc").glob("[0-9]*") if folder.name.isdecimal()]
     if not processes:
         return None
-    files = _identities(build)
+    try:
+        files = _identities(build)
+    except OSError:
+        return None
     found = [_name(root, p) for p in processes if int(p.name) not in besides and _maps(p, files)]
     return sorted(found)[:MOST_NAMED]
 
 
 def _identities(build: Path) -> frozenset[tuple[str, str]]:
     """The files by inode and name, as a line of /proc/PID/maps has them: folders may be mounted elsewhere there."""
-    files: Iterable[Path] = build.rglob("*") if build.is_dir() else (build,)
-    real = [file.resolve() for file in files if file.is_file()]
+    real = [file.resolve() for file in files_of(build)]
     return frozenset((str(file.stat().st_ino), file.name) for file in real)
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -19,12 +18,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import ParamSpec
 
 import msgspec
 
 from profiler.errors import UserError
 from profiler.host.cgroup import cgroup_folders
 from profiler.host.kernel_files import HERE, UnreadableError, number, read_text, word
+from profiler.measure.endings import oom_kills_in
 from profiler.runfile import MemoryLimit
 
 SMALLEST_BYTES, LARGEST_BYTES = 64 * 2**20, 16 * 2**40
@@ -34,7 +35,6 @@ GROUP_V2, GROUP_V1, SCOPE = "cgroup v2", "cgroup v1", "systemd"
 
 PEAK = ("memory.peak", "memory.max_usage_in_bytes")
 """Where a group keeps the most that it ever took, in v2 (from Linux 5.19 on) and in v1."""
-KILLS = ("memory.events", "memory.oom_control")
 
 _ENTER = 'echo $$ > "$0/cgroup.procs" && exec "$@"'
 """The shell joins the group and becomes the worker: no instruction of it runs outside."""
@@ -46,6 +46,8 @@ _LARGEST_PAGE = 65536
 
 _REMOVE_TRIES, _REMOVE_PAUSE_S = 100, 0.02
 """A group can be removed a moment after its last process has gone."""
+
+P = ParamSpec("P")
 
 
 class Way(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,14 +67,14 @@ class Place:
         self._peak: int | None = None
         self._kills_before = self._kills()
 
-    def looking(self, on_progress: Callable[[int, int], None]) -> Callable[[int, int], None]:
+    def looking(self, call: Callable[P, None]) -> Callable[P, None]:
         """The same, with a look at what the kernel has counted: a scope's counters go with its last process."""
 
-        def look(pass_number: int, tokens: int) -> None:
+        def look(*words: P.args, **named: P.kwargs) -> None:
             self._peak = _first(self._folder, PEAK) or self._peak
-            on_progress(pass_number, tokens)
+            call(*words, **named)
 
-        return look if self._way is not None and self._way.by == SCOPE else on_progress
+        return look if self._way is not None and self._way.by == SCOPE else call
 
     def counted(self) -> MemoryLimit | None:
         """The limit and what the kernel counted at it; None in a place without one."""
@@ -90,10 +92,7 @@ class Place:
         """How many processes were ended for want of memory. Those of a scope are counted by its parent too."""
         if self._way is None or self._folder is None:
             return None
-        folder = self._way.parent if self._way.by == SCOPE else self._folder
-        texts = (_text(folder / name) for name in KILLS)
-        found = (re.search(r"^oom_kill (\d{1,19})$", text, re.M) for text in texts)
-        return next((int(match[1]) for match in found if match), None)
+        return oom_kills_in(self._way.parent if self._way.by == SCOPE else self._folder)
 
 
 def way_to_limit(limit_bytes: int, root: Path = HERE) -> Way:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
+from statistics import median
 
-from profiler.runfile import Samples
+from profiler.runfile import LARGEST_READING, Samples
 from profiler.telemetry.protocol import Meter
 
 SHARE = 0.002
@@ -15,11 +17,17 @@ SHARE = 0.002
 IDLE_SHARE = 0.02
 """The same while nothing else runs."""
 
-TRIED = 3
-"""Readings of a sensor before their cost counts: the first finds caches cold, or this process held up."""
+TRIED, REMEMBERED = 3, 101
+"""Readings of a sensor before their cost counts, and of how many last ones the median is its usual cost."""
 
-SHORTEST_S, LONGEST_S = 0.05, 10.0
+SHORTEST_S, LONGEST_S = 0.05, 60.0
 """How often a sensor is read at most, and at least."""
+
+PATIENCE_S = 6.0
+"""For a last reading of all sensors: a program that tells one is ended after 5."""
+
+MOST_READINGS = 400_000
+"""Of all sensors beside one worker: a quarter of the longest line that is read back from a run file."""
 
 ENOUGH = 6
 """Readings of an idle machine, before and after a run: together more than the ten updates that a figure takes."""
@@ -29,42 +37,63 @@ EXTERNAL_S = 1.0
 
 
 class _Reading:
-    """One meter and its readings so far."""
+    """One meter and its readings so far, `most` of them: then every second one goes, and they come half as often."""
 
-    def __init__(self, meter: Meter, share: float) -> None:
-        self.meter, self._share = meter, share
-        self.at_ns: list[int] = []
-        self.values: list[float] = []
-        self.due_ns, self.spent_ns, self._cost_ns, self._taken = 0, 0, 0, 0
+    def __init__(self, meter: Meter, share: float, most: int) -> None:
+        self.meter, self._share, self._most = meter, share, most
+        self.taken: list[tuple[int, float]] = []
+        self.due_ns, self._rarer = 0, 1
+        self._tries, self._costs_ns = 0, deque[int](maxlen=REMEMBERED)
 
     def take(self) -> None:
         """Read once; the time of the reading is the middle of the call. The next one is due when this one is paid."""
         began = time.perf_counter_ns()
-        value = self.meter.read()
+        value = _value(self.meter)
         ended = time.perf_counter_ns()
-        self.spent_ns += ended - began
-        self._taken += 1
-        self._cost_ns = min(self._cost_ns or ended - began, ended - began)
+        self._tries += 1
+        self._costs_ns.append(ended - began)
         if value is not None:
-            self.at_ns.append((began + ended) // 2)
-            self.values.append(value)
+            self._keep((began + ended) // 2, value)
         self.due_ns = began + int(self.interval_s * 1e9)
+
+    def _keep(self, at_ns: int, value: float) -> None:
+        self.taken.append((at_ns, value))
+        if len(self.taken) > self._most:
+            self.taken = self.taken[::2]
+            self._rarer *= 2
+
+    @property
+    def spent_ns(self) -> float:
+        """What all readings took, each as long as usual: a longer one waited for a core while others computed."""
+        return self._tries * median(self._costs_ns) if self._tries else 0.0
 
     @property
     def interval_s(self) -> float:
         """From one reading to the next: no sensor is read twice within its own period."""
-        paid_s = self._cost_ns / 1e9 / self._share if self._taken >= TRIED else 0.0
-        return min(LONGEST_S, max(SHORTEST_S, self.meter.sensor.period_s or 0.0, paid_s))
+        paid_s = median(self._costs_ns) / 1e9 / self._share if self._tries >= TRIED else 0.0
+        wanted = max(SHORTEST_S, self.meter.sensor.period_s or 0.0, paid_s)
+        return min(LONGEST_S, wanted * self._rarer)
+
+
+def _value(meter: Meter) -> float | None:
+    """A reading that a run file can hold; None if it failed, in whatever way: no sensor ends a run."""
+    try:
+        value = meter.read()
+    except Exception:  # the library of a driver may raise anything
+        return None
+    return value if value is not None and abs(value) <= LARGEST_READING else None
 
 
 class Metering:
     """All meters of this machine, read from `start` to `stop`. `share` of one core is what they may cost."""
 
     def __init__(self, meters: Sequence[Meter], share: float = SHARE) -> None:
-        self._readings = [_Reading(meter, share / len(meters)) for meter in meters]
+        self._readings = [
+            _Reading(meter, share / len(meters), MOST_READINGS // len(meters)) for meter in meters
+        ]
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._read_on, daemon=True)
-        self._began_ns = 0
+        self._began_ns, self._ended_ns = 0, 0
 
     def start(self) -> None:
         """Begin to read; nothing is started where there are no meters."""
@@ -73,17 +102,19 @@ class Metering:
             self._thread.start()
 
     def stop(self) -> tuple[dict[str, Samples], float | None]:
-        """The readings by the id of their sensor, and the share of one core that taking them took; None of none."""
-        if not self._readings:
-            return {}, None
+        """Read once more, and no further. Returns what `told` does. A sensor that hangs is not waited for."""
         self._over.set()
-        self._thread.join()
-        for reading in self._readings:
-            reading.take()
-        elapsed_ns = time.perf_counter_ns() - self._began_ns
+        if self._readings:
+            self._thread.join(PATIENCE_S)
+        self._ended_ns = time.perf_counter_ns()
+        return self.told()
+
+    def told(self) -> tuple[dict[str, Samples], float | None]:
+        """The readings so far by the id of their sensor, and the share of one core that they took; None of none."""
+        samples = {reading.meter.sensor.id: _samples(reading.taken) for reading in self._readings}
+        elapsed_ns = (self._ended_ns or time.perf_counter_ns()) - self._began_ns
         spent_ns = sum(reading.spent_ns for reading in self._readings)
-        samples = {r.meter.sensor.id: Samples(at_ns=r.at_ns, values=r.values) for r in self._readings}
-        return samples, spent_ns / max(1, elapsed_ns)
+        return samples, spent_ns / max(1, elapsed_ns) if self._readings else None
 
     def _read_on(self) -> None:
         while not self._over.is_set():
@@ -93,6 +124,12 @@ class Metering:
                     reading.take()
             next_ns = min(reading.due_ns for reading in self._readings)
             self._over.wait(max(0, next_ns - time.perf_counter_ns()) / 1e9)
+        for reading in self._readings:
+            reading.take()
+
+
+def _samples(taken: Sequence[tuple[int, float]]) -> Samples:
+    return Samples(at_ns=[at_ns for at_ns, _ in taken], values=[value for _, value in taken])
 
 
 def idle(
@@ -105,5 +142,8 @@ def idle(
     metering = Metering(meters, IDLE_SHARE)
     periods = [meter.sensor.period_s or SHORTEST_S for meter in meters] + [EXTERNAL_S] * external
     metering.start()
-    sleep(min(LONGEST_IDLE_S, max([SHORTEST_IDLE_S, *(ENOUGH * period for period in periods)])))
-    return metering.stop()[0]
+    try:
+        sleep(min(LONGEST_IDLE_S, max([SHORTEST_IDLE_S, *(ENOUGH * period for period in periods)])))
+    finally:
+        samples, _ = metering.stop()
+    return samples

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from io import FileIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 import msgspec
 
+from profiler.errors import UserError
 from profiler.host.counters import QuietStart, wait_until_quiet
 from profiler.measure.around import Around, Watched
 from profiler.measure.course import Course, Judges
+from profiler.measure.endings import printable
 from profiler.measure.last_seen import at_the_limit
 from profiler.measure.launch import Seen, job, now, run_worker
 from profiler.measure.memory_limit import Way, limited_place
@@ -112,15 +116,19 @@ class Session:
         path = self._paths[case.build]
         ground = self._ground(path)
         order = self._order(case, round_number)
-        around = Around(path, self._meters)
-        with limited_place(self._way) as place:
-            progress = place.looking(self._listener.progress)
-            stall_s = self._plan.stall_s
-            seen = run_worker(order, case.workload, stall_s, progress, around.at_last_phase, place.before)
-            seen.limit = place.counted()
-        watched = around.over()
-        self._account(case, order, seen)
-        worker = _worker(case, (round_number, attempt, position), seen, ground, watched)
+        around, seen = Around(path, self._meters), Seen()
+        try:
+            with closing(around), limited_place(self._way) as place:
+                progress = place.looking(self._listener.progress)
+                last_phase = place.looking(around.at_last_phase)
+                seen = run_worker(
+                    order, case.workload, self._plan.stall_s, progress, last_phase, place.before
+                )
+                seen.limit = place.counted()
+            self._account(case, order, seen)
+        except KeyboardInterrupt:
+            seen.interrupted = True
+        worker = _worker(case, (round_number, attempt, position), seen, ground, around.watched())
         if seen.interrupted:
             if any(done.number > 0 and done.counters for done in seen.passes):
                 self._keep(worker)
@@ -144,14 +152,21 @@ class Session:
         )
 
     def _account(self, case: Case, order: dict[str, Any], seen: Seen) -> None:
-        """After the first worker of a case: have its engine account for its memory, in a process of its own."""
+        """After the first worker of a case: have its engine account for its memory, in a process of its own.
+
+        Where that cannot be done, what the worker measured stands. The process has a folder for what it must write,
+        which goes even if it is ended.
+        """
         known = any(w.account for w in self.workers if w.case == case.id)
         if known or seen.failure is not None or seen.interrupted:
             return
-        with limited_place(self._way) as place:
-            told = run_worker(
-                order | {"mode": "account"}, case.workload, self._plan.stall_s, before=place.before
-            )
+        try:
+            with TemporaryDirectory(prefix="edgeprof-") as scratch, limited_place(self._way) as place:
+                asked = order | {"mode": "account", "scratch": scratch}
+                told = run_worker(asked, case.workload, self._plan.stall_s, before=place.before)
+        except (UserError, OSError) as error:
+            seen.account = Account(reason=printable(str(error)))
+            return
         failed = Account(reason=told.failure.message) if told.failure else None
         seen.account, seen.interrupted = told.account or failed, told.interrupted
 

@@ -40,17 +40,31 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def with_meters(prepared: Prepared, *, external: bool) -> Prepared:
-    """The run with the meters of this machine, which its header names; `external` if one keeps a log of its own."""
-    meters, reasons = found_meters()
+    """The run with the meters of this machine, which its header names; `external` if one keeps a log of its own.
+
+    A sensor of a part of something never speaks for a row, so none is read: every reading has its cost.
+    """
+    found, reasons = found_meters()
+    meters = [meter for meter in found if meter.sensor.scope != "part"]
+    speaking = {meter.sensor.source for meter in meters}
+    reasons |= {m.sensor.source: "tells parts only" for m in found if m.sensor.source not in speaking}
     sensors = [meter.sensor for meter in meters]
     header = msgspec.structs.replace(prepared.header, sensors=sensors, no_sensor=reasons)
     return msgspec.structs.replace(prepared, header=header, meters=meters, external_meter=external)
 
 
 def with_known_meters(prepared: Prepared, *, external: bool) -> Prepared:
-    """A run that goes on, with those of this machine's meters that its header names."""
-    meters = [meter for meter in found_meters()[0] if meter.sensor in prepared.header.sensors]
-    return msgspec.structs.replace(prepared, meters=meters, external_meter=external)
+    """A run that goes on, with those of this machine's meters that its header names.
+
+    Sources that it does not name are closed; the meters of one source may share what they are read with.
+    """
+    found, _ = found_meters()
+    known = [meter for meter in found if meter.sensor in prepared.header.sensors]
+    named = {meter.sensor.source for meter in known}
+    for meter in found:
+        if meter.sensor.source not in named:
+            meter.close()
+    return msgspec.structs.replace(prepared, meters=known, external_meter=external)
 
 
 def prepare(request: Request) -> Prepared:

@@ -9,6 +9,7 @@ from profiler.runfile.lock import hold
 from profiler.runfile.passes import counted, start_in_passes
 from profiler.runfile.records import (
     FAILURE_KINDS,
+    LARGEST_READING,
     MOST_CASES,
     MOST_PASSES,
     MOST_ROUNDS,
@@ -47,6 +48,7 @@ from profiler.runfile.records import (
 
 __all__ = [
     "FAILURE_KINDS",
+    "LARGEST_READING",
     "MOST_CASES",
     "MOST_PASSES",
     "MOST_ROUNDS",

@@ -15,6 +15,9 @@ MOST_CASES, MOST_ROUNDS, MOST_PASSES, MOST_TOKENS = 1000, 200, 50, 1_048_576
 MOST_SECONDS = 30 * 24 * 3600
 """The longest time that a plan may set for anything."""
 
+LARGEST_READING = 1e15
+"""Joules or watts that no sensor tells: a reading beyond is a mistake."""
+
 FAILURE_KINDS = (
     "missing_library",
     "bad_file",
@@ -32,7 +35,7 @@ Tokens = Annotated[int, msgspec.Meta(ge=0, le=MOST_TOKENS)]
 Passes = Annotated[int, msgspec.Meta(ge=1, le=MOST_PASSES)]
 Rounds = Annotated[int, msgspec.Meta(ge=1, le=MOST_ROUNDS)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
-Finite = Annotated[float, msgspec.Meta(ge=-1e15, le=1e15)]
+Finite = Annotated[float, msgspec.Meta(ge=-LARGEST_READING, le=LARGEST_READING)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Celsius = Annotated[float, msgspec.Meta(ge=-300, le=1000)]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from profiler.host.kernel_files import HERE, UnreadableError
 from profiler.runfile import Anchor, Board
@@ -12,15 +13,17 @@ from profiler.telemetry.sources import METER_SOURCES, STATE_SOURCES
 
 NOT_OFFERED = "no source on this system tells it"
 
+T = TypeVar("T")
+
 
 def board(at: Anchor, root: Path = HERE, sources: Mapping[str, StateSource] = STATE_SOURCES) -> Board:
     """Every topic with what its sources say now, or with the reason why none says anything."""
     readings: dict[str, dict[str, Value]] = {}
     reasons: dict[str, list[str]] = {}
-    for source in sources.values():
+    for name, source in sources.items():
         for topic, read in source.STATE.items():
             try:
-                said: Readings = read(root)
+                said: Readings = _answer(name, read, root)
             except UnreadableError as reason:
                 reasons.setdefault(topic, []).append(str(reason))
             else:
@@ -29,6 +32,16 @@ def board(at: Anchor, root: Path = HERE, sources: Mapping[str, StateSource] = ST
     return Board(
         at=at, readings={topic: said for topic, said in readings.items() if said}, unreadable=missing
     )
+
+
+def _answer(name: str, ask: Callable[[Path], T], root: Path) -> T:
+    """What a source says. Raises `UnreadableError` whatever goes wrong in it: no sensor ends a run."""
+    try:
+        return ask(root)
+    except UnreadableError:
+        raise
+    except Exception as error:  # the library of a driver may raise anything
+        raise UnreadableError(f"{name}: its reader failed ({type(error).__name__})") from error
 
 
 def _reason(reasons: Sequence[str]) -> str:
@@ -45,7 +58,7 @@ def found_meters(
     reasons = {}
     for name, source in sources.items():
         try:
-            found += source.meters(root)
+            found += _answer(name, source.meters, root)
         except UnreadableError as reason:
             reasons[name] = str(reason)
     return found, reasons
