@@ -147,7 +147,7 @@ class TestRefused:
         three = [metered("r1", n, every_ms=100) for n in range(3)]
         assert self.reason(three) == (
             "rapl (package) had only 9 updates within the generation windows, and a figure takes 10: ask for a longer "
-            "answer (-n) or more passes (--passes), or use a sensor with a shorter period"
+            "answer (-n) or more passes (--passes), or use a sensor that tells more often"
         )
         assert "ask for a longer prompt (-p)" in self.reason(three, "prompt_power_w")
 

@@ -160,7 +160,7 @@ def refusal(metric: Metric, case: Case, found: Samples, metered: Metered) -> str
     if updates < FEWEST_UPDATES:
         return (
             f"{group.name} had only {plural(updates, 'update')} within the {kind} windows, and a figure takes "
-            f"{FEWEST_UPDATES}: {_MORE[kind]}, or use a sensor with a shorter period"
+            f"{FEWEST_UPDATES}: {_MORE[kind]}, or use a sensor that tells more often"
         )
     return (
         None if any(sum(one.joules.values()) > 0 for one in known) else f"{group.name} read nothing above 0"

@@ -7,6 +7,19 @@ from typing import Annotated
 
 import typer
 
+from profiler.cli.power_options import PowerLogFile, PowerOffset, PowerZone
+
+FailIf = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--fail-if",
+        metavar="CONDITION",
+        help="End with code 1 where this change is shown, 4 where it is undecided, such as "
+        "'decode_tps < -3%' or 'peak_rss_bytes > 5%'; repeatable.",
+        show_default=False,
+    ),
+]
+
 
 def compare(
     base: Annotated[
@@ -16,16 +29,7 @@ def compare(
         str | None,
         typer.Argument(help="Another run file, or a row of the first: #r3.", show_default="the base's file"),
     ] = None,
-    fail_if: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--fail-if",
-            metavar="CONDITION",
-            help="End with code 1 where this change is shown, 4 where it is undecided, such as "
-            "'decode_tps < -3%' or 'peak_rss_bytes > 5%'; repeatable.",
-            show_default=False,
-        ),
-    ] = None,
+    fail_if: FailIf = None,
     junit: Annotated[Path | None, typer.Option(help="Write the conditions' results as JUnit XML.")] = None,
     output_format: Annotated[
         str | None,
@@ -34,6 +38,9 @@ def compare(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write to a file; its suffix says the format.")
     ] = None,
+    power_log: PowerLogFile = None,
+    power_zone: PowerZone = None,
+    power_offset: PowerOffset = None,
 ) -> None:
     """Ratios of rows with intervals, a verdict for each, and what differs between them.
 
@@ -43,5 +50,7 @@ def compare(
     Example: edgeprof compare run.jsonl --fail-if 'decode_tps < -3%' -o compare.md
     """
     from profiler.cli.comparing import start
+    from profiler.cli.power_log import meter_log
 
-    start(base, candidate, fail_if or [], junit, output_format, output)
+    log = meter_log(power_log, power_zone, power_offset)
+    start(base, candidate, fail_if or [], junit, output_format, output, log)

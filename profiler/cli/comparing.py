@@ -14,6 +14,7 @@ from profiler import runfile
 from profiler.analyse.compared import Compared
 from profiler.analyse.comparing import compare_files
 from profiler.analyse.gate import EXIT_CODES
+from profiler.cli.power_log import MeterLog, joined_where_it_fits
 from profiler.cli.show import write
 from profiler.cli.values import condition
 from profiler.errors import UserError
@@ -35,6 +36,7 @@ def start(
     junit_file: Path | None,
     output_format: str | None,
     output: Path | None,
+    log: MeterLog | None,
 ) -> None:
     """The whole command. Ends with the gate's exit code where there are conditions."""
     name = formats.chosen(output_format, output, RENDERERS)
@@ -45,9 +47,11 @@ def start(
     conditions = [condition(text) for text in fail_if]
     ours = side(base, None)
     theirs = side(candidate, ours.path) if candidate is not None else Side(ours.path, None)
+    paths = [ours.path] if _same(ours.path, theirs.path) else [ours.path, theirs.path]
+    runs = joined_where_it_fits([runfile.read(path) for path in paths], log)
     found = compare_files(
-        runfile.read(ours.path),
-        None if _same(ours.path, theirs.path) else runfile.read(theirs.path),
+        runs[0],
+        runs[1] if len(runs) > 1 else None,
         rows=(ours.row, theirs.row),
         conditions=conditions,
         files=(ours.path.name, theirs.path.name),

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from profiler.cli.power_options import PowerLogFile, PowerOffset, PowerZone
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
@@ -25,6 +27,9 @@ def explain(
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Shorten no list.")] = False,
     output_format: Annotated[str, typer.Option("-f", "--format", help="terminal or json.")] = "terminal",
+    power_log: PowerLogFile = None,
+    power_zone: PowerZone = None,
+    power_offset: PowerOffset = None,
 ) -> None:
     """Show how a figure was computed: raw stamps, formula, value of each process, interval, cell.
 
@@ -33,12 +38,13 @@ def explain(
     from profiler import runfile
     from profiler.analyse.explanation import explain as explain_cell
     from profiler.analyse.ratio_explanation import explain_ratio
+    from profiler.cli.power_log import joined, meter_log
     from profiler.errors import UserError, nearest
     from profiler.render import explained, explained_ratio, json
 
     if output_format not in FORMATS:
         raise UserError(f"there is no format {output_format!r} here: {nearest(output_format, FORMATS)}")
-    seen = runfile.read(run)
+    seen = joined(runfile.read(run), meter_log(power_log, power_zone, power_offset))
     if base is None:
         cell = explain_cell(seen, row, metric)
         document, shown = json.encoded(cell), explained.renderable(cell, every)

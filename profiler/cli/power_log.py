@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from datetime import tzinfo
 from io import FileIO
 from pathlib import Path
@@ -47,9 +48,32 @@ def meter_log(path: Path | None, zone: str | None, offset: str | None) -> MeterL
     )
 
 
+def look_ahead(log: MeterLog | None) -> str | None:
+    """A sentence if the file is not there yet, which may well be. Raises `UserError` for what can be no log."""
+    if log is None or log.path.is_file():
+        return None
+    if log.path.exists():
+        raise UserError(f"{log.path.name} is a folder or a device, not the log of a meter: name its CSV file")
+    return f"{log.path.name} is not there yet: it is read after the last worker"
+
+
 def joined(run: Run, log: MeterLog | None) -> Run:
     """The run with this log in place of any that it had."""
     return run if log is None else msgspec.structs.replace(run, power_log=log.of(run))
+
+
+def joined_where_it_fits(runs: Sequence[Run], log: MeterLog | None) -> list[Run]:
+    """Each run that the log says something of with it. Raises `UserError` if it says nothing of any."""
+    found, reasons = [], []
+    for run in runs:
+        try:
+            found.append(joined(run, log))
+        except UserError as reason:
+            found.append(run)
+            reasons.append(reason)
+    if reasons and len(reasons) == len(runs):
+        raise reasons[0]
+    return found
 
 
 def keep(log: MeterLog | None, file: FileIO, path: Path) -> str | None:

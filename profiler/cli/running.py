@@ -42,6 +42,9 @@ from profiler.runfile import Event, Hashes, Header, Run, Worker
 def start(asked: Asked) -> None:
     """Show the plan, go on with a run, or start a new one."""
     request, log = asked.request(), asked.meter_log()
+    not_there = power_log.look_ahead(log)
+    if not_there is not None:
+        typer.echo(printable(not_there), err=True)
     if asked.resume is not None:
         refuse_other_plans(asked)
     if asked.dry_run:

@@ -89,7 +89,7 @@ class Session:
         )
 
     def go(self) -> str:
-        """Measure until the run is over. Returns the reason, which is also the last line of the file."""
+        """Measure until the run is over. Returns the reason, which the file has too."""
         self._idle("before")
         began = time.monotonic()
         course = Course(
@@ -100,8 +100,8 @@ class Session:
             self.workers,
         )
         reason = course.go()
-        self._idle("after")
         append(self._file, Event(name="end", at=now(), reason=reason))
+        self._idle("after")
         return reason
 
     def _idle(self, when: str) -> None:
