@@ -51,7 +51,7 @@ FILES = (
     "sys/kernel/mm/hugepages/hugepages-*/nr_hugepages",
     "sys/firmware/acpi/platform_profile",
     "sys/hypervisor/type",
-    "sys/kernel/debug/rknpu/load",
+    *("proc/rknpu/load", "sys/kernel/debug/rknpu/load"),
     *_in(DMI, *DMI_NAMES, "board_vendor", "chassis_type", "sys_vendor"),
     *_in("sys/block/zram*", "disksize", "mm_stat"),
     "sys/bus/event_source/devices/*/type",
