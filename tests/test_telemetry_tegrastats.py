@@ -147,6 +147,22 @@ class TestState:
             "tegrastats GPC1": 1_198_000_000,
         }
 
+    @pytest.mark.parametrize(
+        ("clocks", "said"),
+        [
+            ("[0]", {"tegrastats": "off"}),
+            ("[0,1198]", {"tegrastats GPC0": "off", "tegrastats GPC1": 1_198_000_000}),
+        ],
+    )
+    def test_a_gpu_without_power_is_off(
+        self, tmp_path: Path, clocks: str, said: dict[str, int | str]
+    ) -> None:
+        assert gpu_clock(on(tmp_path, JETPACK_6.replace("37%@[611]", f"0%@{clocks}"))) == said
+
+    def test_no_memory_works_without_a_clock(self, tmp_path: Path) -> None:
+        with pytest.raises(UnreadableError, match="no clock of the memory"):
+            dram_clock(on(tmp_path, JETPACK_6.replace("4%@2133", "4%@0")))
+
     def test_what_is_not_told_has_a_reason(self, tmp_path: Path) -> None:
         root = on(tmp_path, JETPACK_6_OF_A_USER)
         with pytest.raises(UnreadableError, match="no clock of the GPU"):
