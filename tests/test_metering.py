@@ -6,16 +6,23 @@ import itertools
 import time
 from collections.abc import Callable
 
-from profiler.measure.metering import Metering, idle
+import pytest
+
+from profiler.measure.metering import Metering, idle, shares
 from profiler.runfile import Sensor
 
 
 class Played:
     """A meter whose readings are played by a function."""
 
-    def __init__(self, read: Callable[[], float | None], period_s: float | None = None) -> None:
+    def __init__(
+        self,
+        read: Callable[[], float | None],
+        period_s: float | None = None,
+        scope: str = "board",
+    ) -> None:
         self.sensor = Sensor(
-            id="played", source="played", name="played", scope="board", quantity="power", period_s=period_s
+            id="played", source="played", name="played", scope=scope, quantity="power", period_s=period_s
         )
         self.read = read
 
@@ -43,16 +50,38 @@ def test_readings_lie_in_order_between_start_and_stop() -> None:
 
 
 def test_a_dear_reading_is_rare() -> None:
-    """A reading of 10 ms may come every 10 s: only the first and the last are taken in a third of a second."""
+    """A reading of 10 ms may come every 5 s: in a third of a second the first one is taken, that which shows what they
+    cost, and the last one."""
 
     def slow() -> float:
         time.sleep(0.01)
         return 5.0
 
     _, values, share = metered(Played(slow), 0.33)
-    assert values == [5.0, 5.0]
+    assert values == [5.0, 5.0, 5.0]
     assert share is not None
     assert share > 0.02
+
+
+def test_a_first_reading_that_is_dear_does_not_put_off_the_next() -> None:
+    """50 ms at first, as of a file that nobody has read yet: it alone would have been paid after 10 s."""
+    dear = iter([True])
+
+    def cold() -> float:
+        if next(dear, False):
+            time.sleep(0.05)
+        return 5.0
+
+    _, values, _ = metered(Played(cold), 0.5)
+    assert len(values) > 2
+
+
+def test_a_part_costs_a_tenth_of_what_a_whole_may_cost() -> None:
+    """No row rests on a part: AGX Orin's three inputs are read nearly as often as if they were alone."""
+    inputs = [Played(lambda: 5.0) for _ in range(3)]
+    part = Played(lambda: 5.0, scope="part")
+    assert shares([*inputs, part], 0.0031) == pytest.approx([0.001, 0.001, 0.001, 0.0001])
+    assert shares([part, part], 0.002) == [0.001, 0.001]
 
 
 def test_no_sensor_is_read_twice_within_its_period() -> None:

@@ -15,6 +15,9 @@ SHARE = 0.002
 IDLE_SHARE = 0.02
 """The same while nothing else runs."""
 
+OF_A_PART = 0.1
+"""What a sensor of a part may cost, in shares of another one: no row rests on a part."""
+
 SHORTEST_S, LONGEST_S = 0.05, 10.0
 """How often a sensor is read at most, and at least."""
 
@@ -32,13 +35,14 @@ class _Reading:
         self.meter, self._share = meter, share
         self.at_ns: list[int] = []
         self.values: list[float] = []
-        self.due_ns, self.spent_ns, self._cost_ns = 0, 0, 0
+        self.due_ns, self.spent_ns, self._cost_ns, self._times = 0, 0, 0, 0
 
     def take(self) -> None:
         """Read once; the time of the reading is the middle of the call. The next one is due when this one is paid."""
         began = time.perf_counter_ns()
         value = self.meter.read()
         ended = time.perf_counter_ns()
+        self._times += 1
         self.spent_ns += ended - began
         self._cost_ns = min(self._cost_ns or ended - began, ended - began)
         if value is not None:
@@ -48,16 +52,26 @@ class _Reading:
 
     @property
     def interval_s(self) -> float:
-        """From one reading to the next: no sensor is read twice within its own period."""
-        wanted = max(SHORTEST_S, self.meter.sensor.period_s or 0.0, self._cost_ns / 1e9 / self._share)
-        return min(LONGEST_S, wanted)
+        """From one reading to the next: no sensor is read twice within its own period.
+
+        The first reading is always dear, since nothing is in any cache: what they cost is known from the second one on.
+        """
+        paid_s = self._cost_ns / 1e9 / self._share if self._times > 1 else 0.0
+        return min(LONGEST_S, max(SHORTEST_S, self.meter.sensor.period_s or 0.0, paid_s))
+
+
+def shares(meters: Sequence[Meter], share: float) -> list[float]:
+    """What each may cost of what all may cost."""
+    weights = [OF_A_PART if meter.sensor.scope == "part" else 1.0 for meter in meters]
+    return [share * weight / sum(weights) for weight in weights]
 
 
 class Metering:
     """All meters of this machine, read from `start` to `stop`. `share` of one core is what they may cost."""
 
     def __init__(self, meters: Sequence[Meter], share: float = SHARE) -> None:
-        self._readings = [_Reading(meter, share / len(meters)) for meter in meters]
+        own = shares(meters, share)
+        self._readings = [_Reading(meter, part) for meter, part in zip(meters, own, strict=True)]
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._read_on, daemon=True)
         self._began_ns = 0
