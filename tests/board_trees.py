@@ -171,7 +171,7 @@ def metered_laptop(root: Path) -> Path:
     tree |= domain("0:1", "dram", 1_000_000) | domain("1", "psys", 49_000_000)
     again = files(f"{RAPL}-mmio:0", name="package-0", energy_uj=5, max_energy_range_uj=50_000_000)
     battery = files("sys/class/power_supply/BAT0", type="Battery", status="Full", power_now=0)
-    return plant(root, tree | again | battery)
+    return plant(root, tree | again | battery | chip(0, "thinkpad", fan1_input=2650, fan1_label="CPU fan"))
 
 
 def container(root: Path) -> Path:

@@ -61,6 +61,26 @@ def test_a_captured_board_says_the_same(tmp_path: Path, build: Callable[[Path], 
     assert metered(copy) == metered(root)
 
 
+@pytest.mark.parametrize("build", BOARDS.values(), ids=BOARDS)
+def test_a_capture_has_every_file_that_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, build: Callable[[Path], Path]
+) -> None:
+    """But for control groups and devices whose names are replaced."""
+    root, opened, really_open = build(tmp_path), set[str](), Path.open
+
+    def noted(path: Path, mode: str = "r") -> object:
+        opened.add(path.relative_to(root).as_posix())
+        return really_open(path, mode)
+
+    with monkeypatch.context() as noting:
+        noting.setattr(Path, "open", noted)
+        board(NOW, root), metered(root)
+    renamed = ("sys/fs/cgroup/", "sys/class/power_supply/hid-")
+    read = {name for name in opened if (root / name).is_file() and not name.startswith(renamed)}
+    assert read
+    assert read <= capture(root).files.keys()
+
+
 def metered(root: Path) -> tuple[list[tuple[Sensor, float | None]], dict[str, str]]:
     """Every sensor with what it reads, and why the other sources have none."""
     meters, reasons = found_meters(root)

@@ -68,7 +68,7 @@ FILES = (
     *_in("sys/class/drm/card[0-9]/device/tile0/gt0/freq0", "act_freq", "max_freq"),
     *_in("sys/class/drm/card[0-9]/device", "gpu_busy_percent", "mem_info_vram_total", "mem_info_vram_used"),
     *_in("sys/class/hwmon/hwmon*", "name", "curr*_input", "curr*_label", "energy*_input", "energy*_label"),
-    *_in("sys/class/hwmon/hwmon*", "fan*_input", "in*_input", "in*_label", "in0_lcrit_alarm"),
+    *_in("sys/class/hwmon/hwmon*", "fan*_input", "fan*_label", "in*_input", "in*_label", "in0_lcrit_alarm"),
     *_in("sys/class/hwmon/hwmon*", "power*_average", "power*_input", "power*_interval", "power*_label"),
     *_in("sys/class/hwmon/hwmon*", "oc*_event_cnt", "temp*_fault", "temp*_input", "temp*_label"),
     "sys/class/hwmon/hwmon*/update_interval",
