@@ -90,6 +90,15 @@ class TestTemperature:
         files = chip(0, "eth0_phy", 95_700) | chip(1, "coretemp", 71_000, 68_000) | chip(2, "nvme", 80_000)
         assert processor(tmp_path, files).conditions()["temperature_c"] == 71
 
+    @pytest.mark.parametrize(
+        "name",
+        ["stmmac_0_00", "eqos_phy", "aqr113c", "6810000_ethernet_0_00", "r8169_0_300:00", "mt7921_phy0"],
+    )
+    def test_a_network_chip_is_never_the_processor(self, tmp_path: Path, name: str) -> None:
+        files = chip(0, name, 100_800) | zone(0, "tj-thermal", 52_000) | zone(1, "cpu-thermal", 51_000)
+        assert processor(tmp_path, files).conditions()["temperature_c"] == 52
+        assert processor(tmp_path / "alone", chip(0, name, 100_800)).conditions()["temperature_c"] is None
+
     def test_the_control_value_of_amd_has_an_offset(self, tmp_path: Path) -> None:
         files = chip(0, "k10temp", 95_000, 68_000, labels=("Tctl", "Tdie"))
         assert processor(tmp_path, files).conditions()["temperature_c"] == 68

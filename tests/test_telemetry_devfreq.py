@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from profiler.telemetry.devfreq import STATE
 from profiler.telemetry.protocol import Readings
 from tests.board_trees import DEVFREQ, files, orin_nano, rock_5b
 from tests.host_trees import plant
+from tests.rights import closed, open_folder
 
 
 def device(root: Path, name: str, **values: object) -> Path:
@@ -115,6 +117,17 @@ def test_a_load_that_is_none(tmp_path: Path, said: str) -> None:
 def test_a_load_in_per_mille_that_is_none(tmp_path: Path, said: str) -> None:
     with pytest.raises(UnreadableError, match=r"17000000\.gpu/device/load"):
         read("gpu_load", device(tmp_path, "17000000.gpu", device__load=said))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="rights of POSIX")
+def test_a_load_that_is_for_root() -> None:
+    """Some kernels close it: that nothing is offered would not be true."""
+    with open_folder() as root:
+        device(root, "fb000000.gpu", load="7@300000000Hz", cur_freq=300_000_000)
+        with closed(root / DEVFREQ / "fb000000.gpu/load"):
+            assert read("gpu_clock", root) == {"fb000000.gpu": 300_000_000}
+            with pytest.raises(UnreadableError, match=r"fb000000\.gpu/load: needs more rights"):
+                read("gpu_load", root)
 
 
 def test_a_device_whose_name_no_kernel_gives(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -101,6 +102,7 @@ class Machine:
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.root, self._patch = root, monkeypatch
         monkeypatch.setattr(nvml, "HERE", root)
+        monkeypatch.setattr(shutil, "which", lambda _: None)
         monkeypatch.setitem(sys.modules, "pynvml", None)
 
     def with_gpus(self, *gpus: Gpu, **how: Any) -> Machine:
@@ -203,6 +205,28 @@ def test_package_that_is_not_installed(machine: Machine) -> None:
     assert machine.reason() == "nvidia-ml-py is not installed: pip install 'edgeprof[nvidia]'"
 
 
+def test_windows_shows_its_driver_by_the_program_that_comes_with_it(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "which", {"nvidia-smi": "nvidia-smi.exe"}.get)
+    assert machine.reason() == "nvidia-ml-py is not installed: pip install 'edgeprof[nvidia]'"
+
+
+def test_an_older_distribution_of_the_library_lacks_questions(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pynvml 8 and 11 are other packages of the same name."""
+    machine.with_gpus(Gpu(**H100 | {"CurrentClocksThrottleReasons": 0x20}))
+    library = sys.modules["pynvml"]
+    for question in ("TotalEnergyConsumption", "CurrentClocksEventReasons", "Clock"):
+        monkeypatch.delattr(library, f"nvmlDeviceGet{question}")
+    (meter,) = machine.meters()
+    assert (meter.sensor.quantity, meter.read()) == ("power", 68.25)
+    assert machine.said("throttled_now") == {"gpu 0": "thermal"}
+    with pytest.raises(UnreadableError, match=r"NVML: gpu 0: .* no attribute 'nvmlDeviceGetClock'"):
+        machine.said("gpu_clock_asked")
+
+
 def test_package_without_a_driver(machine: Machine) -> None:
     machine.with_gpus(start=refuse(LIBRARY_NOT_FOUND))
     assert machine.reason() == "NVIDIA driver: NVML Shared Library Not Found"
@@ -223,5 +247,12 @@ def test_a_gpu_that_sleeps_is_not_woken(machine: Machine) -> None:
 
 def test_another_machines_tree_is_not_told_of_by_this_ones_library(machine: Machine, tmp_path: Path) -> None:
     machine.with_gpus(Gpu(**H100))
+    captured = plant(tmp_path / "captured", VERSION)
     with pytest.raises(UnreadableError, match="the machine that it runs on only"):
+        nvml.meters(captured)
+
+
+def test_nor_is_a_machine_without_its_driver(machine: Machine, tmp_path: Path) -> None:
+    machine.with_gpus(Gpu(**H100))
+    with pytest.raises(UnreadableError, match=r"^NVIDIA driver: not offered here$"):
         nvml.meters(tmp_path / "captured")

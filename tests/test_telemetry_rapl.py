@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from profiler.host.kernel_files import UnreadableError
 from profiler.telemetry import rapl
 from profiler.telemetry.protocol import Meter
 from tests.host_trees import plant
+from tests.rights import closed, open_folder
 
 POWERCAP = "sys/class/powercap"
 RANGE_UJ = 262_143_328_850
@@ -31,7 +33,7 @@ PSYS = zone("intel-rapl:1", "psys", 500_000_000)
 
 def found(root: Path, *zones: dict[str, str]) -> dict[str, Meter]:
     files = {name: text for files in zones for name, text in files.items()}
-    return {meter.sensor.id: meter for meter in rapl.meters(plant(root, files))}
+    return {meter.sensor.id: meter for meter in rapl.meters(plant(root, files) if files else root)}
 
 
 def reason(root: Path, *zones: dict[str, str]) -> str:
@@ -69,6 +71,14 @@ def test_two_packages_are_two_sensors_and_so_are_their_cores(tmp_path: Path) -> 
     assert meters["rapl package-1 core"].read() == 3.0
 
 
+def test_the_platforms_of_two_sockets_add_up(tmp_path: Path) -> None:
+    meters = found(tmp_path, PSYS, PACKAGE, zone("intel-rapl:3", "psys-1", 9_000_000))
+    assert [(m.sensor.name, m.read()) for m in meters.values() if m.sensor.scope == "board"] == [
+        ("platform energy (psys)", 500.0),
+        ("platform energy (psys-1)", 9.0),
+    ]
+
+
 def test_dies_of_a_package_add_up(tmp_path: Path) -> None:
     dies = zone("intel-rapl:0", "package-0-die-0", 1) | zone("intel-rapl:1", "package-0-die-1", 1)
     assert [meter.sensor.scope for meter in found(tmp_path, dies).values()] == ["package", "package"]
@@ -104,17 +114,25 @@ def test_a_range_that_is_none_is_not_guessed(tmp_path: Path, text: str) -> None:
     assert meter.sensor.wraps_at_j is None
 
 
-def test_root_only_says_what_to_type(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests may run as root, whom no permission stops: the refusal is the kernel's, thrown by hand."""
+@pytest.mark.skipif(sys.platform == "win32", reason="rights of POSIX")
+def test_root_only_says_what_to_type() -> None:
+    with open_folder() as root:
+        plant(root, PACKAGE | CORE)
+        (root / POWERCAP / "intel-rapl:0:0/energy_uj").chmod(0)
+        with closed(root / POWERCAP / "intel-rapl:0/energy_uj"):
+            assert reason(root) == (
+                "sys/class/powercap/intel-rapl:0/energy_uj: needs more rights: only root may read the energy "
+                "counters, since CVE-2020-8694: start edgeprof with sudo, or type: "
+                "sudo chmod a+r /sys/class/powercap/*/energy_uj"
+            )
 
-    def refused(root: Path, name: str) -> int:
-        raise UnreadableError(f"{name}: needs more rights")
 
-    monkeypatch.setattr(rapl, "number", refused)
-    assert reason(tmp_path, PACKAGE) == (
-        "sys/class/powercap/intel-rapl:0/energy_uj: needs more rights: only root may read the energy counters, "
-        "since CVE-2020-8694: start edgeprof with sudo, or type: sudo chmod a+r /sys/class/powercap/*/energy_uj"
-    )
+@pytest.mark.skipif(sys.platform == "win32", reason="rights of POSIX")
+def test_a_counter_that_is_closed_while_it_is_read_fails() -> None:
+    with open_folder() as root:
+        (meter,) = found(root, PACKAGE).values()
+        with closed(root / POWERCAP / "intel-rapl:0/energy_uj"):
+            assert meter.read() is None
 
 
 def test_no_processor_is_left_out_of_a_sum(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from profiler.host.kernel_files import UnreadableError
+from profiler.telemetry import pi_pmic, raspberry_pi
 from profiler.telemetry.raspberry_pi import STATE, firmware_clock, throttled_now, throttled_since_boot
 from tests.machines import plant
 
@@ -96,6 +98,22 @@ class TestThrottling:
         with pytest.raises(UnreadableError) as caught:
             throttled_now(tmp_path)
         assert str(caught.value) == reason
+
+    def test_who_may_not_ask_is_told_what_to_type(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """vcgencmd itself says nothing then."""
+        plant(tmp_path, {"dev/vcio": "", OF_PI_4: "0"})
+        monkeypatch.setattr(raspberry_pi, "HERE", tmp_path)
+        monkeypatch.setattr(os, "access", lambda _path, _mode: False)
+        for read in (firmware_clock, pi_pmic.meters):
+            with pytest.raises(UnreadableError) as caught:
+                read(tmp_path)
+            assert str(caught.value) == (
+                "dev/vcio: needs more rights: vcgencmd is for the group video: "
+                "sudo usermod -aG video $USER, and log in again"
+            )
+        assert throttled_now(tmp_path) == {"sysfs": "no"}
 
     def test_the_kernel_wrote_something_else(self, tmp_path: Path) -> None:
         plant(tmp_path, {OF_PI_4: "none", ASKED: "throttled=0x0"})

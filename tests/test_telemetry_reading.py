@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import platform
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,12 +14,13 @@ import pytest
 
 from profiler.host.capture import capture, save, unpack
 from profiler.host.kernel_files import HERE, UnreadableError
-from profiler.runfile import Anchor, Board
+from profiler.runfile import Anchor, Board, Sensor
 from profiler.telemetry.protocol import TOPICS, Reader, Readings
 from profiler.telemetry.reading import NOT_OFFERED, board, found_meters
 from profiler.telemetry.sources import METER_SOURCES, STATE_SOURCES
-from tests.board_trees import BOARDS, laptop
+from tests.board_trees import BOARDS, laptop, rock_5b
 from tests.host_trees import SECRETS
+from tests.rights import closed, open_folder
 
 NOW = Anchor(wall_ns=1_700_000_000_000_000_000, mono_ns=5)
 
@@ -55,6 +59,79 @@ def test_a_captured_board_says_the_same(tmp_path: Path, build: Callable[[Path], 
     save(capture(root), tmp_path / "board.tar.gz")
     copy = unpack(tmp_path / "board.tar.gz", tmp_path / "copy")
     assert board(NOW, copy) == board(NOW, root)
+    assert metered(copy) == metered(root)
+
+
+@pytest.mark.parametrize("build", BOARDS.values(), ids=BOARDS)
+def test_a_capture_has_every_file_that_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, build: Callable[[Path], Path]
+) -> None:
+    """But for control groups and devices whose names are replaced."""
+    root, opened, really_open = build(tmp_path), set[str](), Path.open
+
+    def noted(path: Path, mode: str = "r") -> object:
+        opened.add(path.relative_to(root).as_posix())
+        return really_open(path, mode)
+
+    with monkeypatch.context() as noting:
+        noting.setattr(Path, "open", noted)
+        board(NOW, root), metered(root)
+    renamed = ("sys/fs/cgroup/", "sys/class/power_supply/hid-")
+    read = {name for name in opened if (root / name).is_file() and not name.startswith(renamed)}
+    assert read
+    assert read <= capture(root).files.keys()
+
+
+def metered(root: Path) -> tuple[list[tuple[Sensor, float | None]], dict[str, str]]:
+    """Every sensor with what it reads, and why the other sources have none."""
+    meters, reasons = found_meters(root)
+    return [(meter.sensor, meter.read()) for meter in meters], reasons
+
+
+@pytest.mark.parametrize(
+    ("name", "whole", "others"),
+    [
+        ("orin-nano", {"VDD_IN": 10.0}, {"VDD_CPU_GPU_CV": 4.5, "VDD_SOC": 2.0}),
+        ("agx-orin", {"VDD_GPU_SOC": 6.0, "VDD_CPU_CV": 1.0, "VIN_SYS_5V0": 3.0}, {"VDDQ_VDD2_1V8AO": 0.6}),
+        ("jetson-nano", {"POM_5V_IN": 2.512}, {"POM_5V_GPU": 0.04, "POM_5V_CPU": 0.611}),
+        ("raspberry-pi-5", {}, {"rails of the power chip": 10.0}),
+        ("rock-5b", {}, {}),
+        ("laptop", {"BAT0": 4.83}, {}),
+        (
+            "metered-laptop",
+            {"platform energy (psys)": 49.0},
+            {"package-0": 49.0, "package-0 core": 7.0, "package-0 dram": 1.0},
+        ),
+        ("container", {}, {}),
+    ],
+)
+def test_what_is_the_whole_board_and_what_is_a_part(
+    tmp_path: Path, name: str, whole: dict[str, float], others: dict[str, float]
+) -> None:
+    """The sensors of the first kind add up to what the board takes, and no other is ever added to them."""
+    found, _ = metered(BOARDS[name](tmp_path))
+    read = {sensor.name: value for sensor, value in found if sensor.scope in ("device", "board")}
+    assert read == pytest.approx(whole)
+    assert {sensor.name: value for sensor, value in found if sensor.name not in read} == pytest.approx(others)
+
+
+def test_a_port_that_is_listed_as_a_source_of_power_is_none(tmp_path: Path) -> None:
+    found, reasons = metered(rock_5b(tmp_path))
+    assert found == []
+    assert reasons["hwmon_power"] == "chips that tell power: not offered here"
+    assert "power_source" in board(NOW, tmp_path).unreadable
+
+
+def test_sources_that_contradict_each_other_speak_for_themselves(tmp_path: Path) -> None:
+    """A Raspberry Pi 5 whose kernel keeps an old word, and whose firmware holds the clock below the wish."""
+    found = board(NOW, BOARDS["raspberry-pi-5"](tmp_path)).readings
+    assert found["throttled_now"] == {"rpi_volt": "no", "sysfs": "no", "vcgencmd": "clock capped, throttled"}
+    assert found["throttled_since_boot"] == {
+        "sysfs": "clock capped",
+        "vcgencmd": "clock capped, throttled, soft temperature limit",
+    }
+    assert found["cpu_clock"] == {"policy0": 1_500_000_000, "firmware": 1_200_009_600}
+    assert found["huge_pages"]["page bytes"] == 16384
 
 
 def test_requested_and_measured_side_by_side(tmp_path: Path) -> None:
@@ -155,6 +232,7 @@ def test_whatever_the_files_hold(tmp_path: Path, build: Callable[[Path], Path], 
     root = build(tmp_path)
     for path in [path for path in root.rglob("*") if path.is_file()]:
         path.write_bytes(garbage)
+    assert all(value is None or value >= 0 for _, value in metered(root)[0])
     found = complete(board(NOW, root))
     words = [value for said in found.readings.values() for value in said.values() if isinstance(value, str)]
     assert all(word.isprintable() and len(word) < 200 for word in words)
@@ -174,3 +252,42 @@ def test_links_that_lead_nowhere_or_round_in_a_circle(tmp_path: Path) -> None:
         path.unlink()
         path.symlink_to(path if number % 2 else "nowhere")
     complete(board(NOW, root))
+    assert metered(root)[0] == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="rights of POSIX")
+@pytest.mark.parametrize("build", BOARDS.values(), ids=BOARDS)
+def test_folders_that_are_closed_to_a_user(build: Callable[[Path], Path]) -> None:
+    """Phones and sandboxes close much of /sys. Nothing fails, and no path of this machine gets into a reason."""
+    with open_folder() as folder:
+        root = build(folder)
+        for path in [root, *(path for path in root.rglob("*") if path.is_dir())]:
+            with closed(path):
+                found, (_, reasons) = complete(board(NOW, root)), metered(root)
+            assert folder.name not in repr((found.unreadable, reasons))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="rights of POSIX")
+def test_files_that_are_closed_to_a_user_are_left_out_of_a_capture() -> None:
+    with open_folder() as folder, closed(laptop(folder) / "sys"):
+        taken = capture(folder)
+    assert "proc/cpuinfo" in taken.files
+    assert not [name for name in taken.files if name.startswith("sys/")]
+
+
+@pytest.mark.parametrize("system", ["Windows", "Darwin", "FreeBSD"])
+@pytest.mark.parametrize("here", [True, False])
+def test_other_systems_have_none_of_these_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str, here: bool
+) -> None:
+    """Nor the functions of POSIX, on Windows. No program that Linux has by the same name is started there."""
+    monkeypatch.setattr(platform, "system", lambda: system)
+    if system == "Windows":
+        for name in ("geteuid", "killpg"):
+            monkeypatch.delattr(os, name, raising=False)
+    root = HERE if here else tmp_path
+    _, reasons = metered(root)
+    assert reasons["tegrastats"].endswith(
+        "tegrastats.txt: not offered here" if not here else "not offered here"
+    )
+    assert "npu_load" in complete(board(NOW, root)).unreadable

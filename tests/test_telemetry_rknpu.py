@@ -63,6 +63,17 @@ def test_root_alone_may_read_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         loads(root)
 
 
+def test_some_kernels_show_it_to_everybody(tmp_path: Path) -> None:
+    line = "NPU load:  Core0: 11%, Core1:  0%, Core2:  4%,\n"
+    assert loads(plant(tmp_path, ROCK | {"proc/rknpu/load": line})) == {
+        "core0": 0.11,
+        "core1": 0,
+        "core2": 0.04,
+    }
+    with pytest.raises(UnreadableError, match=r"^proc/rknpu/load: does not tell a load$"):
+        loads(plant(tmp_path, {"proc/rknpu/load": "busy\n"}))
+
+
 def test_elsewhere_no_rights_are_asked_for(tmp_path: Path) -> None:
     """Debugfs is closed to users on every machine: only on Rockchip's boards is that the reason."""
     with pytest.raises(UnreadableError, match=r"^Rockchip NPU: not offered here$"):

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from profiler.host import vendors
 from profiler.host.kernel_files import HERE, UnreadableError
 from profiler.telemetry import ina3221, tegrastats
+from profiler.telemetry.jetson_rails import NOT_KNOWN
 from profiler.telemetry.tegrastats import (
     dram_clock,
     engine,
@@ -29,6 +30,17 @@ from profiler.telemetry.tegrastats import (
 )
 from tests.machines import plant
 
+JETPACK_4 = (
+    "RAM 2000/15692MB (lfb 300x4MB) SWAP 0/7846MB (cached 0MB) CPU [9%@1190,off,2%@1190,off] EMC_FREQ 0% "
+    "GR3D_FREQ 11% AO@34C GPU@35.5C Tdiode@36.25C PMIC@100C AUX@33C CPU@36.5C thermal@35.1C Tboard@35C "
+    "GPU 310/300 CPU 622/600 SOC 932/930 CV 0/0 VDDRQ 155/150 SYS5V 1537/1530"
+)
+JETPACK_5 = (
+    "02-03-2026 08:09:10 RAM 4000/62800MB (lfb 13x4MB) SWAP 0/31400MB (cached 0MB) CPU [5%@729,off,off,0%@729] "
+    "EMC_FREQ 1%@2133 GR3D_FREQ 9%@[305,306] VIC_FREQ 729 APE 174 CV0@-256C CPU@45.1C Tboard@34C SOC2@41.5C "
+    "GPU@-256C tj@45.1C VDD_GPU_SOC 2400mW/2300mW VDD_CPU_CV 800mW/790mW VIN_SYS_5V0 3002mW/3000mW NC 0mW/0mW "
+    "VDDQ_VDD2_1V8AO 403mW/400mW NC 0mW/0mW"
+)
 JETPACK_6 = (
     "02-03-2026 08:09:10 RAM 2100/7620MB (lfb 5x4MB) SWAP 12/3810MB (cached 1MB) "
     "CPU [7%@1510,0%@1510,off,3%@1510,off,100%@1510] EMC_FREQ 4%@2133 GR3D_FREQ 37%@[611] NVDEC off NVJPG off "
@@ -54,7 +66,7 @@ NANO = (
     "GR3D_FREQ 5%@76 APE 25 PLL@29C CPU@31.5C PMIC@100C GPU@30C AO@35C thermal@30.75C "
     "POM_5V_IN 2512/2498 POM_5V_GPU 40/41 POM_5V_CPU 611/602"
 )
-LINES = (JETPACK_6, JETPACK_6_OF_A_USER, JETPACK_7, THOR, XAVIER, NANO)
+LINES = (JETPACK_4, JETPACK_5, JETPACK_6, JETPACK_6_OF_A_USER, JETPACK_7, THOR, XAVIER, NANO)
 
 SAID = "outputs/tegrastats.txt"
 
@@ -67,6 +79,8 @@ class TestForms:
     @pytest.mark.parametrize(
         ("line", "load", "clocks"),
         [
+            (JETPACK_4, 0.11, ()),
+            (JETPACK_5, 0.09, (305_000_000, 306_000_000)),
             (JETPACK_6, 0.37, (611_000_000,)),
             (JETPACK_6_OF_A_USER, 0.37, ()),
             (JETPACK_7, 0.21, (1_201_000_000, 1_198_000_000)),
@@ -74,7 +88,16 @@ class TestForms:
             (XAVIER, 0.0, (114_000_000,)),
             (NANO, 0.05, (76_000_000,)),
         ],
-        ids=["jetpack 6", "jetpack 6 of a user", "jetpack 7", "thor", "xavier", "nano"],
+        ids=[
+            "jetpack 4",
+            "jetpack 5",
+            "jetpack 6",
+            "jetpack 6 of a user",
+            "jetpack 7",
+            "thor",
+            "xavier",
+            "nano",
+        ],
     )
     def test_load_and_clocks_of_the_gpu(self, line: str, load: float | None, clocks: tuple[int, ...]) -> None:
         assert engine(words_of(line), "GR3D_FREQ") == (load, clocks)
@@ -82,13 +105,21 @@ class TestForms:
     @pytest.mark.parametrize(
         ("line", "watts"),
         [
+            (
+                JETPACK_4,
+                {"GPU": 0.31, "CPU": 0.622, "SOC": 0.932, "CV": 0.0, "VDDRQ": 0.155, "SYS5V": 1.537},
+            ),
+            (
+                JETPACK_5,
+                {"VDD_GPU_SOC": 2.4, "VDD_CPU_CV": 0.8, "VIN_SYS_5V0": 3.002, "VDDQ_VDD2_1V8AO": 0.403},
+            ),
             (JETPACK_6, {"VDD_IN": 8.123, "VDD_CPU_GPU_CV": 3.011, "VDD_SOC": 1.602}),
             (JETPACK_7, {"VDD_GPU_SOC": 6.011, "VDD_CPU_CV": 2.4, "VIN_SYS_5V0": 4.505}),
             (THOR, {"VDD_GPU": 0.003, "VIN": 25.1}),
             (XAVIER, {"VDD_IN": 4.012, "VDD_CPU_GPU_CV": 0.611, "VDD_SOC": 1.01}),
             (NANO, {"POM_5V_IN": 2.512, "POM_5V_GPU": 0.04, "POM_5V_CPU": 0.611}),
         ],
-        ids=["jetpack 6", "jetpack 7", "thor", "xavier", "nano"],
+        ids=["jetpack 4", "jetpack 5", "jetpack 6", "jetpack 7", "thor", "xavier", "nano"],
     )
     def test_of_each_rail_the_first_number(self, line: str, watts: dict[str, float]) -> None:
         """Memory has two numbers as well, and an NC rail is none."""
@@ -97,13 +128,26 @@ class TestForms:
     @pytest.mark.parametrize(
         ("line", "degrees"),
         [
+            (
+                JETPACK_4,
+                {
+                    "AO": 34,
+                    "GPU": 35.5,
+                    "Tdiode": 36.25,
+                    "AUX": 33,
+                    "CPU": 36.5,
+                    "thermal": 35.1,
+                    "Tboard": 35,
+                },
+            ),
+            (JETPACK_5, {"CPU": 45.1, "Tboard": 34, "SOC2": 41.5, "tj": 45.1}),
             (JETPACK_6, {"cpu": 51.25, "soc2": 50.5, "gpu": 52.0, "tj": 52.0}),
             (JETPACK_7, {"cpu": 47.5, "tboard": 38.25, "soc0": 46.0, "tj": 47.5}),
             (THOR, {}),
             (XAVIER, {"AO": 36.5, "GPU": 37.0, "AUX": 36.0, "CPU": 38.25, "thermal": 37.1}),
             (NANO, {"PLL": 29.0, "CPU": 31.5, "GPU": 30.0, "AO": 35.0, "thermal": 30.75}),
         ],
-        ids=["jetpack 6", "jetpack 7", "thor", "xavier", "nano"],
+        ids=["jetpack 4", "jetpack 5", "jetpack 6", "jetpack 7", "thor", "xavier", "nano"],
     )
     def test_temperatures_without_absent_sensors_and_placeholders(
         self, line: str, degrees: dict[str, float]
@@ -147,6 +191,22 @@ class TestState:
             "tegrastats GPC1": 1_198_000_000,
         }
 
+    @pytest.mark.parametrize(
+        ("clocks", "said"),
+        [
+            ("[0]", {"tegrastats": "off"}),
+            ("[0,1198]", {"tegrastats GPC0": "off", "tegrastats GPC1": 1_198_000_000}),
+        ],
+    )
+    def test_a_gpu_without_power_is_off(
+        self, tmp_path: Path, clocks: str, said: dict[str, int | str]
+    ) -> None:
+        assert gpu_clock(on(tmp_path, JETPACK_6.replace("37%@[611]", f"0%@{clocks}"))) == said
+
+    def test_no_memory_works_without_a_clock(self, tmp_path: Path) -> None:
+        with pytest.raises(UnreadableError, match="no clock of the memory"):
+            dram_clock(on(tmp_path, JETPACK_6.replace("4%@2133", "4%@0")))
+
     def test_what_is_not_told_has_a_reason(self, tmp_path: Path) -> None:
         root = on(tmp_path, JETPACK_6_OF_A_USER)
         with pytest.raises(UnreadableError, match="no clock of the GPU"):
@@ -175,6 +235,10 @@ class TestMeters:
 
     def test_the_rails_of_agx_orin_add_up_here_too(self, tmp_path: Path) -> None:
         assert {meter.sensor.scope for meter in meters(on(tmp_path, JETPACK_7))} == {"board"}
+
+    def test_a_set_of_rails_that_is_not_known_has_no_total(self, tmp_path: Path) -> None:
+        found = meters(on(tmp_path, JETPACK_4))
+        assert {(meter.sensor.scope, meter.sensor.note) for meter in found} == {("part", NOT_KNOWN)}
 
     def test_thor_has_an_input(self, tmp_path: Path) -> None:
         found = {meter.sensor.name: meter.sensor.scope for meter in meters(on(tmp_path, THOR))}

@@ -13,7 +13,7 @@ import msgspec
 from profiler.host.counters import cpu_times
 from profiler.host.environment import Environment
 from profiler.host.finding import Finding
-from profiler.host.kernel_files import UnreadableError, entries, field, number, word_or_none
+from profiler.host.kernel_files import UnreadableError, entries, field, is_there, number, word_or_none
 from profiler.host.readings import batteries
 
 HARDWARE_COUNTERS = ("cpu", "armv", "apple_")
@@ -164,7 +164,7 @@ def _pi_pmic(root: Path) -> Sensor | None:
 
 
 def _nvidia(root: Path) -> Sensor | None:
-    if not (root / "proc/driver/nvidia/version").exists() and not shutil.which("nvidia-smi"):
+    if not is_there(root, "proc/driver/nvidia/version") and not shutil.which("nvidia-smi"):
         return None
     if find_spec("pynvml") is None:
         return Sensor(name="an NVIDIA driver without its library", advice="pip install 'edgeprof[nvidia]'")

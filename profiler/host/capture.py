@@ -19,7 +19,7 @@ from profiler.host import archive, windows
 from profiler.host.capture_list import FILES, FOLDERS, GROUP_FILES, MARKS, PROGRAMS, kept
 from profiler.host.cgroup import cgroup_folders
 from profiler.host.confinement import CONTAINER_SIGNS
-from profiler.host.kernel_files import HERE, UnreadableError, read_text
+from profiler.host.kernel_files import HERE, UnreadableError, is_there, read_text
 from profiler.host.programs import FOLDER, output
 from profiler.host.readings import compatible
 from profiler.host.scrubber import Scrubber, secrets
@@ -71,7 +71,7 @@ def capture(root: Path = HERE) -> Captured:
         taken[pattern] += 1
     return Captured(
         files=files,
-        folders=tuple(folder for folder in FOLDERS if (root / folder).is_dir()),
+        folders=tuple(folder for folder in FOLDERS if is_there(root, folder)),
         taken=dict(taken),
         replaced=scrubber.replaced() | _renamed(groups),
         left_out=tuple(scrubber.clean(reason) for reason in left_out[:MOST_LEFT_OUT]),
@@ -104,10 +104,10 @@ def _texts(root: Path, left_out: list[str]) -> Iterator[tuple[str, str, str]]:
         try:
             yield pattern, name, kept(name, read_text(root, name))
         except UnreadableError as reason:
-            if (root / name).exists():
+            if is_there(root, name):
                 left_out.append(str(reason))
     for name in MARKS:
-        if (root / name).exists():
+        if is_there(root, name):
             yield name, name, ""
     for name, text in _outputs(root):
         yield name, name, kept(name, text)
@@ -129,7 +129,7 @@ def _of_groups(root: Path) -> Iterator[tuple[str, str]]:
         for file in files
     }
     for file, name in sorted(names):
-        if (root / name).is_file():
+        if is_there(root, name):
             yield f"sys/fs/cgroup/.../{file}", name
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from profiler.host.cgroup import cgroup_folders, memory_rooms
-from profiler.host.kernel_files import UnreadableError, field, read_text, word
+from profiler.host.kernel_files import UnreadableError, field, is_there, read_text, word
 
 UNLIMITED_BYTES = 2**60
 """A cgroup v1 memory limit from here on means that none is set."""
@@ -70,9 +70,9 @@ def hypervisor(root: Path) -> str:
 
 def container(root: Path) -> str:
     """The kind of container this is, as far as it shows, or "none"."""
-    if (root / ".dockerenv").exists():
+    if is_there(root, ".dockerenv"):
         return "docker"
-    if (root / "run/.containerenv").exists():
+    if is_there(root, "run/.containerenv"):
         return "podman"
     with suppress(UnreadableError):
         return word(root, "run/systemd/container")

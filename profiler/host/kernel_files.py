@@ -62,15 +62,27 @@ def number(root: Path, name: str) -> int:
 def entries(root: Path, folder: str, pattern: str) -> list[str]:
     """The names, below the root, of a folder's entries: policy2 before policy10.
 
-    No kernel gives a name that cannot be printed: such entries are left out.
+    No kernel gives a name that cannot be printed: such entries are left out. A folder that is closed to this user has
+    none, as on phones, where a program may not look into most of /sys.
     """
-    names = (path.name for path in (root / folder).glob(pattern))
+    try:
+        names = [path.name for path in (root / folder).glob(pattern)]
+    except OSError:
+        return []
     found = sorted((name for name in names if name.isprintable()), key=_by_number)
     return [f"{folder}/{name}" for name in found[:MOST_ENTRIES]]
 
 
 def _by_number(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d{1,9})", name)]
+
+
+def is_there(root: Path, name: str) -> bool:
+    """Whether something of this name can be seen below the root: not within a folder that is closed to this user."""
+    try:
+        return (root / name).exists()
+    except OSError:
+        return False
 
 
 def field(root: Path, name: str, key: str) -> str:

@@ -19,6 +19,7 @@ from profiler.host.kernel_files import (
     UnreadableError,
     entries,
     field,
+    is_there,
     number,
     read_text,
     word,
@@ -175,7 +176,7 @@ def _kilobytes(root: Path, key: str) -> int:
 
 def zram(root: Path) -> int:
     """Bytes of all zram devices that are set up."""
-    if not (root / "sys/block").is_dir():
+    if not is_there(root, "sys/block"):
         raise UnreadableError("sys/block: not offered here")
     return sum(number(root, f"{device}/disksize") for device in entries(root, "sys/block", "zram*"))
 

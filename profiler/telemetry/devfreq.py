@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from profiler.host.kernel_files import UnreadableError, entries, number, word, word_or_none
+from profiler.host.kernel_files import UnreadableError, entries, is_there, number, word, word_or_none
 from profiler.telemetry.clocks import hertz, hertz_or_off
 from profiler.telemetry.parts import readable
 from profiler.telemetry.protocol import Reader, Readings, Value
@@ -47,11 +47,9 @@ def _asked(root: Path, device: str) -> int:
 
 def _load(root: Path, device: str) -> float:
     """Share of the time that the device was busy: Rockchip's `7@300000000Hz` are percent, NVIDIA's `70` per mille."""
-    try:
-        text = word(root, f"{device}/load")
-    except UnreadableError:
+    if not is_there(root, f"{device}/load"):
         return _share(number(root, f"{device}/device/load"), 1000, f"{device}/device/load")
-    percent = re.fullmatch(r"(\d{1,3})@\d{1,12}Hz", text, re.ASCII)
+    percent = re.fullmatch(r"(\d{1,3})@\d{1,12}Hz", word(root, f"{device}/load"), re.ASCII)
     if not percent:
         raise UnreadableError(f"{device}/load: not percent@clock")
     return _share(int(percent[1]), 100, f"{device}/load")

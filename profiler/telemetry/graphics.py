@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
-from profiler.host.kernel_files import UnreadableError, entries, number, read_text
+from profiler.host.kernel_files import UnreadableError, entries, is_there, number, read_text
 from profiler.telemetry.clocks import MHZ, hertz, hertz_or_off
 from profiler.telemetry.parts import readable
 from profiler.telemetry.protocol import Reader, Readings, Value
@@ -55,7 +55,7 @@ def _load(root: Path, card: str) -> float:
 
 
 def _the_one_there(root: Path, card: str, files: Iterable[str]) -> str:
-    found = next((name for name in files if (root / name).is_file()), None)
+    found = next((name for name in files if is_there(root, name)), None)
     if found is None:
         raise UnreadableError(f"clock of {card}: not offered here")
     return found

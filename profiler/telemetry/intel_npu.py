@@ -1,5 +1,6 @@
 """Clock of an Intel NPU, now and the highest (kernel ABI, intel_vpu).
 
+Its load is not told: the driver counts busy time, to be asked once a second at most, and no reading may take so long.
 AMD's NPUs are listed in the same class of devices and have none of these files.
 """
 

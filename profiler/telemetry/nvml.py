@@ -1,10 +1,12 @@
 """NVIDIA GPUs through their management library: clock, temperature, throttling, power and energy.
 
-On Jetson boards the library answers "Not Supported" to most questions; the kernel's own files tell more there.
+On Jetson boards the library answers "Not Supported" to most questions; the kernel's own files tell more there. An older
+distribution of the same name, pynvml, lacks some questions: they are not answered then.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,7 +41,7 @@ def meters(root: Path) -> Sequence[Meter]:
     for part, gpu in _gpus(library).items():
         try:
             found.append(_meter(library, part, gpu))
-        except library.NVMLError as error:
+        except (library.NVMLError, AttributeError) as error:
             reasons.append(f"{part}: power: {error}")
     if not found:
         raise UnreadableError("; ".join(reasons))
@@ -66,10 +68,10 @@ class GpuMeter:
 
 def _meter(library: Any, part: str, gpu: Any) -> GpuMeter:
     name = library.nvmlDeviceGetName(gpu)
-    quantity, ask = "energy", library.nvmlDeviceGetTotalEnergyConsumption
     try:
+        quantity, ask = "energy", library.nvmlDeviceGetTotalEnergyConsumption
         ask(gpu)
-    except library.NVMLError:
+    except (library.NVMLError, AttributeError):
         quantity, ask = "power", library.nvmlDeviceGetPowerUsage
         ask(gpu)
     sensor = Sensor(
@@ -85,7 +87,8 @@ def _meter(library: Any, part: str, gpu: Any) -> GpuMeter:
 def _library(root: Path) -> Any:
     """The library, ready. It stays so until the process ends: starting it anew costs up to seconds."""
     if root != HERE:
-        raise UnreadableError("NVML tells of the machine that it runs on only")
+        there = word_or_none(root, DRIVER) is not None
+        raise UnreadableError("NVML tells of the machine that it runs on only" if there else NO_DRIVER)
     _refuse_to_wake(root)
     try:
         import pynvml
@@ -100,7 +103,8 @@ def _library(root: Path) -> Any:
 
 
 def _no_package(root: Path) -> str:
-    if word_or_none(root, DRIVER) is None:
+    """Windows has no file that tells of the driver, but its program is installed with it."""
+    if word_or_none(root, DRIVER) is None and not shutil.which("nvidia-smi"):
         return NO_DRIVER
     return "nvidia-ml-py is not installed: pip install 'edgeprof[nvidia]'"
 
@@ -134,7 +138,7 @@ def _reader(ask: Callable[[Any, Any], Value]) -> Reader:
         for part, gpu in _gpus(library).items():
             try:
                 said[part] = ask(library, gpu)
-            except library.NVMLError as error:
+            except (library.NVMLError, AttributeError) as error:
                 reasons.append(f"{part}: {error}")
         if not said:
             raise UnreadableError(f"NVML: {'; '.join(reasons)}")
@@ -161,10 +165,10 @@ def _temperature(library: Any, gpu: Any) -> Value:
 
 
 def _throttled(library: Any, gpu: Any) -> Value:
-    """Drivers before 535 know the question by its older name."""
+    """Drivers and libraries before 535 know the question by its older name."""
     try:
         bits = library.nvmlDeviceGetCurrentClocksEventReasons(gpu)
-    except library.NVMLError_FunctionNotFound:
+    except (library.NVMLError_FunctionNotFound, AttributeError):
         bits = library.nvmlDeviceGetCurrentClocksThrottleReasons(gpu)
     return ", ".join(word for bit, word in REASONS.items() if bits & bit) or "no"
 

@@ -21,6 +21,9 @@ POWERCAP = "sys/class/powercap"
 ZONES = ("intel-rapl:*", "intel-rapl-mmio:*")
 """The same counters by two ways, through registers and through memory: the first that tells a domain counts."""
 
+WHOLE = {"board": re.compile(r"psys(-\d+)?"), "package": re.compile(r"package-\d+(-die-\d+)?")}
+"""By scope: the names of domains that add up. Of several sockets each can have a platform (kernel, intel_rapl)."""
+
 PERIOD_S = 0.001
 """Between two updates of a counter (Intel 64 and IA-32 Architectures Software Developer's Manual, RAPL interfaces)."""
 
@@ -70,9 +73,9 @@ def _zone(root: Path, folder: str) -> _Zone:
     parent, _, inner = folder.rpartition(":")
     if ":" in parent and inner:
         return _Zone(folder, f"{word_or_none(root, f'{parent}/name') or parent} {name}", "part")
-    if name == "psys":
-        return _Zone(folder, name, "board")
-    return _Zone(folder, name, "package" if re.fullmatch(r"package-\d+(-die-\d+)?", name) else "part")
+    return _Zone(
+        folder, name, next((scope for scope, names in WHOLE.items() if names.fullmatch(name)), "part")
+    )
 
 
 def _refusal(root: Path, zone: _Zone) -> str | None:
@@ -91,7 +94,7 @@ def _meter(root: Path, zone: _Zone) -> KernelMeter:
     sensor = Sensor(
         id=f"rapl {zone.name}",
         source="rapl",
-        name="platform energy (psys)" if zone.scope == "board" else zone.name,
+        name=f"platform energy ({zone.name})" if zone.scope == "board" else zone.name,
         scope=zone.scope,
         quantity="energy",
         wraps_at_j=wraps if wraps and wraps > 0 else None,

@@ -10,12 +10,13 @@ Bits of the word: Raspberry Pi documentation, vcgencmd get_throttled.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from profiler.host.kernel_files import UnreadableError, entries, number, word, word_or_none
+from profiler.host.kernel_files import HERE, UnreadableError, entries, is_there, number, word, word_or_none
 from profiler.host.programs import output
 from profiler.host.vendors import vcgencmd
 from profiler.telemetry.protocol import Reader
@@ -27,14 +28,23 @@ SINCE_BOOT = 16
 
 PLATFORM = "sys/devices/platform"
 
+DEVICE = "dev/vcio"
+FOR_GROUP_ONLY = "vcgencmd is for the group video: sudo usermod -aG video $USER, and log in again"
+
 
 def answer(root: Path, *words: str) -> str:
     """What the firmware answers. Raises `UnreadableError` with its own reason where it refuses."""
+    _allowed(root)
     text = output(root, vcgencmd(*words)).strip()
     refused = re.match(r'error=-?[0-9]+(?: error_msg="([^"\n]{1,80}))?', text)
     if refused:
         raise UnreadableError(f"vcgencmd {' '.join(words)}: {refused[1] or 'refused'}")
     return text
+
+
+def _allowed(root: Path) -> None:
+    if root == HERE and is_there(root, DEVICE) and not os.access(root / DEVICE, os.R_OK | os.W_OK):
+        raise UnreadableError(f"{DEVICE}: needs more rights: {FOR_GROUP_ONLY}")
 
 
 def throttled_now(root: Path) -> dict[str, str]:
@@ -98,7 +108,7 @@ def _kept_at(root: Path) -> str:
     for soc in entries(root, PLATFORM, "soc@*"):
         nodes += entries(root, soc, "soc@*:firmware")
     return next(
-        (f"{node}/get_throttled" for node in nodes if (root / node / "get_throttled").exists()),
+        (f"{node}/get_throttled" for node in nodes if is_there(root, f"{node}/get_throttled")),
         f"{nodes[0]}/get_throttled",
     )
 

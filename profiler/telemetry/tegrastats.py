@@ -17,6 +17,7 @@ from profiler.host.programs import output, output_lately
 from profiler.host.readings import is_plausible
 from profiler.host.vendors import TEGRASTATS
 from profiler.telemetry import ina3221
+from profiler.telemetry.clocks import OFF
 from profiler.telemetry.gauge import Gauge
 from profiler.telemetry.jetson_rails import UNCONNECTED, sensors
 from profiler.telemetry.protocol import Meter, Reader
@@ -69,14 +70,14 @@ def rails(words: Sequence[str]) -> dict[str, float]:
     }
 
 
-def gpu_clock(root: Path) -> dict[str, int]:
-    """One, or one for each cluster of the GPU."""
+def gpu_clock(root: Path) -> dict[str, int | str]:
+    """One, or one for each cluster of the GPU; "off" for one that has no power."""
     _, clocks = engine(_now(root), "GR3D_FREQ")
     if not clocks:
         raise UnreadableError("tegrastats: tells no clock of the GPU")
     if len(clocks) == 1:
-        return {"tegrastats": clocks[0]}
-    return {f"tegrastats GPC{place}": clock for place, clock in enumerate(clocks)}
+        return {"tegrastats": clocks[0] or OFF}
+    return {f"tegrastats GPC{place}": clock or OFF for place, clock in enumerate(clocks)}
 
 
 def gpu_load(root: Path) -> dict[str, float]:
@@ -88,7 +89,7 @@ def gpu_load(root: Path) -> dict[str, float]:
 
 def dram_clock(root: Path) -> dict[str, int]:
     _, clocks = engine(_now(root), "EMC_FREQ")
-    if not clocks:
+    if not any(clocks):
         raise UnreadableError("tegrastats: tells no clock of the memory (on some systems only to root)")
     return {"tegrastats": clocks[0]}
 

@@ -8,7 +8,7 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from profiler.host.kernel_files import UnreadableError, entries, number, word_or_none
+from profiler.host.kernel_files import UnreadableError, entries, is_there, number, word_or_none
 from profiler.host.readings import CPU
 from profiler.telemetry.chips import HWMON
 from profiler.telemetry.cooling import cooling_devices, driven
@@ -62,7 +62,7 @@ def _hardest(root: Path, folders: list[str]) -> str:
 def _intel(root: Path) -> Iterator[tuple[str, Callable[[], Value]]]:
     """Each thread counts for its core; all CPUs of a package show the same counter."""
     cpus = entries(root, CPU, "cpu[0-9]*")
-    counting = [cpu for cpu in cpus if (root / cpu / "thermal_throttle").is_dir()]
+    counting = [cpu for cpu in cpus if is_there(root, f"{cpu}/thermal_throttle")]
     packages: dict[str, list[str]] = {}
     for cpu in counting:
         package = word_or_none(root, f"{cpu}/topology/physical_package_id") or "0"
