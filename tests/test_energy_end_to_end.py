@@ -41,8 +41,8 @@ main()
 nothing is started for them."""
 
 SLOW: dict[str, Any] = {"prefill_ms_per_token": 5, "token_ms": 15}
-SHORT = ("-p", "100", "-n", "65", "--processes", "3", "--passes", "2", "--settle", "0s", "-f", "json")
-ONE_PASS = ("-p", "250", "-n", "65", "--processes", "3", "--passes", "1", "--settle", "0s", "-f", "json")
+SHORT = ("-p", "100", "-n", "65", "--processes", "3", "--passes", "3", "--settle", "0s", "-f", "json")
+LONG_PROMPT = ("-p", "250", "-n", "65", "--processes", "3", "--passes", "3", "--settle", "0s", "-f", "json")
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def run_beside(
     env: dict[str, str],
     *,
     moving: contextlib.AbstractContextManager[None] | None = None,
-    short: Sequence[str] = ONE_PASS,
+    short: Sequence[str] = LONG_PROMPT,
 ) -> dict[str, Any]:
     words = [sys.executable, "-c", ELSEWHERE, str(tree), "run", str(script), *short, "-o", str(file)]
     with moving or contextlib.nullcontext():
@@ -165,7 +165,11 @@ def test_the_inputs_of_a_jetson_and_not_what_lies_behind_them(
     assert row["energy"]["sensors"] == sensors
     assert row["energy"]["period_s"] == 0.009
     for name in ("power_w", "prompt_power_w", "idle_power_w"):
-        assert row["metrics"][name]["value"] == pytest.approx(WATTS), (name, row["metrics"][name], row["energy"])
+        assert row["metrics"][name]["value"] == pytest.approx(WATTS), (
+            name,
+            row["metrics"][name],
+            row["energy"],
+        )
 
 
 def test_the_platform_of_a_laptop_and_not_its_processor_too(
