@@ -29,13 +29,13 @@ from profiler.engines import llama_cpp
 from profiler.host.kernel_files import HERE
 from profiler.host.machine import default_threads
 from profiler.measure.launch import now
-from profiler.measure.metering import Metering
+from profiler.measure.metering import Costs, Metering, speaking
 from profiler.measure.variants import combinations
 from profiler.telemetry.protocol import Meter, StateSource
 from profiler.telemetry.reading import board, found_meters
 from profiler.telemetry.sources import STATE_SOURCES
 
-PAIRS, BLOCK, BLOCKS_PER_PROMPT, PROMPT_TOKENS = 500, 32, 8, 128
+PAIRS, BLOCK, BLOCKS_PER_PROMPT, PROMPT_TOKENS = 300, 96, 3, 128
 SETTLE_S = 0.15
 """From the start of the sampler to the block: its first readings come all at once, before a worker's first pass."""
 
@@ -148,8 +148,9 @@ def _timed(action: Callable[[], object]) -> float:
 def paired(block: Block, meters: Sequence[Meter], pairs: int, settle_s: float = SETTLE_S) -> Metered:
     """Pairs of blocks, one with the sampler reading these meters and one without, in random order."""
     draw, found = random.Random(1), Metered(logs=[], readings_per_s=[], shares=[])
+    costs: Costs = {}
     blocks: list[tuple[str, Block]] = [
-        ("with", lambda: _beside_sampler(block, meters, settle_s, found)),
+        ("with", lambda: _beside_sampler(block, meters, settle_s, found, costs)),
         ("without", lambda: _alone(block, settle_s)),
     ]
     for _ in range(pairs):
@@ -159,8 +160,10 @@ def paired(block: Block, meters: Sequence[Meter], pairs: int, settle_s: float = 
     return found
 
 
-def _beside_sampler(block: Block, meters: Sequence[Meter], settle_s: float, found: Metered) -> float:
-    metering = Metering(meters)
+def _beside_sampler(
+    block: Block, meters: Sequence[Meter], settle_s: float, found: Metered, costs: Costs
+) -> float:
+    metering = Metering(meters, costs=costs)
     began = time.perf_counter()
     metering.start()
     took = _alone(block, settle_s)
@@ -229,7 +232,8 @@ def main() -> None:
     asked = parser.parse_args()
     model = demo_models()[1]
     with tree() as root, decoder(model, asked.threads) as block:
-        meters, missing = found_meters(root)
+        found, missing = found_meters(root)
+        meters = speaking(found)
         print(f"{model.name}, {asked.threads} threads, {asked.pairs} pairs of blocks of {BLOCK} tokens")
         print("no sensors in the tree from: " + "; ".join(f"{name} ({why})" for name, why in missing.items()))
         print("\n".join(told_of_sampler(paired(block, meters, asked.pairs), len(meters))))

@@ -10,7 +10,7 @@ import msgspec
 
 from profiler.measure.launch import now
 from profiler.measure.mappers import other_mappers
-from profiler.measure.metering import Metering
+from profiler.measure.metering import Costs, Metering
 from profiler.runfile import Board, Samples
 from profiler.telemetry.protocol import Meter
 from profiler.telemetry.reading import board
@@ -37,12 +37,12 @@ def _news(before: Board, after: Board) -> Board:
 class Around:
     """Reads from its making to `close`; the board once more at the worker's last phase, while it is still warm."""
 
-    def __init__(self, build: Path, meters: Sequence[Meter]) -> None:
+    def __init__(self, build: Path, meters: Sequence[Meter], costs: Costs) -> None:
         self._build = build
         self._before = board(now())
         self._after: Board | None = None
         self._mappers: list[str] | None = None
-        self._metering = Metering(meters)
+        self._metering = Metering(meters, costs=costs)
         self._metering.start()
 
     def at_last_phase(self, worker: int) -> None:

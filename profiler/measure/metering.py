@@ -36,14 +36,18 @@ SHORTEST_IDLE_S, LONGEST_IDLE_S = 3.0, 30.0
 EXTERNAL_S = 1.0
 
 
+Costs = dict[str, deque[int]]
+"""What the last readings of each sensor took, in nanoseconds by its id: known from one worker to the next."""
+
+
 class _Reading:
     """One meter and its readings so far, `most` of them: then every second one goes, and they come half as often."""
 
-    def __init__(self, meter: Meter, share: float, most: int) -> None:
+    def __init__(self, meter: Meter, share: float, most: int, costs_ns: deque[int]) -> None:
         self.meter, self._share, self._most = meter, share, most
         self.taken: list[tuple[int, float]] = []
         self.due_ns, self._rarer = 0, 1
-        self._tries, self._costs_ns = 0, deque[int](maxlen=REMEMBERED)
+        self._tries, self._costs_ns = 0, costs_ns
 
     def take(self) -> None:
         """Read once; the time of the reading is the middle of the call. The next one is due when this one is paid."""
@@ -70,7 +74,7 @@ class _Reading:
     @property
     def interval_s(self) -> float:
         """From one reading to the next: no sensor is read twice within its own period."""
-        paid_s = median(self._costs_ns) / 1e9 / self._share if self._tries >= TRIED else 0.0
+        paid_s = median(self._costs_ns) / 1e9 / self._share if len(self._costs_ns) >= TRIED else 0.0
         wanted = max(SHORTEST_S, self.meter.sensor.period_s or 0.0, paid_s)
         return min(LONGEST_S, wanted * self._rarer)
 
@@ -85,11 +89,21 @@ def _value(meter: Meter) -> float | None:
 
 
 class Metering:
-    """All meters of this machine, read from `start` to `stop`. `share` of one core is what they may cost."""
+    """All meters of this machine, read from `start` to `stop`. `share` of one core is what they may cost.
 
-    def __init__(self, meters: Sequence[Meter], share: float = SHARE) -> None:
+    `costs` is kept by who calls: what is learnt about a sensor beside one worker holds for the next.
+    """
+
+    def __init__(self, meters: Sequence[Meter], share: float = SHARE, costs: Costs | None = None) -> None:
+        known: Costs = {} if costs is None else costs
         self._readings = [
-            _Reading(meter, share / len(meters), MOST_READINGS // len(meters)) for meter in meters
+            _Reading(
+                meter,
+                share / len(meters),
+                MOST_READINGS // len(meters),
+                known.setdefault(meter.sensor.id, deque(maxlen=REMEMBERED)),
+            )
+            for meter in meters
         ]
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._read_on, daemon=True)
@@ -130,6 +144,11 @@ class Metering:
 
 def _samples(taken: Sequence[tuple[int, float]]) -> Samples:
     return Samples(at_ns=[at_ns for at_ns, _ in taken], values=[value for _, value in taken])
+
+
+def speaking(meters: Sequence[Meter]) -> list[Meter]:
+    """Those that may speak for a row. A sensor of a part never does, so none is read: every reading has its cost."""
+    return [meter for meter in meters if meter.sensor.scope != "part"]
 
 
 def idle(

@@ -20,7 +20,7 @@ from profiler.measure.endings import printable
 from profiler.measure.last_seen import at_the_limit
 from profiler.measure.launch import Seen, job, now, run_worker
 from profiler.measure.memory_limit import Way, limited_place
-from profiler.measure.metering import idle
+from profiler.measure.metering import Costs, idle
 from profiler.measure.page_cache import Eviction, cached_share, evict
 from profiler.measure.passes import passes_for
 from profiler.measure.sustaining import most_passes, wait_until_cool
@@ -69,6 +69,7 @@ class Session:
         self._plan, self._paths, self._file = plan, paths, file
         self._judges, self._listener = judges, listener
         self._meters, self._external, self._way = meters, external_meter, way
+        self._costs: Costs = {}
         self._builds = {build.id: build for build in plan.builds}
         self.workers = list(workers)
         self._earlier_s = sum(w.ended.mono_ns - w.started.mono_ns for w in self.workers) / 1e9
@@ -116,7 +117,7 @@ class Session:
         path = self._paths[case.build]
         ground = self._ground(path)
         order = self._order(case, round_number)
-        around, seen = Around(path, self._meters), Seen()
+        around, seen = Around(path, self._meters, self._costs), Seen()
         try:
             with closing(around), limited_place(self._way) as place:
                 progress = place.looking(self._listener.progress)

@@ -18,6 +18,7 @@ from profiler.host.machine import available_memory, this_machine
 from profiler.measure.gate import Need, needs, refusal
 from profiler.measure.launch import now
 from profiler.measure.memory_limit import Way, way_to_limit
+from profiler.measure.metering import speaking
 from profiler.measure.planning import plan_of
 from profiler.measure.request import Request, check
 from profiler.measure.worker_environment import recorded
@@ -40,14 +41,11 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def with_meters(prepared: Prepared, *, external: bool) -> Prepared:
-    """The run with the meters of this machine, which its header names; `external` if one keeps a log of its own.
-
-    A sensor of a part of something never speaks for a row, so none is read: every reading has its cost.
-    """
+    """The run with the meters of this machine, which its header names; `external` if one keeps a log of its own."""
     found, reasons = found_meters()
-    meters = [meter for meter in found if meter.sensor.scope != "part"]
-    speaking = {meter.sensor.source for meter in meters}
-    reasons |= {m.sensor.source: "tells parts only" for m in found if m.sensor.source not in speaking}
+    meters = speaking(found)
+    sources = {meter.sensor.source for meter in meters}
+    reasons |= {m.sensor.source: "tells parts only" for m in found if m.sensor.source not in sources}
     sensors = [meter.sensor for meter in meters]
     header = msgspec.structs.replace(prepared.header, sensors=sensors, no_sensor=reasons)
     return msgspec.structs.replace(prepared, header=header, meters=meters, external_meter=external)
