@@ -35,7 +35,7 @@ from profiler.telemetry.protocol import Meter, StateSource
 from profiler.telemetry.reading import board, found_meters
 from profiler.telemetry.sources import STATE_SOURCES
 
-PAIRS, BLOCK, BLOCKS_PER_PROMPT, PROMPT_TOKENS = 300, 96, 3, 128
+PAIRS, BLOCK, BLOCKS_PER_PROMPT, PROMPT_TOKENS = 500, 48, 6, 128
 SETTLE_S = 0.15
 """From the start of the sampler to the block: its first readings come all at once, before a worker's first pass."""
 
