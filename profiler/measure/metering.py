@@ -11,7 +11,7 @@ from statistics import median
 from profiler.runfile import LARGEST_READING, Samples
 from profiler.telemetry.protocol import Meter
 
-SHARE = 0.002
+SHARE = 0.001
 """Of one core: what reading all sensors may take while a worker runs. The dearer a reading, the rarer it is."""
 
 IDLE_SHARE = 0.02
