@@ -145,7 +145,9 @@ def of(*, pss: float, anon: float, file: float, build: float, freed: float, peak
     """Memory in MiB, nothing of it shared."""
     sizes = {"pss": pss, "anon": anon, "file": file, "freed": freed, "peak_rss": peak}
     sizes |= {"build": build, "build_rss": build}
-    return Memory(shmem_bytes=0, **{f"{name}_bytes": round(mib * MIB) for name, mib in sizes.items()})
+    return Memory(
+        shmem_bytes=0, swapped_bytes=0, **{f"{name}_bytes": round(mib * MIB) for name, mib in sizes.items()}
+    )
 
 
 def worker(case: str, round: int, *passes: Pass, attempt: int = 0, **seen: Any) -> Worker:

@@ -292,5 +292,5 @@ class TestCompared:
     def test_power_and_modes_that_are_not_known(self) -> None:
         assert self.differs(
             {"power_source": {"source": "mains"}}, {"power_source": {"source": "battery"}}
-        ) == ["power: mains -> battery"]
+        ) == ["power source: mains -> battery"]
         assert self.differs({}, {"temperature": {"cpu": 50}}) == []

@@ -49,7 +49,7 @@ def test_nothing_between_a_run_and_itself() -> None:
         ("turbo", True, False, "turbo: on -> off"),
         ("transparent_huge_pages", "madvise", "always", "transparent huge pages: madvise -> always"),
         ("mhz_limit", [2400, 1800], [1500, 1800], "clock limit in MHz: 2400/1800 -> 1500/1800"),
-        ("power_source", "mains", "battery", "power: mains -> battery"),
+        ("power_source", "mains", "battery", "power source: mains -> battery"),
     ],
 )
 def test_the_surroundings(entry: str, before: object, after: object, said: str) -> None:

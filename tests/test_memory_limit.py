@@ -29,11 +29,10 @@ from profiler.measure.memory_limit import (
     GROUP_V2,
     SCOPE,
     Way,
-    groups_offered,
     limited_place,
-    way_to_limit,
 )
 from profiler.measure.page_cache import evict
+from profiler.measure.ways_to_limit import groups_offered, way_to_limit
 from profiler.render import formats
 from profiler.runfile import Failure, Memory, MemoryLimit, Phase, Run, Worker
 from tests.conftest import Command, Script, command, only_refusal

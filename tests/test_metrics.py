@@ -170,6 +170,27 @@ class TestMemory:
         assert of_worker("kv_bytes", seen) == 6 * MIB
         assert of_worker("unexplained_bytes", seen) == 6.5 * MIB
 
+    def test_a_cache_that_grows_is_not_there_before_the_first_prompt(self) -> None:
+        """Where memory was fullest when loading ended, there was none: 150 MiB - 101.5 - 0 - 32 are left."""
+        phases = [*memory(200)[:1], msgspec.structs.replace(memory(200)[2], name="loaded")]
+        seen = msgspec.structs.replace(accounted_worker(kv_in_place=False), phases=phases)
+        assert of_worker("unexplained_bytes", seen) == 16.5 * MIB
+
+    def test_swapped_memory_is_in_the_parts_and_not_in_pss(self) -> None:
+        """Another 5 MiB of the weights lie in swap: the parts are the same, and so is what is left."""
+        seen = accounted_worker()
+        last = seen.phases[-1]
+        out = msgspec.structs.replace(
+            last.memory, swapped_bytes=5 * MIB, anon_bytes=(last.memory.anon_bytes or 0) - 5 * MIB,
+            pss_bytes=(last.memory.pss_bytes or 0) - 5 * MIB,
+        )  # fmt: skip
+        swapped = msgspec.structs.replace(
+            seen, phases=[*seen.phases[:-1], msgspec.structs.replace(last, memory=out)]
+        )
+        assert of_worker("compute_bytes", swapped) == 10 * MIB
+        assert of_worker("unexplained_bytes", swapped) == of_worker("unexplained_bytes", seen) == 0.5 * MIB
+        assert of_worker("swapped_bytes", swapped) == 5 * MIB
+
     def test_what_is_held_may_come_from_the_account(self) -> None:
         account = Account(held_weights_bytes=30 * MIB, held_compute_bytes=7 * MIB)
         seen = worker("r1", 0, phases=memory(200), facts={"kv_bytes": 6 * MIB}, account=account)

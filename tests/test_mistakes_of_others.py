@@ -252,7 +252,7 @@ def test_08_wrong_units() -> None:
 
 
 FULL = Memory(pss_bytes=64, anon_bytes=32, file_bytes=16, shmem_bytes=8, rss_bytes=96, peak_rss_bytes=128,
-              build_bytes=8, build_rss_bytes=8, freed_bytes=1)  # fmt: skip
+              build_bytes=8, build_rss_bytes=8, freed_bytes=1, swapped_bytes=4)  # fmt: skip
 PHASES = [Phase(name=name, memory=FULL) for name in ("before_load", "loaded", "after_decode")]
 SAID = ("held_weights_bytes", "kv_bytes", "compute_bytes", "device_bytes")
 

@@ -258,7 +258,7 @@ class TestJson:
             *("prompt_bps", "itl_ms.first_tenth", "itl_ms.middle_tenth", "itl_ms.last_tenth"),
             *("load_ms", "import_ms", "first_ttft_ms"),
             *("cold_load_ms", "cold_first_ttft_ms", "cold_start_ms", "peak_rss_bytes", "pss_bytes"),
-            *("device_bytes", "anon_bytes", "file_bytes", "shmem_bytes", "weights_bytes"),
+            *("device_bytes", "anon_bytes", "file_bytes", "shmem_bytes", "swapped_bytes", "weights_bytes"),
             *("mapped_weights_bytes", "held_weights_bytes", "kv_bytes", "compute_bytes"),
             *("compute_reserved_bytes", "runtime_bytes", "unexplained_bytes"),
             *(

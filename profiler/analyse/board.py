@@ -33,6 +33,9 @@ ASKED = "_asked"
 GROWING = ("throttle_count", "quota_throttled")
 """Counters since start-up: what happened during a worker is a difference."""
 
+MODES = {"governor": "governor", "power_mode": "power mode", "power_source": "power source"}
+"""Topics that a user or a system chooses, as they are called: what changes in them changes the device."""
+
 NOTHING = "no"
 """The word of a source that has nothing to tell."""
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from statistics import median
 
-from profiler.analyse.board import Pair, Readings, growth, new_words, pairs, words_of
+from profiler.analyse.board import MODES, Pair, Readings, growth, new_words, pairs, words_of
 from profiler.analyse.metrics import NS_PER_MS
 from profiler.analyse.notices import Notice
 from profiler.analyse.plural import plural
@@ -22,7 +22,6 @@ SLOWED = ("throttled", "clock capped", "soft temperature limit")
 _STEP = re.compile(r"\b[1-9]\d* of \d+$")
 """A cooling device that holds the processor back: "2 of 5"."""
 
-MODES = {"governor": "governor", "power_mode": "power mode", "power_source": "power source"}
 HOLDS_THE_CLOCK = {"performance", "userspace"}
 """Governors that ask for the same clock of an idle processor and of a busy one."""
 

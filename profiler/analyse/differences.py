@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from profiler.analyse import said
-from profiler.analyse.board import pairs
+from profiler.analyse.board import MODES, pairs
 from profiler.analyse.comparison import changes, made_of, settings_of
 from profiler.analyse.study import Study
 from profiler.runfile import Case
@@ -30,7 +30,7 @@ ENVIRONMENT = {
     "container": "container",
     "cgroup_cpus": "quota of CPUs",
     "cgroup_memory_bytes": "limit of memory",
-    "power_source": "power",
+    "power_source": "power source",
     "os_name": "system",
     "kernel_release": "kernel",
     "architecture": "architecture",
@@ -44,10 +44,6 @@ ENVIRONMENT = {
     "zram_bytes": "zram",
 }
 """What of a machine's surroundings moves numbers and stays the same during a run; no readings of the moment."""
-
-
-MODES = {"governor": "governor", "power_mode": "power mode", "power_source": "power"}
-"""What may change while a run goes on, under the names that its surroundings have at its start."""
 
 
 def differences(base: tuple[Study, Case], candidate: tuple[Study, Case]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What the memory of one worker is for: parts that add up to its proportional set size (PSS).
+"""What the memory of one worker is for: parts that add up to its proportional set size (PSS) and what is swapped out.
 
 All parts are those of one moment, the phase in which PSS was largest. Nothing is counted twice: weights are what is
 mapped of the build's files, as the kernel sees it, and what the engine holds beside them, repacked copies among them.
@@ -6,6 +6,7 @@ mapped of the build's files, as the kernel sees it, and what the engine holds be
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
@@ -49,9 +50,14 @@ mapped = _of(fullest, lambda memory: memory.build_bytes)
 freed = _of(fullest, lambda memory: memory.freed_bytes or 0)
 
 
+swapped = _of(fullest, lambda memory: memory.swapped_bytes)
+
+
 def _used(memory: Memory) -> int | None:
-    """Anonymous memory without what was freed and is only kept by the C library."""
-    return None if memory.anon_bytes is None else memory.anon_bytes - (memory.freed_bytes or 0)
+    """Anonymous memory, swapped out or not, without what was freed and is only kept by the C library."""
+    if memory.anon_bytes is None:
+        return None
+    return memory.anon_bytes + (memory.swapped_bytes or 0) - (memory.freed_bytes or 0)
 
 
 used = _of(fullest, _used)
@@ -74,15 +80,21 @@ def held(worker: Worker) -> float | None:
 
 
 def kv_in_process(worker: Worker) -> float | None:
-    """The KV cache, without what of it lies on a device."""
+    """The KV cache, without what of it lies on a device; 0 where it grows with the context and no prompt came yet."""
     facts = worker.facts or {}
+    if _grows(worker) and fullest(worker) in (at(worker, "before_load"), at(worker, "loaded")):
+        return 0
     whole = said.number(facts, "kv_bytes")
     return None if whole is None else whole - (said.number(facts, "device_kv_bytes") or 0)
 
 
+def _grows(worker: Worker) -> bool:
+    return (worker.facts or {}).get("kv_in_place") is False
+
+
 def kv_late(worker: Worker) -> float | None:
     """The KV cache where it is not there when loading ends, but grows with the context; else 0."""
-    return kv_in_process(worker) if (worker.facts or {}).get("kv_in_place") is False else 0
+    return kv_in_process(worker) if _grows(worker) else 0
 
 
 def bookkeeping(worker: Worker) -> float:
@@ -113,13 +125,14 @@ def runtime(worker: Worker) -> float | None:
 
 
 def unexplained(worker: Worker) -> float | None:
-    """PSS less all its parts; negative where they claim more than is there."""
+    """PSS and what is swapped out, less all their parts; negative where they claim more than is there."""
     explained = total([part(worker) for part in (weights, kv_in_process, compute, runtime)])
     whole = pss(worker)
-    return None if whole is None or explained is None else whole - explained
+    return None if whole is None or explained is None else whole + (swapped(worker) or 0) - explained
 
 
 def total(parts: Sequence[float | None]) -> float | None:
-    """All parts together; None where one is not known."""
+    """All parts together; None where one is not known, or where no number holds as much."""
     known = [part for part in parts if part is not None]
-    return sum(known) if len(known) == len(parts) else None
+    together = sum(known)
+    return together if len(known) == len(parts) and math.isfinite(together) else None

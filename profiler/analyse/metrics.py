@@ -6,8 +6,7 @@ compares what comes out.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from statistics import median
 
 import msgspec
@@ -206,14 +205,7 @@ def _cold(formula: WorkerFormula) -> WorkerFormula:
 
 def _start(worker: Worker) -> float | None:
     """From nothing to the first token: import of the library, loading, first token of the process."""
-    return _sum([worker.import_ms, worker.load_ms, _first_ttft(worker)])
-
-
-def _sum(parts: Sequence[float | None]) -> float | None:
-    """All parts together; None where one is missing, or where no number holds as much."""
-    known = [part for part in parts if part is not None]
-    total = sum(known)
-    return total if len(known) == len(parts) and math.isfinite(total) else None
+    return memory.total([worker.import_ms, worker.load_ms, _first_ttft(worker)])
 
 
 COLD_METRICS: dict[Metric, WorkerFormula] = {
@@ -263,6 +255,8 @@ MEMORY_PARTS: dict[Metric, WorkerFormula] = {
            "the part of PSS that files back, mapped weights among them"): memory.of_files,
     _bytes("shmem_bytes", "shared memory PSS", _UNREADABLE, "shmem",
            "the part of PSS that is shared memory"): memory.shared,
+    _bytes("swapped_bytes", "swapped out", _UNREADABLE, "swapped_out",
+           "anonymous memory in swap, divided by its users: not in PSS"): memory.swapped,
     _bytes("weights_bytes", "weights", _PART_UNKNOWN, "mapped + held",
            "weights in memory: mapped from the file, and held by the engine, repacked copies included"): memory.weights,
     _bytes("mapped_weights_bytes", "mapped weights", _UNREADABLE, "mapped",
@@ -279,9 +273,9 @@ MEMORY_PARTS: dict[Metric, WorkerFormula] = {
     _bytes("runtime_bytes", "runtime", _UNREADABLE, "used_before + code + bookkeeping + freed",
            "interpreter, libraries, vocabulary, graph, and freed memory that is kept"): memory.runtime,
     _bytes("unexplained_bytes", "unexplained", "one of its parts is not known",
-           "pss_fullest - (mapped + held) - kv_host - max(0, used - used_loaded - kv_late)"
+           "pss_fullest + swapped - (mapped + held) - kv_host - max(0, used - used_loaded - kv_late)"
            " - (used_before + code + bookkeeping + freed)",
-           "PSS that none of its parts explains; negative where they claim more than is there"): memory.unexplained,
+           "PSS and swapped memory that no part explains; negative where they claim more"): memory.unexplained,
 }  # fmt: skip
 """What the memory of one worker is for. A report shows all of them for the one with the largest PSS: they add up."""
 

@@ -22,7 +22,7 @@ Symbol = float | dict[str, float]
 _AT, _ENGINE = "at the end of each phase", "as the engine says"
 _OF_PASSES = "of each counted pass"
 _FULLEST = "at the phase where Pss was largest"
-_USED = "Pss_Anon less freed memory that the C library keeps"
+_USED = "Pss_Anon and SwapPss less freed memory that the C library keeps"
 MEANINGS = {
     "s": "when the engine received the prompt's token ids: stamps are ms after it",
     "t1": "when the first output token was on the host, ms after s",
@@ -49,6 +49,8 @@ MEANINGS = {
     "shmem": f"Pss_Shmem {_FULLEST}, bytes",
     "device": f"buffers on GPUs and NPUs, {_ENGINE}, bytes",
     "pss_fullest": f"Pss {_FULLEST}, bytes",
+    "swapped_out": f"SwapPss {_FULLEST}, bytes",
+    "swapped": f"SwapPss {_FULLEST} (0 where it is not told), bytes",
     "mapped": f"Pss of the mappings of the build's own files {_FULLEST}, bytes",
     "held": f"weights beside the mapped file, {_ENGINE} or by its account, bytes",
     "kv": f"KV cache, {_ENGINE}, bytes",
@@ -82,6 +84,8 @@ _PARTS = {
     "anon": memory.private,
     "file": memory.of_files,
     "shmem": memory.shared,
+    "swapped_out": memory.swapped,
+    "swapped": lambda worker: memory.swapped(worker) or 0,
     "mapped": memory.mapped,
     "held": memory.held,
     "kv_host": memory.kv_in_process,

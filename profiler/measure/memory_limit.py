@@ -11,10 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,8 +20,6 @@ from typing import ParamSpec
 import msgspec
 
 from profiler.errors import UserError
-from profiler.host.cgroup import cgroup_folders
-from profiler.host.kernel_files import HERE, UnreadableError, number, read_text, word
 from profiler.measure.endings import oom_kills_in
 from profiler.runfile import MemoryLimit
 
@@ -38,11 +33,6 @@ PEAK = ("memory.peak", "memory.max_usage_in_bytes")
 
 _ENTER = 'echo $$ > "$0/cgroup.procs" && exec "$@"'
 """The shell joins the group and becomes the worker: no instruction of it runs outside."""
-
-_TELL = 'cat /proc/self/cgroup "/sys/fs/cgroup$(sed -n s/^0:://p /proc/self/cgroup)/memory.max"'
-_TRIAL_S = 10.0
-_LARGEST_PAGE = 65536
-"""The kernel rounds a limit down to whole pages."""
 
 _REMOVE_TRIES, _REMOVE_PAUSE_S = 100, 0.02
 """A group can be removed a moment after its last process has gone."""
@@ -95,39 +85,9 @@ class Place:
         return oom_kills_in(self._way.parent if self._way.by == SCOPE else self._folder)
 
 
-def way_to_limit(limit_bytes: int, root: Path = HERE) -> Way:
-    """The first way that works here, tried with a process. Raises `UserError` with what to type where none does."""
-    if not sys.platform.startswith("linux"):
-        raise UserError(
-            "--memory-limit takes the control groups of Linux, which this system has not: run edgeprof in a Linux "
-            "virtual machine of that memory"
-        )
-    reasons = ["no control group here hands the memory controller on"]
-    for way in groups_offered(limit_bytes, root):
-        _remove_abandoned(way.parent)
-        try:
-            _try_group(way)
-            return way
-        except UserError as error:
-            reasons.append(str(error))
-        except (OSError, subprocess.SubprocessError) as error:
-            reasons.append(f"a control group below {way.parent} takes no process: {_why(error)}")
-    try:
-        return _scope_offered(limit_bytes)
-    except (OSError, subprocess.SubprocessError, UnreadableError) as error:
-        reasons.append(f"systemd-run --user gives no limited scope: {_why(error)}")
-    raise UserError(f"--memory-limit cannot be kept here ({_reason(reasons, root)}): {_advice(root)}")
-
-
-def groups_offered(limit_bytes: int, root: Path) -> Iterator[Way]:
-    """Control groups below which others can have a limit of memory, this process's own first, then those above."""
-    for folder in cgroup_folders(root, "memory"):
-        with contextlib.suppress(UnreadableError):
-            if "memory" in word(root, f"{folder}/cgroup.subtree_control").split():
-                yield Way(by=GROUP_V2, parent=root / folder, bytes=limit_bytes)
-        with contextlib.suppress(UnreadableError):
-            number(root, f"{folder}/memory.limit_in_bytes")
-            yield Way(by=GROUP_V1, parent=root / folder, bytes=limit_bytes)
+def new_name() -> str:
+    """Of a place that nobody else has; it tells whose it is."""
+    return f"edgeprof-{os.getpid()}-{time.monotonic_ns()}"
 
 
 @contextlib.contextmanager
@@ -139,9 +99,9 @@ def limited_place(way: Way | None) -> Iterator[Place]:
     if way is None:
         yield Place(None)
         return
-    name = f"edgeprof-{os.getpid()}-{time.monotonic_ns()}"
+    name = new_name()
     if way.by == SCOPE:
-        yield Place(way, way.parent / f"{name}.scope", _scope_command(name, way.bytes))
+        yield Place(way, way.parent / f"{name}.scope", scope_command(name, way.bytes))
         return
     folder = way.parent / name
     try:
@@ -192,7 +152,7 @@ def _remove(folder: Path) -> None:
         time.sleep(_REMOVE_PAUSE_S)
 
 
-def _remove_abandoned(parent: Path) -> None:
+def remove_abandoned(parent: Path) -> None:
     """What an edgeprof that was killed could not take away. Its workers went with it; a dead process has no words."""
     for folder in parent.glob("edgeprof-*-*"):
         pid = folder.name.split("-")[1]
@@ -201,53 +161,17 @@ def _remove_abandoned(parent: Path) -> None:
                 folder.rmdir()
 
 
-def _try_group(way: Way) -> None:
-    """Raises `OSError` or `SubprocessError` where no process can be put into such a group."""
-    with limited_place(way) as place:
-        _output([*place.before, "true"])
-
-
-def _scope_offered(limit_bytes: int) -> Way:
-    """Tried with a process that tells its group and the limit in force: where the user manager has no memory
-    controller, systemd makes the scope without a limit and says nothing.
-    """
-    if shutil.which("systemd-run") is None:
-        raise UnreadableError("it is not installed")
-    if not Path(_runtime_folder(), "systemd").is_dir():
-        raise UnreadableError("no user manager runs for this user")
-    name = f"edgeprof-{os.getpid()}-{time.monotonic_ns()}"
-    told = _output([*_scope_command(name, limit_bytes), "sh", "-c", _TELL]).split("\n")
-    group = next((line[3:] for line in told if line.startswith("0::/")), "/")
-    limit = next((int(line) for line in told if line.isdecimal()), None)
-    if limit is None or not 0 <= limit_bytes - limit < _LARGEST_PAGE:
-        raise UnreadableError("the scope it makes has no limit")
-    return Way(by=SCOPE, parent=Path(f"/sys/fs/cgroup{group}").parent, bytes=limit_bytes)
-
-
-def _scope_command(name: str, limit_bytes: int) -> list[str]:
+def scope_command(name: str, limit_bytes: int) -> list[str]:
     """systemd-run becomes the worker too, and the worker does not see the variable that finds the user manager."""
     variable = "XDG_RUNTIME_DIR"
     limits = ["-p", f"MemoryMax={limit_bytes}", "-p", "MemorySwapMax=0"]
     run = ["systemd-run", "--user", "--scope", "--quiet", "--collect", f"--unit={name}", *limits, "--"]
-    return ["env", f"{variable}={_runtime_folder()}", *run, "env", "-u", variable]
+    return ["env", f"{variable}={runtime_folder()}", *run, "env", "-u", variable]
 
 
-def _runtime_folder() -> str:
+def runtime_folder() -> str:
+    """Where this user's manager of services listens, if one runs."""
     return os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
-
-
-def _output(command: list[str]) -> str:
-    """What a command prints. Raises `OSError` or `SubprocessError`."""
-    done = subprocess.run(
-        command,
-        check=True,
-        capture_output=True,
-        stdin=subprocess.DEVNULL,
-        timeout=_TRIAL_S,
-        text=True,
-        errors="replace",
-    )
-    return done.stdout
 
 
 def _first(folder: Path | None, names: tuple[str, ...]) -> int | None:
@@ -261,37 +185,3 @@ def _text(file: Path) -> str:
         return file.read_text("ascii", "replace")
     except OSError:
         return ""
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, subprocess.CalledProcessError):
-        said = [line for line in str(error.stderr).splitlines() if line.strip()]
-        return said[-1].strip()[:120] if said else f"exit status {error.returncode}"
-    if isinstance(error, subprocess.TimeoutExpired):
-        return f"no answer within {_TRIAL_S:g} s"
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
-
-
-def _reason(reasons: list[str], root: Path) -> str:
-    if not _has_controller(root):
-        return "this kernel offers no memory controller"
-    return "; ".join(reasons[-2:])
-
-
-def _has_controller(root: Path) -> bool:
-    """Of v2 the root of the tree names it; v1 has a folder of its own."""
-    with contextlib.suppress(UnreadableError):
-        if "memory" in read_text(root, "sys/fs/cgroup/cgroup.controllers").split():
-            return True
-    return (root / "sys/fs/cgroup/memory").is_dir()
-
-
-def _advice(root: Path) -> str:
-    if not _has_controller(root):
-        return (
-            "on Raspberry Pi OS add cgroup_enable=memory to the line in /boot/firmware/cmdline.txt and restart; a "
-            "container needs it from its host"
-        )
-    if os.getuid() == 0:
-        return "give the container or the service its memory instead, as in docker run --memory 4g"
-    return 'type sudo "$(command -v edgeprof)" run ..., or log in so that a user manager runs (loginctl enable-linger)'

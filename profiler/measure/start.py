@@ -17,10 +17,11 @@ from profiler.host.environment import environment
 from profiler.host.machine import available_memory, this_machine
 from profiler.measure.gate import Need, needs, refusal
 from profiler.measure.launch import now
-from profiler.measure.memory_limit import Way, way_to_limit
+from profiler.measure.memory_limit import Way
 from profiler.measure.metering import speaking
 from profiler.measure.planning import plan_of
 from profiler.measure.request import Request, check
+from profiler.measure.ways_to_limit import way_to_limit
 from profiler.measure.worker_environment import recorded
 from profiler.runfile import SCHEMA, Device, Failure, Header, Plan
 from profiler.telemetry.protocol import Meter

@@ -5,7 +5,13 @@ import os
 import re
 from typing import Dict, FrozenSet, Optional
 
-_ROLLUP = {"Pss": "pss_bytes", "Pss_Anon": "anon_bytes", "Pss_File": "file_bytes", "Pss_Shmem": "shmem_bytes"}
+_ROLLUP = {
+    "Pss": "pss_bytes",
+    "Pss_Anon": "anon_bytes",
+    "Pss_File": "file_bytes",
+    "Pss_Shmem": "shmem_bytes",
+    "SwapPss": "swapped_bytes",
+}
 
 
 _OF_BUILD = {"Pss": "build_bytes", "Rss": "build_rss_bytes"}
@@ -40,9 +46,11 @@ def memory(build: FrozenSet[str] = frozenset()) -> Dict[str, Optional[int]]:
 
 
 def anonymous() -> Optional[int]:
-    """Bytes of this process that no file backs, without freed ones that are only kept."""
+    """Bytes of this process that no file backs, in memory or swapped out, without freed ones that are only kept."""
     now = memory()
-    return None if now["anon_bytes"] is None else now["anon_bytes"] - (now["freed_bytes"] or 0)
+    if now["anon_bytes"] is None:
+        return None
+    return now["anon_bytes"] + (now["swapped_bytes"] or 0) - (now["freed_bytes"] or 0)
 
 
 _MALLINFO2 = (

@@ -13,6 +13,7 @@ from profiler.analyse.plural import plural
 from profiler.analyse.report import Report, Row
 from profiler.render import format as fmt
 from profiler.render import rows
+from profiler.render.board import NOT_OFFERED
 from profiler.render.columns import Cell, Line, Table
 
 FIGURES = (
@@ -35,7 +36,6 @@ SOURCES = {"power_log": "external meter"}
 """What a reader calls a source whose own name says little."""
 
 LONGEST = 200
-NOT_OFFERED = "not offered here"
 NO_SENSOR = (
     "not measured: no sensor of power is offered here; the log of a meter is joined with --power-log FILE.csv"
 )

@@ -7,6 +7,9 @@ from profiler.render import format as fmt
 from profiler.render.columns import Cell, Line, Table
 
 TITLE = "Memory in MiB, parts of one moment: they add up to PSS = private + files"
+SWAPPED = (("swapped_bytes", "swapped", ""),)
+"""A column more where anything is swapped out: it is in the parts and not in PSS."""
+
 MIB = 2**20
 FIGURES = (
     ("weights_bytes", "weights", ""),
@@ -24,17 +27,18 @@ FIGURES = (
 def tables(report: Report) -> list[Table]:
     """One table of the rows whose parts are known; none where that is so for no row."""
     shown = [row for row in report.rows if row.metrics and row.metrics["weights_bytes"].value is not None]
+    swapped = any(row.metrics["swapped_bytes"].value for row in shown)
+    figures = FIGURES + (SWAPPED if swapped else ())
     table = Table(
-        title=TITLE,
+        title=TITLE + (", and what is swapped out" if swapped else ""),
         names=[""],
-        figures=[(title, unit) for _, title, unit in FIGURES],
-        lines=[_line(row) for row in shown],
+        figures=[(title, unit) for _, title, unit in figures],
+        lines=[
+            Line([fmt.plain(row.id)], [Cell(_figure(row, metric)) for metric, _, _ in figures])
+            for row in shown
+        ],
     )
     return [table] if shown else []
-
-
-def _line(row: Row) -> Line:
-    return Line([fmt.plain(row.id)], [Cell(_figure(row, metric)) for metric, _, _ in FIGURES])
 
 
 def _figure(row: Row, metric: str) -> str:

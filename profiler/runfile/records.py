@@ -264,7 +264,8 @@ class Memory(Record, frozen=True, kw_only=True):
     """The worker's memory by the kernel's account, in bytes.
 
     `build_bytes` is the part of PSS that maps the build's own files, `build_rss_bytes` the same not divided by the
-    processes that map them, `freed_bytes` what the C library keeps of freed memory.
+    processes that map them, `freed_bytes` what the C library keeps of freed memory. `swapped_bytes` are in swap and in
+    no PSS.
     """
 
     pss_bytes: Natural | None = None
@@ -276,6 +277,7 @@ class Memory(Record, frozen=True, kw_only=True):
     build_bytes: Natural | None = None
     build_rss_bytes: Natural | None = None
     freed_bytes: Natural | None = None
+    swapped_bytes: Natural | None = None
 
 
 class Account(Record, frozen=True, kw_only=True):

@@ -11,10 +11,10 @@ import msgspec
 from profiler.host.kernel_files import UnreadableError, entries, number, word_or_none
 from profiler.host.readings import SUPPLIES
 from profiler.runfile import Sensor
+from profiler.telemetry.chips import HWMON
 from profiler.telemetry.kernel_meter import KernelMeter
 from profiler.telemetry.protocol import Meter
 
-HWMON = "sys/class/hwmon"
 ELSEWHERE = "ina3221"
 PHANTOM = "tcpm_source_psy"
 """A USB-C port as a source of power: 0 V and 0 A with a plain supply, whatever the board takes."""

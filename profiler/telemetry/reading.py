@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from profiler.host.kernel_files import HERE, UnreadableError
 from profiler.runfile import Anchor, Board
+from profiler.telemetry.parts import NOT_OFFERED as ABSENT
 from profiler.telemetry.protocol import TOPICS, Meter, MeterSource, Readings, StateSource, Value
 from profiler.telemetry.sources import METER_SOURCES, STATE_SOURCES
 
@@ -46,7 +47,7 @@ def _answer(name: str, ask: Callable[[Path], T], root: Path) -> T:
 
 def _reason(reasons: Sequence[str]) -> str:
     """The distinct reasons of all sources; that a file is not there is the least telling of them."""
-    telling = [reason for reason in reasons if not reason.endswith("not offered here")]
+    telling = [reason for reason in reasons if not reason.endswith(ABSENT)]
     return "; ".join(dict.fromkeys(telling or reasons)) or NOT_OFFERED
 
 
