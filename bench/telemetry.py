@@ -42,6 +42,12 @@ SETTLE_S = 0.15
 BAR = 0.005
 """Of decode time: what the sampler may cost (of one worker, on average)."""
 
+HEAVY_SHARE = 0.05
+"""Of one core: the pairs read as often as sensors ever are, since what a run's own rate costs is lost in the noise of a
+machine. A reading costs what it costs, so the slowdown is scaled to the readings that a run takes."""
+
+USUAL_S = 10.0
+
 LOOKS = 30
 DEAREST = 3
 
@@ -163,7 +169,7 @@ def paired(block: Block, meters: Sequence[Meter], pairs: int, settle_s: float = 
 def _beside_sampler(
     block: Block, meters: Sequence[Meter], settle_s: float, found: Metered, costs: Costs
 ) -> float:
-    metering = Metering(meters, costs=costs)
+    metering = Metering(meters, HEAVY_SHARE, costs)
     began = time.perf_counter()
     metering.start()
     took = _alone(block, settle_s)
@@ -172,6 +178,22 @@ def _beside_sampler(
     found.readings_per_s.append(readings / (time.perf_counter() - began))
     found.shares.append(share or 0.0)
     return took
+
+
+def usual(meters: Sequence[Meter], seconds: float = USUAL_S) -> tuple[float, float]:
+    """Readings a second beside a worker, once their cost is known, and the share of one core that they take."""
+    costs: Costs = {}
+    for length_s in (1.0, seconds):
+        metering = Metering(meters, costs=costs)
+        metering.start()
+        time.sleep(length_s)
+        samples, share = metering.stop()
+    return sum(len(one.at_ns) for one in samples.values()) / seconds, share or 0.0
+
+
+def scaled(found: Metered, usual_per_s: float) -> list[float]:
+    """The logs at the readings a second that a run takes."""
+    return [log * usual_per_s / median(found.readings_per_s) for log in found.logs]
 
 
 def _alone(block: Block, settle_s: float) -> float:
@@ -203,13 +225,13 @@ def verdict(found: Ratio) -> str:
     return f"not shown to be under {BAR:.1%} of decode time: its interval reaches beyond it"
 
 
-def told_of_sampler(found: Metered, sensors: int) -> list[str]:
+def told_of_sampler(found: Metered, sensors: int, usual_per_s: float, share: float) -> list[str]:
     """What the sampler costs, in lines."""
-    cost = ratio(found.logs)
+    cost = ratio(scaled(found, usual_per_s))
     return [
-        f"sensors read while decoding: {sensors}, {median(found.readings_per_s):.0f} readings a second, "
-        f"{median(found.shares):.2%} of one core",
-        f"decode time with the sampler / without: {cost}",
+        f"decode time with {sensors} sensors read {median(found.readings_per_s):.0f} times a second / without: "
+        f"{ratio(found.logs)}",
+        f"scaled to the {usual_per_s:.0f} readings a second of a run, {share:.2%} of one core: {cost}",
         f"the sampler costs {verdict(cost)}",
     ]
 
@@ -236,7 +258,8 @@ def main() -> None:
         meters = speaking(found)
         print(f"{model.name}, {asked.threads} threads, {asked.pairs} pairs of blocks of {BLOCK} tokens")
         print("no sensors in the tree from: " + "; ".join(f"{name} ({why})" for name, why in missing.items()))
-        print("\n".join(told_of_sampler(paired(block, meters, asked.pairs), len(meters))))
+        pairs = paired(block, meters, asked.pairs)
+        print("\n".join(told_of_sampler(pairs, len(meters), *usual(meters))))
     topics = len(board(now()).readings)
     print("\n".join(told_of_board(looking(), looking_by_source(), topics)))
 

@@ -19,6 +19,7 @@ from bench.telemetry import (
     planted,
     told_of_board,
     told_of_sampler,
+    usual,
     verdict,
 )
 from profiler.runfile import Sensor
@@ -75,12 +76,20 @@ def test_a_ratio_is_with_over_without(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_told_of_the_sampler() -> None:
-    found = Metered(logs=[math.log(1.002)] * 8, readings_per_s=[180.0, 200.0, 190.0], shares=[0.002] * 3)
-    assert told_of_sampler(found, sensors=10) == [
-        "sensors read while decoding: 10, 190 readings a second, 0.20% of one core",
-        "decode time with the sampler / without: 1.0020 (1.0020 to 1.0020, 8 rounds)",
+    """Twenty times as many readings as in a run made decoding 2% slower: in a run it is 0.1%."""
+    found = Metered(logs=[math.log(1.02)] * 8, readings_per_s=[180.0, 220.0, 200.0], shares=[0.02] * 3)
+    assert told_of_sampler(found, sensors=5, usual_per_s=10.0, share=0.001) == [
+        "decode time with 5 sensors read 200 times a second / without: 1.0200 (1.0200 to 1.0200, 8 rounds)",
+        "scaled to the 10 readings a second of a run, 0.10% of one core: 1.0010 (1.0010 to 1.0010, 8 rounds)",
         "the sampler costs under 0.5% of decode time",
     ]
+
+
+def test_a_run_reads_as_often_as_its_budget_allows() -> None:
+    """A reading of nothing is cheap: no sensor is read more often than every 50 ms."""
+    readings_per_s, share = usual([Counted()], seconds=0.5)
+    assert 4 <= readings_per_s <= 30
+    assert share < 0.05
 
 
 def test_what_is_told_of_the_board() -> None:

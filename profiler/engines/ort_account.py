@@ -8,9 +8,11 @@ import gc
 import glob
 import json
 import os
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Optional
 
+from profiler.engines.accelerators import CPU
 from profiler.engines.onnx_tokenizer import OnnxTokenizer
+from profiler.engines.ort_library import graph_of, onnxruntime, session_options
 from profiler.engines.protocol import Anonymous, Job
 
 TOKENS = 4
@@ -19,17 +21,34 @@ NO_ARENA = "ONNX Runtime accounts for its memory only with its arena"
 
 
 def account(job: Job, load: Callable[[Job], Any], anonymous: Anonymous) -> Dict[str, Any]:
-    """Bytes of the tokenizer, those held for weights beside the mapped file, and what computing sets aside.
+    """Bytes of tokenizer and graph, those held for weights beside the mapped file, and what computing sets aside.
 
     The profile is that of one prompt and a few tokens, written into the folder `scratch` of the job.
     """
-    before = anonymous()
     tokenizer = OnnxTokenizer(job["path"])
-    tokenizer.tokenize(job["workload"].get("text", "").encode())
-    after = anonymous()
+    parts = [
+        _grown(lambda: tokenizer.tokenize(job["workload"].get("text", "").encode()), anonymous),
+        _grown(lambda: _graph(job), anonymous),
+    ]
+    known = [part for part in parts if part is not None]
     found = _profiled(job, load)
-    del tokenizer
-    return dict(found, bookkeeping_bytes=None if before is None or after is None else after - before)
+    return dict(found, bookkeeping_bytes=sum(known) if len(known) == len(parts) else None)
+
+
+def _grown(make: Callable[[], Any], anonymous: Anonymous) -> Optional[int]:
+    """How many bytes there are more while what is made is still there."""
+    before = anonymous()
+    made = make()
+    after = anonymous()
+    del made
+    return None if before is None or after is None else after - before
+
+
+def _graph(job: Job) -> Any:
+    """A session that leaves its weights where they are mapped: all it takes is graph, kernels and folded constants."""
+    path = os.path.join(job["path"], graph_of(job))
+    options = session_options(dict(job["settings"], prepack=False))
+    return onnxruntime().InferenceSession(path, options, providers=[CPU])
 
 
 def _profiled(job: Job, load: Callable[[Job], Any]) -> Dict[str, Any]:

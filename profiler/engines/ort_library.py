@@ -51,7 +51,8 @@ def graph_of(job: Job) -> str:
 def session_options(settings: Dict[str, Any]) -> Any:
     """ONNX Runtime's own options from our settings. Which provider gets which node is recorded.
 
-    With `profile`, a path to begin with, it writes a profile of every node.
+    With `profile`, a path to begin with, it writes a profile of every node. With `prepack` False it leaves the weights
+    where they are mapped, and copies none for its kernels.
     """
     library = onnxruntime()
     options = library.SessionOptions()
@@ -63,6 +64,8 @@ def session_options(settings: Dict[str, Any]) -> Any:
     options.log_severity_level = ERRORS_ONLY
     options.add_session_config_entry(SPINNING, "1" if settings.get("spinning", True) else "0")
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+    if not settings.get("prepack", True):
+        options.add_session_config_entry("session.disable_prepacking", "1")
     if "profile" in settings:
         options.enable_profiling, options.profile_file_prefix = True, settings["profile"]
     return options
