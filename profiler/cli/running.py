@@ -164,7 +164,7 @@ def _run(
         runfile.append(file, Event(name="interrupted", at=now()))
         interrupted = True
     except UserError:
-        show(analyse(runfile.read(path)), output_format, None)
+        show(analyse(runfile.read(path)), formats.chosen(output_format, None))
         raise
     finally:
         for meter in prepared.meters:
@@ -180,7 +180,7 @@ def _show_and_exit(
     path: Path, output_format: str | None, not_joined: str | None, *, interrupted: bool
 ) -> NoReturn:
     run = runfile.read(path)
-    show(analyse(run), output_format, None)
+    show(analyse(run), formats.chosen(output_format, None))
     console = Console(stderr=True, highlight=False)
     console.print(f"\nRun file: {path}", markup=False, soft_wrap=True)
     if not_joined is not None:

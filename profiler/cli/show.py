@@ -1,27 +1,44 @@
-"""A report on the screen or in a file."""
+"""Reports on the screen or in a file."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from profiler.analyse.report import Report
+from profiler.analyse.shipping import Verdicts
+from profiler.analyse.source import Source
 from profiler.errors import UserError
 from profiler.render import formats, terminal
 
 
-def show(report: Report, output_format: str | None, output: Path | None) -> None:
-    """Write the report where and how the user asked. A terminal gets colour and its own width."""
-    name = formats.chosen(output_format, output)
-    if output is not None:
-        write(output, formats.render(report, name))
-    elif name == "terminal" and sys.stdout.isatty():
+def show(report: Report, name: str) -> None:
+    """One report on standard output. A terminal gets colour and its own width."""
+    if name == "terminal" and sys.stdout.isatty():
         console = Console(highlight=False)
         console.print(terminal.renderable(report, console.width))
     else:
         sys.stdout.write(formats.render(report, name))
+
+
+def show_sources(
+    sources: Sequence[Source],
+    output_format: str | None,
+    output: Path | None,
+    verdicts: Verdicts | None = None,
+    chart: str | None = None,
+) -> None:
+    """Write sources where and how the user asked."""
+    name = formats.chosen(output_format, output, formats.OF_REPORTS)
+    if output is not None:
+        write(output, formats.render_sources(sources, name, verdicts, chart))
+    elif name == "terminal" and len(sources) == 1:
+        show(sources[0].report, name)
+    else:
+        sys.stdout.write(formats.render_sources(sources, name, verdicts, chart))
 
 
 def write(path: Path, text: str) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from profiler.analyse.report import Report
+from profiler.analyse.shipping import Verdicts
+from profiler.analyse.source import Source
 from profiler.errors import UserError, nearest
 
 MODULES = {
@@ -15,7 +17,30 @@ MODULES = {
     "csv": "profiler.render.csv",
     "json": "profiler.render.json",
 }
-SUFFIXES = {".txt": "terminal", ".md": "markdown", ".markdown": "markdown", ".csv": "csv", ".json": "json"}
+"""One report as text: the function `render` of each."""
+
+SEVERAL = {
+    "terminal": "profiler.render.several_terminal",
+    "markdown": "profiler.render.several_markdown",
+    "csv": "profiler.render.several_csv",
+    "json": "profiler.render.several_json",
+}
+"""Several reports as one text: the function `render` of each takes their sources."""
+
+DRAWN = ("html", "svg")
+"""What needs the stamps of a run beside its report, and the packages of the extra `charts`."""
+
+OF_REPORTS = (*MODULES, *DRAWN)
+SUFFIXES = {
+    ".txt": "terminal",
+    ".md": "markdown",
+    ".markdown": "markdown",
+    ".csv": "csv",
+    ".json": "json",
+    ".html": "html",
+    ".htm": "html",
+    ".svg": "svg",
+}
 
 
 def chosen(name: str | None, output: Path | None, accepted: Collection[str] = tuple(MODULES)) -> str:
@@ -36,4 +61,24 @@ def chosen(name: str | None, output: Path | None, accepted: Collection[str] = tu
 def render(report: Report, name: str) -> str:
     """The report in this format, as text."""
     rendered: str = importlib.import_module(MODULES[name]).render(report)
+    return rendered
+
+
+def render_sources(
+    sources: Sequence[Source], name: str, verdicts: Verdicts | None = None, chart: str | None = None
+) -> str:
+    """One or several sources in any format. `chart` is the one that a picture shows; None: its first.
+
+    Raises `UserError` where a picture needs a package that is missing.
+    """
+    rendered: str
+    match name:
+        case "html":
+            rendered = importlib.import_module("profiler.render.html").render(sources, verdicts)
+        case "svg":
+            rendered = importlib.import_module("profiler.render.svg").render(sources, chart)
+        case _ if len(sources) == 1:
+            rendered = render(sources[0].report, name)
+        case _:
+            rendered = importlib.import_module(SEVERAL[name]).render(sources)
     return rendered

@@ -1,0 +1,1 @@
+"""Documents that a person writes for a report: limits and reviews, strictly read into frozen structs."""
