@@ -9,12 +9,17 @@ from profiler.documents.limits import Limit, Limits, Use
 
 
 def limits_of(row: Row, limits: Limits) -> list[Limit]:
-    """The limits on this row, one for each metric.
+    """The limits on this row, one for each metric."""
+    return limits_for(row.workload, row.device, limits)
+
+
+def limits_for(workload: str, device: str, limits: Limits) -> list[Limit]:
+    """The limits on a workload and device, one for each metric.
 
     A use that names the device goes before one that does not, then one that names the workload: its limit takes the
     place of the other's on the same metric.
     """
-    concerned = sorted((use for use in limits.uses if concerns(use, row.workload, row.device)), key=_says)
+    concerned = sorted((use for use in limits.uses if concerns(use, workload, device)), key=_says)
     return list({limit.metric: limit for use in concerned for limit in use.limits}.values())
 
 

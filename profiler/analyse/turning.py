@@ -7,7 +7,7 @@ from profiler.analyse.amounts import amount, share
 from profiler.analyse.judged import Judged
 from profiler.analyse.limit_metrics import LIMITABLE
 from profiler.analyse.report import Report, Row
-from profiler.runfile import Build, Device
+from profiler.runfile import Build, Device, Workload
 
 OF_PROMPT = ("ttft_ms", "ttft_e2e_ms", "first_ttft_ms")
 DECODING = ("decode_tps", "tg_tps", "tpot_ms")
@@ -24,7 +24,7 @@ def turns(judged: Judged, row: Row, report: Report) -> list[str]:
     if judged.metric.partition(".")[0] in OF_PROMPT:
         found += _of_prompt(judged, row, report)
     if judged.metric in OF_MEMORY:
-        found += _of_memory(judged, row)
+        found += _of_memory(judged, row, report)
     return found
 
 
@@ -73,7 +73,7 @@ def _fewer_bits(allowed: float, read: float, row: Row, report: Report) -> str:
 
 
 def _of_prompt(judged: Judged, row: Row, report: Report) -> list[str]:
-    asked = next((workload for workload in report.workloads if workload.id == row.workload), None)
+    asked = _workload(row, report)
     tokens = int(asked.prompt_tokens * judged.asked / (judged.value or 1.0)) if asked else 0
     if asked is None or tokens < 1:
         return []
@@ -82,13 +82,15 @@ def _of_prompt(judged: Judged, row: Row, report: Report) -> list[str]:
     ]
 
 
-def _of_memory(judged: Judged, row: Row) -> list[str]:
+def _of_memory(judged: Judged, row: Row, report: Report) -> list[str]:
     """A shorter context where the KV cache holds what is too much, else fewer bytes of weights."""
     over = (judged.value or 0.0) - judged.asked
     kv, weights = _value(row, "kv_bytes"), _value(row, "weights_bytes")
     context = said.number(row.conditions, "context")
-    if kv and context and over < kv:
-        fewer = int(context * (1 - over / kv))
+    asked = _workload(row, report)
+    needed = asked.depth + asked.prompt_tokens + asked.output_tokens if asked else 0
+    fewer = int(context * (1 - over / kv)) if kv and context else 0
+    if kv and context and fewer >= max(1, needed):
         return [
             f"a context of {fewer} tokens instead of {context:.0f} would do: its KV cache takes {amount(kv, 'B')}"
         ]
@@ -100,6 +102,10 @@ def _of_memory(judged: Judged, row: Row) -> list[str]:
 def _value(row: Row, metric: str) -> float | None:
     figure = row.metrics.get(metric)
     return figure.value if figure else None
+
+
+def _workload(row: Row, report: Report) -> Workload | None:
+    return next((workload for workload in report.workloads if workload.id == row.workload), None)
 
 
 def _build(row: Row, report: Report) -> Build | None:

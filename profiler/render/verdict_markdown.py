@@ -6,7 +6,7 @@ from profiler.analyse.shipping import Verdicts
 from profiler.render import verdict_words as words
 from profiler.render.markdown import escape, grid, listed
 
-_RULE = ["---", "---:", "---", "---:", "---", "---"]
+_RULE = ["---", "---:", "---", "---:", "---"]
 
 
 def render(found: Verdicts) -> str:
@@ -22,11 +22,10 @@ def render(found: Verdicts) -> str:
 
 def _block(block: words.Block) -> list[str]:
     rows = [[escape(cell) for cell in words.cells(line)] for line in block.lines]
-    titles = [title or "verdict" for title in words.TITLES]
     turn = [f"- {words.turn_title(block.word)}: {escape(text)}" for text in block.turn]
     return [
         f"### {block.word.upper()} {escape(block.heading)}",
-        *([grid([titles, _RULE, *rows])] if rows else []),
+        *([grid([list(words.TITLES), _RULE, *rows])] if rows else []),
         *map(escape, block.stories),
         *(["\n".join(turn)] if turn else []),
     ]

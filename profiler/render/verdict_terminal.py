@@ -15,7 +15,7 @@ from profiler.render.terminal import WIDTH_WITHOUT_TERMINAL, as_text, listed
 
 _STYLE = {"ship": "green", "skip": "red", "undecided": "yellow"}
 _BLANK = Text("")
-_SPARE = ([0, 1, 2, 3, 4, 5], [0, 1, 2, 3, 4], [0, 1, 3, 4], [0, 1, 4])
+_COLUMNS = ([0, 1, 2, 3, 4], [0, 1, 3, 4], [0, 1, 4])
 """Columns by how much room there is."""
 
 
@@ -49,7 +49,7 @@ def _table(lines: Sequence[words.Line], width: int) -> list[Text]:
     """As many columns as there is room for."""
     if not lines:
         return []
-    shown = [_aligned(lines, columns) for columns in _SPARE]
+    shown = [_aligned(lines, columns) for columns in _COLUMNS]
     return next((table for table in shown if widest(table) <= width), shown[-1])
 
 

@@ -17,7 +17,7 @@ LONGEST_STORY = 300
 MOST_NAMED = 8
 """Rows in the line that answers; the blocks below have the others."""
 
-TITLES = ("limit", "value", "interval", "margin", "", "rests on")
+TITLES = ("limit", "value", "interval", "margin", "verdict")
 RULE = (
     "a row ships if every limit is kept by the whole interval, and is skipped if one is broken by the whole interval; "
     "a bound of a 95% interval is wrong in 2.5% of cases, so a false ship is at most that likely, a false skip that "
@@ -33,7 +33,6 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     interval: str
     margin: str
     word: str
-    reason: str
 
 
 class Block(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,7 +116,6 @@ def _line(one: Judged) -> Line:
         interval=_interval(one),
         margin=_margin(one),
         word=one.word.value,
-        reason=_shortened(one.reason),
     )
 
 
@@ -126,8 +124,9 @@ def _figure(value: float, unit: str) -> str:
 
 
 def _interval(one: Judged) -> str:
+    """Or why there is none."""
     if one.low is None and one.high is None:
-        return "-"
+        return _shortened(one.reason)
     if one.high is None:
         return f"from {_figure(one.low or 0.0, one.unit)}, open above"
     if one.low is None:
