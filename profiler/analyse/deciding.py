@@ -24,22 +24,18 @@ def advice(judged: Judged, row: Row, study: Study | None) -> str:
     if judged.metric in FIRST_TOKEN_PERCENTILES:
         return _of_first_tokens(FIRST_TOKEN_PERCENTILES[judged.metric], judged)
     if figure is None or figure.value is None:
-        return (
-            "a meter would tell it"
-            if judged.metric in METERED
-            else f"{judged.metric} is not there to be judged"
-        )
+        return "a meter would tell it" if judged.metric in METERED else "limit a figure that there is"
     if study.run.ended is None:
-        return "let the run reach its planned stop: edgeprof run --resume"
+        return "let the run reach its planned stop with edgeprof run --resume"
     if kind(judged.metric) is not Kind.INTERVAL or not figure.processes:
-        return f"{judged.metric} has no interval: limit a figure that has one"
+        return "it has no interval: limit a figure that has one"
     return _of_interval(judged, figure, study)
 
 
 def _of_first_tokens(p: int, judged: Judged) -> str:
     needed = processes_for(p)
     if needed > MOST_ROUNDS:
-        return f"p{p} takes {needed} processes, and a run has {MOST_ROUNDS} at most: limit a lower percentile"
+        return f"it takes {needed} processes, and a run has {MOST_ROUNDS} at most: limit a lower percentile"
     if judged.high is None:
         return f"{FRESH} {needed} would close its bound"
     return f"the limit lies among the slowest first tokens: {FRESH} {min(4 * needed, MOST_ROUNDS)} narrows the bounds"
@@ -61,5 +57,5 @@ def _of_interval(judged: Judged, figure: Estimate, study: Study) -> str:
     away = logs[0] - math.log(judged.asked)
     need = rounds_needed(away, spread(bounds, figure.processes), look_level(1), same_zone=0.0)
     if need.rounds is None:
-        return f"{judged.metric} lies too close to its limit: {need.reason}"
+        return f"it lies too close to its limit: {need.reason}"
     return f"{FRESH} {need.rounds} would decide it with {100 * CHANCE:.0f}% chance, if the speed stays what it is"

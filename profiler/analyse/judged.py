@@ -62,9 +62,7 @@ def judge(limit: Limit, row: Row, study: Study | None) -> Judged:
     """The word for one limit. `study` is None where there are no stamps; a run is judged at its planned stop only."""
     figure = row.metrics.get(limit.metric)
     if figure is None or figure.value is None:
-        absent = (
-            f"{row.workload} has no such figure" if figure is None else figure.reason or "it is not known"
-        )
+        absent = figure.reason or "it is not known" if figure is not None else _not_there(limit, row)
         return _judged(limit, Word.UNDECIDED, None, Bounds(None, None, absent))
     bounds = _bounds(limit, figure, row, study)
     if study is not None and study.run.ended is None:
@@ -72,6 +70,12 @@ def judge(limit: Limit, row: Row, study: Study | None) -> Judged:
             limit, Word.UNDECIDED, figure.value, msgspec.structs.replace(bounds, rests_on=UNFINISHED)
         )
     return _judged(limit, _word(limit, bounds), figure.value, bounds)
+
+
+def _not_there(limit: Limit, row: Row) -> str:
+    return (
+        f"{limit.metric} is not measured by {row.workload}" if row.metrics else "nothing of it was measured"
+    )
 
 
 def _judged(limit: Limit, word: Word, value: float | None, bounds: Bounds) -> Judged:

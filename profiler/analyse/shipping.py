@@ -177,8 +177,8 @@ def _measured(judged: Sequence[Judged], row: Row, source: Source, study: Study |
     if word is Word.SKIP:
         turn = [text for one in telling for text in turning.turns(one, row, source.report)]
         return _Said(word, f"broken: {named}", turn)
-    advice = dict.fromkeys(deciding.advice(one, row, study) for one in telling)
-    return _Said(word, f"not decided: {named}", list(advice))
+    advice = [f"{one.metric}: {deciding.advice(one, row, study)}" for one in telling]
+    return _Said(word, f"not decided: {named}", advice)
 
 
 def _doubt(word: Word, judged: Sequence[Judged], row: Row) -> Notice | None:

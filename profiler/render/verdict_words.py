@@ -64,7 +64,8 @@ def answer(found: Verdicts) -> str:
         return f"{found.word.value.capitalize()}: {others}; none ships."
     names = ", ".join(_name(item, found) for item in ships[:MOST_NAMED])
     more = f" and {len(ships) - MOST_NAMED} more" if len(ships) > MOST_NAMED else ""
-    return f"{len(ships)} of {plural(len(judgements), 'row')} ship: {names}{more}; {others}."
+    verb = "ships" if len(ships) == 1 else "ship"
+    return f"{len(ships)} of {plural(len(judgements), 'row')} {verb}: {names}{more}; {others}."
 
 
 def _all(count: int) -> str:
