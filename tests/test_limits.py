@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 
@@ -10,8 +11,9 @@ from profiler.analyse.limit_demand import demand
 from profiler.analyse.limit_metrics import check
 from profiler.analyse.limit_uses import limits_for
 from profiler.catalogue.workloads import parse
+from profiler.cli.verdict import verdict
 from profiler.documents.limit_text import limit
-from profiler.documents.limits import Limits, Relation, read_limits
+from profiler.documents.limits import Limits, Relation, Use, read_limits
 from profiler.documents.limits_file import ready_sets
 from profiler.errors import UserError
 
@@ -126,6 +128,8 @@ def test_neither_file_nor_ready_set() -> None:
 
 def test_the_ready_sets_are_named_in_the_help() -> None:
     assert tuple(ready_sets()) == READY
+    (_, option) = get_args(get_type_hints(verdict, include_extras=True)["limits"])
+    assert all(name in option.help for name in READY)
 
 
 @pytest.mark.parametrize("name", READY)
@@ -141,8 +145,6 @@ def test_a_ready_set_can_be_asked_and_each_limit_has_its_reason(name: str) -> No
 
 
 def of(*uses: tuple[str | None, str | None, float]) -> Limits:
-    from profiler.documents.limits import Use
-
     return Limits(
         name="own.toml", title="T", question="Q?",
         uses=[Use(workload=w, device=d, limits=[limit(f"decode_tps >= {v}", "use")]) for w, d, v in uses],

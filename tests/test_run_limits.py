@@ -103,8 +103,8 @@ def test_the_workload_is_that_of_the_limits(name: str, workload: str) -> None:
          "own.toml: use[0].limits[0] is 'ttft_ms.p99 <= 1 s': it needs 368 processes for a closed bound, and a run has "
          "200 at most; ask for ttft_ms.p95 (72 processes) or a lower one"),
         (("itl_ms.p99 <= 9",), {"output_tokens": 2},
-         "own.toml: use[0].limits[0] is 'itl_ms.p99 <= 9': it needs 100 gaps in each process, and 50 passes of 2 tokens "
-         "have fewer; ask for longer answers with -n"),
+         "own.toml: use[0].limits[0] is 'itl_ms.p99 <= 9': it needs 100 gaps in each process, and 50 passes of 2 "
+         "tokens have fewer; ask for longer answers with -n"),
         (("decode_tps >= 9",), {"workload": ["tg128"]},
          "--limits own.toml: no limit speaks of tg128 on this; ask for a workload and a device that its uses name"),
         (("decode_tps >= 9",), {"sustained": "10m"},

@@ -88,7 +88,10 @@ class TestInterval:
             Word.UNDECIDED,
             "3 processes are too few for an interval that decides",
         )
-        assert found.turn == ["decode_tps: a fresh run with --processes 12 has an interval that decides"]
+        assert found.turn == [
+            "decode_tps: 3 processes are too few for an interval that decides; a fresh run with --processes 12 has one "
+            "that decides"
+        ]
 
     def test_one_process_has_no_spread(self) -> None:
         assert one(alone([10.0]), "decode_tps >= 1").reason == "one process has no spread"
@@ -99,7 +102,7 @@ class TestInterval:
             Word.UNDECIDED,
             "the run did not reach its planned stop",
         )
-        assert found.turn == ["decode_tps: let the run reach its planned stop with edgeprof run --resume"]
+        assert found.turn == ["go on with it by edgeprof run --resume, or run it again"]
 
     def test_a_figure_that_the_workload_does_not_have(self) -> None:
         found = one(alone(), "tg_tps >= 1")
@@ -110,7 +113,7 @@ class TestInterval:
     def test_a_figure_without_a_sensor_keeps_its_reason(self) -> None:
         found = only(alone(), "energy_j_per_token <= 1")
         assert found.word is Word.UNDECIDED
-        assert found.turn == ["energy_j_per_token: a meter would tell it"]
+        assert found.turn == ["energy_j_per_token: no sensor was looked for; a meter would tell it"]
 
     @given(limit=st.floats(1, 1000), tighter=st.floats(0, 500))
     def test_a_tighter_limit_never_turns_a_skip_into_a_ship(self, limit: float, tighter: float) -> None:
@@ -135,7 +138,10 @@ class TestFirstTokens:
             Word.UNDECIDED,
             "the first tokens of 9 processes do not carry a p90",
         )
-        assert found.turn == ["ttft_ms.p90: a fresh run with --processes 36 would close its bound"]
+        assert found.turn == [
+            "ttft_ms.p90: the first tokens of 9 processes do not carry a p90; a fresh run with --processes 36 would "
+            "close its bound"
+        ]
 
     def test_an_open_bound_ships_nothing(self) -> None:
         found = one(self.first_tokens(35), "ttft_ms.p90 <= 1000")
@@ -284,7 +290,7 @@ class TestBasis:
             Word.UNDECIDED, "imported", "it has no interval",
         )  # fmt: skip
         assert found.turn == [
-            "decode_tps: figures without stamps tell no spread: measure it with edgeprof run"
+            "decode_tps: it has no interval; measure it with edgeprof run, which keeps stamps"
         ]
 
     def test_an_imported_interval_is_judged_and_says_what_it_rests_on(self) -> None:
@@ -299,7 +305,7 @@ class TestMatching:
         assert found.word is Word.UNDECIDED
         assert found.unmatched == [
             "no limit speaks of chat@1 on board",
-            "no row is code on any device: these are chat@1 on board",
+            "no row is of code on any device: there are chat@1 on board",
         ]
 
     def test_anchors_are_not_judged(self) -> None:

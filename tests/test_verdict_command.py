@@ -10,7 +10,9 @@ from typing import Literal
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
+from profiler.analyse.shipping import verdicts
 from profiler.cli.app import main
 from profiler.documents.limits import read_limits
 from profiler.render import verdict_markdown, verdict_terminal
@@ -125,7 +127,7 @@ def test_limits_that_speak_of_no_row_leave_it_undecided(here: Here) -> None:
     outcome = here("verdict", "run.jsonl", "--limits", "code-completion")
     assert outcome.code == 4
     assert "Undecided: no row is one that these limits speak of." in outcome.out
-    assert "no row is code on any device: these are chat@1 on board" in outcome.out
+    assert "no row is of code on any device: there are chat@1 on board" in outcome.out
 
 
 def test_the_json_that_scripts_rely_on(here: Here, tmp_path: Path) -> None:
@@ -186,10 +188,6 @@ def test_names_in_markdown_are_text_only() -> None:
 
 
 def test_imported_figures_say_so() -> None:
-    from msgspec.structs import replace
-
-    from profiler.analyse.shipping import verdicts
-
     made = source(three())
     rows = [replace(row, basis="imported") for row in made.report.rows]
     found = verdicts(

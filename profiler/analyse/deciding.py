@@ -13,22 +13,28 @@ from profiler.analyse.statistics import FEWEST_FOR_SIGNED_RANK, Interval, look_l
 from profiler.analyse.study import Study
 from profiler.runfile import MOST_ROUNDS
 
+FOR_AN_INTERVAL = 12
+"""Rounds from which on a signed-rank interval at 95% outlasts one ruined round (docs/method.md)."""
+
 FRESH = "a fresh run with --processes"
 
 
 def advice(judged: Judged, row: Row, study: Study | None) -> str:
-    """One sentence."""
+    """One sentence on one limit: why it is open, where no interval shows it, and what would close it."""
+    lacks = f"{judged.reason}; " if judged.low is None and judged.high is None else ""
+    return f"{judged.metric}: {lacks}{_needed(judged, row, study)}"
+
+
+def _needed(judged: Judged, row: Row, study: Study | None) -> str:
     figure = row.metrics.get(judged.metric)
     if study is None:
-        return "figures without stamps tell no spread: measure it with edgeprof run"
+        return "measure it with edgeprof run, which keeps stamps"
     if judged.metric in FIRST_TOKEN_PERCENTILES:
         return _of_first_tokens(FIRST_TOKEN_PERCENTILES[judged.metric], judged)
     if figure is None or figure.value is None:
-        return "a meter would tell it" if judged.metric in METERED else "limit a figure that there is"
-    if study.run.ended is None:
-        return "let the run reach its planned stop with edgeprof run --resume"
+        return "a meter would tell it" if judged.metric in METERED else "limit a figure that this row has"
     if kind(judged.metric) is not Kind.INTERVAL or not figure.processes:
-        return "it has no interval: limit a figure that has one"
+        return "limit a figure that has an interval"
     return _of_interval(judged, figure, study)
 
 
@@ -43,8 +49,9 @@ def _of_first_tokens(p: int, judged: Judged) -> str:
 
 def _of_interval(judged: Judged, figure: Estimate, study: Study) -> str:
     """From the spread of the interval, as for a comparison, where there are enough processes for one."""
-    if figure.processes < FEWEST_FOR_SIGNED_RANK or not figure.low or not figure.high:
-        return f"{FRESH} 12 has an interval that decides"
+    few = figure.processes < FEWEST_FOR_SIGNED_RANK
+    if few or not figure.low or not figure.high or not judged.asked:
+        return f"{FRESH} {FOR_AN_INTERVAL} has one that decides"
     logs = [math.log(value) for value in (figure.value or 1.0, figure.low, figure.high)]
     bounds = Interval(
         centre=logs[0],

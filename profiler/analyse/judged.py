@@ -121,14 +121,18 @@ def _margin(limit: Limit, value: float | None) -> float | None:
 def _bounds(limit: Limit, figure: Estimate, row: Row, study: Study | None) -> Bounds:
     match kind(limit.metric):
         case Kind.LARGEST:
-            seen = f"the largest of {plural(figure.processes, 'process')}, no interval"
-            return Bounds(figure.value, figure.value, seen)
+            return Bounds(figure.value, figure.value, _largest(figure))
         case Kind.EXACT:
             return Bounds(figure.value, figure.value, "from the file")
         case Kind.FIRST_TOKENS:
             return _of_first_tokens(FIRST_TOKEN_PERCENTILES[limit.metric], figure, row, study)
         case Kind.INTERVAL:
             return _of_interval(figure)
+
+
+def _largest(figure: Estimate) -> str:
+    seen = f"the largest of {plural(figure.processes, 'process')}" if figure.processes else "one figure"
+    return f"{seen}, no interval"
 
 
 def _of_interval(figure: Estimate) -> Bounds:

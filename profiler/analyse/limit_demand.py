@@ -6,15 +6,13 @@ from collections.abc import Sequence
 
 import msgspec
 
+from profiler.analyse.deciding import FOR_AN_INTERVAL
 from profiler.analyse.judged import processes_for
 from profiler.analyse.limit_metrics import FIRST_TOKEN_PERCENTILES, GAP_PERCENTILES, Kind, kind
 from profiler.analyse.plural import plural
 from profiler.documents.limits import Limit
 from profiler.errors import UserError
 from profiler.runfile import MOST_PASSES, MOST_ROUNDS, Workload
-
-FOR_AN_INTERVAL = 12
-"""Rounds from which on a signed-rank interval at 95% outlasts one ruined round (docs/method.md)."""
 
 FOR_THE_LARGEST = 3
 

@@ -38,7 +38,7 @@ def unmet(limits: Limits, rows: Sequence[Row]) -> list[str]:
     """The uses that no row met, in words."""
     seen = ", ".join(dict.fromkeys(f"{row.workload} on {row.device}" for row in rows)) or "none"
     return [
-        f"no row is {_asked(use)}: these are {seen}"
+        f"no row is of {_asked(use)}: there are {seen}"
         for use in limits.uses
         if not any(concerns(use, row.workload, row.device) for row in rows)
     ]

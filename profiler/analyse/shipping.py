@@ -13,6 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from profiler.analyse import deciding, turning
+from profiler.analyse.comparison import UNFINISHED
 from profiler.analyse.judged import Judged, Word, judge
 from profiler.analyse.limit_metrics import Kind, check, kind
 from profiler.analyse.limit_uses import limits_of, unmet
@@ -166,6 +167,8 @@ def _failed(failure: Failure) -> _Said:
 
 def _measured(judged: Sequence[Judged], row: Row, source: Source, study: Study | None) -> _Said:
     """The word of a row that has figures. A notice may stand against it."""
+    if study is not None and study.run.ended is None:
+        return _Said(Word.UNDECIDED, UNFINISHED, ["go on with it by edgeprof run --resume, or run it again"])
     word = overall(one.word for one in judged)
     doubt = _doubt(word, judged, row)
     if doubt is not None:
@@ -177,8 +180,7 @@ def _measured(judged: Sequence[Judged], row: Row, source: Source, study: Study |
     if word is Word.SKIP:
         turn = [text for one in telling for text in turning.turns(one, row, source.report)]
         return _Said(word, f"broken: {named}", turn)
-    advice = [f"{one.metric}: {deciding.advice(one, row, study)}" for one in telling]
-    return _Said(word, f"not decided: {named}", advice)
+    return _Said(word, f"not decided: {named}", [deciding.advice(one, row, study) for one in telling])
 
 
 def _doubt(word: Word, judged: Sequence[Judged], row: Row) -> Notice | None:

@@ -16,8 +16,10 @@ OF_MEMORY = ("pss_bytes", "peak_rss_bytes")
 
 def turns(judged: Judged, row: Row, report: Report) -> list[str]:
     """In sentences; the first says how far the figure is from its limit."""
-    if not judged.value or not judged.asked:
+    if not judged.value:
         return []
+    if not judged.asked:
+        return [f"{judged.metric} must fall to 0"]
     found = [_distance(judged)]
     if judged.metric in DECODING:
         found += _of_bandwidth(judged, row, report)

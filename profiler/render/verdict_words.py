@@ -10,7 +10,7 @@ import msgspec
 from profiler.analyse.judged import Judged, Word
 from profiler.analyse.limit_metrics import LIMITABLE
 from profiler.analyse.plural import plural
-from profiler.analyse.shipping import Judgement, Verdicts, overall
+from profiler.analyse.shipping import Judgement, Verdicts
 from profiler.render import format as fmt
 
 LONGEST_STORY = 300
@@ -91,8 +91,7 @@ def blocks(found: Verdicts) -> list[Block]:
 def _block(item: Judgement, found: Verdicts) -> Block:
     settings = [f"{name} {fmt.setting(value)}" for name, value in item.settings.items()]
     made = ", ".join([item.build, item.engine, *settings])
-    told_by_limits = bool(item.judged) and overall(one.word for one in item.judged) is item.word
-    stories = [] if told_by_limits else [_shortened(item.why)]
+    stories = [_shortened(item.why)] if _says_more(item) else []
     if item.basis != "measured":
         stories.append(fmt.plain(f"rests on figures that are {item.basis}, not measured here"))
     return Block(
@@ -102,6 +101,11 @@ def _block(item: Judgement, found: Verdicts) -> Block:
         stories=stories,
         turn=[_shortened(text) for text in item.turn],
     )
+
+
+def _says_more(item: Judgement) -> bool:
+    """Whether the sentence is more than the words of its limits."""
+    return item.word is not Word.SHIP and not any(one.limit in item.why for one in item.judged)
 
 
 def _asked(item: Judgement) -> str:
@@ -125,9 +129,9 @@ def _figure(value: float, unit: str) -> str:
 
 
 def _interval(one: Judged) -> str:
-    """Or why there is none."""
+    """Or what a limit was judged on without one."""
     if one.low is None and one.high is None:
-        return _shortened(one.reason)
+        return "-" if one.word is Word.UNDECIDED else fmt.plain(one.reason)
     if one.high is None:
         return f"from {_figure(one.low or 0.0, one.unit)}, open above"
     if one.low is None:
