@@ -18,7 +18,7 @@ from profiler.documents.limit_text import limit as in_words
 from profiler.documents.limits import Limits, Use
 from profiler.runfile import Run
 from tests.hand_made import hand_made
-from tests.run_builder import BOARD, MIB, build, case, failed, memory, rounds, run, worker
+from tests.run_builder import BOARD, MIB, build, case, counters, failed, memory, rounds, run, worker
 
 WOBBLE = [9.9, 10.1, 9.8, 10.2, 10.0, 9.95, 10.05, 10.15]
 """Gaps in ms: 98.0 to 101.0 tokens per second are their interval."""
@@ -229,6 +229,21 @@ class TestRow:
         found = only(seen, "decode_tps >= 1")
         assert found.word is Word.UNDECIDED
         assert found.why == "the limits say ship, but 1 of 9 workers failed: signal 11"
+
+    def test_a_build_that_ran_elsewhere_does_not_ship_as_asked(self) -> None:
+        found = only(alone(facts={"fell_back": "no NPU: all layers on the CPU"}), "decode_tps >= 1")
+        assert (found.word, found.why) == (
+            Word.UNDECIDED,
+            "the limits say ship, but no NPU: all layers on the CPU",
+        )
+
+    @pytest.mark.parametrize(
+        ("text", "word"), [("decode_tps >= 900", "undecided"), ("pss_bytes <= 1 MiB", "skip")]
+    )
+    def test_what_others_slowed_down_is_not_skipped_for_its_speed(self, text: str, word: str) -> None:
+        busy = counters(foreign_share=0.5)
+        found = only(alone(counters=busy, phases=memory(100)), text)
+        assert found.word.value == word
 
     def test_a_row_of_which_nothing_was_measured(self) -> None:
         found = only(run([case("r1")], [worker("r1", 0)]), "decode_tps >= 1")

@@ -7,7 +7,7 @@ limit that has an interval. Rows are not corrected for each other: each is a que
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -31,10 +31,14 @@ SCHEMA = "edgeprof.verdict/1"
 OF_THE_MODEL = ("out_of_memory", "load_failed", "crashed", "fell_back")
 """Failures that answer the question: this build does not run here as asked. The others say that nothing was tried."""
 
-NO_SHIP = ("some_failed", "disagrees")
-"""Notices of rows whose figures may be good and that are not fit to ship all the same."""
+NO_SHIP = {
+    "some_failed": "find out why it fails, and run it again",
+    "fell_back": "name what it fell back to in the run, or run it with --strict",
+    "disagrees": "make the build again, and check it by edgeprof build onnx --check",
+}
+"""Notices that stand against a ship however good the figures are, and what would answer them."""
 
-NO_SKIP = ("disturbed",)
+NO_SKIP = {"disturbed": "close what `edgeprof doctor` lists and run again"}
 """Notices of rows that others may have made slow."""
 
 SPEEDS = (Kind.INTERVAL, Kind.FIRST_TOKENS)
@@ -172,7 +176,8 @@ def _measured(judged: Sequence[Judged], row: Row, source: Source, study: Study |
     word = overall(one.word for one in judged)
     doubt = _doubt(word, judged, row)
     if doubt is not None:
-        return _Said(Word.UNDECIDED, f"the limits say {word.value}, but {doubt.seen}", [doubt.advice])
+        advice = (NO_SHIP | NO_SKIP)[doubt.code]
+        return _Said(Word.UNDECIDED, f"the limits say {word.value}, but {doubt.seen}", [advice])
     if word is Word.SHIP:
         return _Said(word, "every limit is kept", [])
     telling = [one for one in judged if one.word is word]
@@ -185,7 +190,7 @@ def _measured(judged: Sequence[Judged], row: Row, source: Source, study: Study |
 
 def _doubt(word: Word, judged: Sequence[Judged], row: Row) -> Notice | None:
     """The notice that stands against a word. Memory that is too much was not taken by others."""
-    against: Sequence[str] = ()
+    against: Mapping[str, str] = {}
     if word is Word.SHIP:
         against = NO_SHIP
     elif word is Word.SKIP and all(kind(one.metric) in SPEEDS for one in judged if one.word is Word.SKIP):

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from profiler.analyse.limit_metrics import check
 from profiler.analyse.shipping import Verdicts, Word, verdicts
+from profiler.cli.app import printable
 from profiler.cli.power_log import MeterLog
 from profiler.cli.show import write
 from profiler.cli.sources import read_sources
@@ -46,7 +47,7 @@ def start(
     found = verdicts(read_sources(runs, log), asked)
     if output is not None:
         write(output, RENDERERS[name](found))
-        typer.echo(f"{verdict_words.answer(found)} See {output.name}", err=True)
+        typer.echo(printable(f"{verdict_words.answer(found)} See {output.name}"), err=True)
     else:
         show(found, name)
     raise typer.Exit(exit_code(found, any_row=any_row))

@@ -14,6 +14,7 @@ from profiler.analyse.plural import plural
 from profiler.analyse.shipping import verdicts
 from profiler.analyse.source import Source
 from profiler.catalogue import workloads
+from profiler.cli.app import printable
 from profiler.cli.asked import Asked
 from profiler.cli.judged_by_limits import checked, exit_code, show
 from profiler.documents.limits import Limits
@@ -61,7 +62,7 @@ def judge(source: Source, limits: Limits, name: str) -> ExitCode:
         sys.stdout.write("\n")
         show(found, name)
     else:
-        typer.echo(f"{limits.name}: {verdict_words.answer(found)}", err=True)
+        typer.echo(printable(f"{limits.name}: {verdict_words.answer(found)}"), err=True)
     return exit_code(found)
 
 
