@@ -11,7 +11,9 @@ from profiler.analyse.source import Source
 from profiler.cli.power_log import MeterLog, joined_where_it_fits
 
 
-def read_sources(paths: Sequence[Path], log: MeterLog | None = None, base: str | None = None) -> list[Source]:
+def read_sources(
+    paths: Sequence[Path], log: MeterLog | None = None, base: str | None = None
+) -> list[Source]:
     """Each file as a source, in the order given. Raises `UserError` for a file that is no run file."""
     runs = joined_where_it_fits([runfile.read(path) for path in paths], log)
     return [
