@@ -148,7 +148,8 @@ def _varying(members: Sequence[Member]) -> list[str]:
 def _differs(members: Sequence[Member]) -> list[str]:
     """What makes rows of one table less than comparable, in sentences."""
     sources = list({id(member.source): member.source for member in members}.values())
-    contexts = {member.row.conditions.get("context") for member in members} - {None}
+    made = [member.row.conditions.get("context") for member in members]
+    contexts = sorted({context for context in made if isinstance(context, int)})
     bases = sorted({member.row.basis for member in members})
     found = []
     if len(sources) > 1:
@@ -158,13 +159,13 @@ def _differs(members: Sequence[Member]) -> list[str]:
             "small differences across files say nothing"
         )
     if len(contexts) > 1:
-        made = ", ".join(str(context) for context in sorted(contexts, key=str))
-        found.append(f"contexts of different length were made ({made} tokens), which takes different memory")
+        told = ", ".join(map(str, contexts))
+        found.append(f"contexts of different length were made ({told} tokens), which take different memory")
     if len(bases) > 1:
         found.append(f"figures have different bases: {', '.join(bases)}")
-    told = [line for one, other in combinations(sources, 2) for line in _between(one, other)]
-    more = len(told) - MOST_DIFFERENCES
-    return [*found, *told[:MOST_DIFFERENCES], *([f"{more} more differences"] if more > 0 else [])]
+    between = [line for one, other in combinations(sources, 2) for line in _between(one, other)]
+    more = len(between) - MOST_DIFFERENCES
+    return [*found, *between[:MOST_DIFFERENCES], *([f"{more} more differences"] if more > 0 else [])]
 
 
 def _between(one: Source, other: Source) -> Iterator[str]:

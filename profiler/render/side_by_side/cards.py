@@ -21,10 +21,14 @@ VOTES = {"ship": "votes ship", "skip": "votes skip", "undecided": "undecided"}
 
 def cards(found: SideBySide) -> list[Card]:
     """One for each model, in their order."""
-    return [_card(model, [use for use in found.uses if use.model == model.name]) for model in found.models]
+    several = len({use.device_name for use in found.uses if use.device_name}) > 1
+    return [
+        _card(model, [_verdict(use, several=several) for use in found.uses if use.model == model.name])
+        for model in found.models
+    ]
 
 
-def _card(model: ModelCard, uses: list[UseVerdict]) -> Card:
+def _card(model: ModelCard, verdicts: list[Verdict]) -> Card:
     facts = [
         _parameters(model.parameters),
         _told("Licence", model.licence),
@@ -36,7 +40,7 @@ def _card(model: ModelCard, uses: list[UseVerdict]) -> Card:
         builds=fmt.plain(", ".join(model.builds)),
         votes=_votes(model.panel) if model.panel else None,
         facts=[Fact(fact.label, fmt.plain(fact.text), fmt.plain(fact.detail)) for fact in facts],
-        verdicts=[_verdict(use, several=len({one.device_name for one in uses}) > 1) for use in uses],
+        verdicts=verdicts,
         quotes=[_quote(quote) for quote in model.quotes],
     )
 
@@ -101,13 +105,14 @@ def _devices(fit: Fit) -> str:
 
 
 def _verdict(use: UseVerdict, *, several: bool) -> Verdict:
-    device = f" on {use.device_name}" if several and use.device_name else ""
+    device = f"on {use.device_name}" if several and use.device_name else ""
     basis = f"limits {use.limits}"
     if use.row is not None:
         rows = plural(use.judged_rows, "row")
         basis += f"; decided by {use.build} ({use.source} {use.row}), {rows} judged"
     return Verdict(
-        use=fmt.plain(use.use + device),
+        use=fmt.plain(use.use),
+        device=fmt.plain(device),
         shown=use.word.value if use.word else NOT_JUDGED,
         word=use.word.value if use.word else "",
         why=fmt.plain(use.why),

@@ -26,8 +26,10 @@ def _models(cards: Sequence[Card]) -> str:
         rows += [["panel", *(_votes(card) for card in cards)]]
     for label in dict.fromkeys(fact.label for card in cards for fact in card.facts):
         rows += [[escape(label), *(_facts(card, label) for card in cards)]]
-    for use in dict.fromkeys(verdict.use for card in cards for verdict in card.verdicts):
-        rows += [[f"verdict: {escape(use)}", *(_verdicts(card, use) for card in cards)]]
+    uses = ((verdict.use, verdict.device) for card in cards for verdict in card.verdicts)
+    for use, device in dict.fromkeys(uses):
+        label = escape(f"verdict: {use} {device}".strip())
+        rows += [[label, *(_verdicts(card, use, device) for card in cards)]]
     return grid(rows)
 
 
@@ -42,8 +44,8 @@ def _facts(card: Card, label: str) -> str:
     return "<br>".join(_two(Cell(fact.text, fact.detail)) for fact in mine) or "-"
 
 
-def _verdicts(card: Card, use: str) -> str:
-    mine = [verdict for verdict in card.verdicts if verdict.use == use]
+def _verdicts(card: Card, use: str, device: str) -> str:
+    mine = [verdict for verdict in card.verdicts if (verdict.use, verdict.device) == (use, device)]
     told = [f"**{escape(one.shown)}**: {_two(Cell(one.why, one.basis))}" for one in mine]
     return "<br>".join(told) or "-"
 

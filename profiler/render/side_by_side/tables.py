@@ -87,7 +87,7 @@ def _costs(costs: Sequence[RowCost]) -> Table:
         Column("Device"),
         Column("tokens in", unit, figures=True),
         Column("tokens out", unit, figures=True),
-        Column("of it power, out", unit, figures=True),
+        Column("power's part, out", unit, figures=True),
         Column("Power is"),
     ]
     return Table(
@@ -115,7 +115,7 @@ def _terms(cost: RowCost) -> str:
 
 
 def _part(text: str, value: float | None) -> str:
-    return "" if value is None else text.format(fmt.number(value))
+    return "" if value is None else text.format(f"{value:g}")
 
 
 def _cost(cost: RowCost) -> list[Cell]:
@@ -166,15 +166,15 @@ def _break_even(costs: Sequence[RowCost]) -> list[Table]:
         Column("that is", "months", figures=True),
         Column("Owning"),
     ]
-    hosted = dict.fromkeys(_hosted(cost) for cost in costs if cost.hosted)
+    told = dict.fromkeys([*map(_hosted, costs), *map(_mix, costs)])
     return [
         Table(
             heading="Owning against hosting",
-            facts=[fmt.plain(line) for line in hosted],
+            facts=[fmt.plain(line) for line in told if line],
             columns=columns,
             rows=[_even(cost) for cost in costs],
             notes=[
-                "prices of both for the mix of prompt and answer that was measured; months at the duty cycle above"
+                "months are those at the duty cycle above, bounds those of speed and energy at their worst"
             ],
         )
     ]
@@ -185,21 +185,25 @@ def _hosted(cost: RowCost) -> str:
         return ""
     currency = cost.terms.currency
     prices = (
-        f"{fmt.number(cost.hosted.input_per_million)} {currency} per million tokens in, "
-        f"{fmt.number(cost.hosted.output_per_million)} out"
+        f"{cost.hosted.input_per_million:g} {currency} per million tokens in, "
+        f"{cost.hosted.output_per_million:g} out"
     )
-    return f"hosted {cost.hosted.name or 'price of the review'}: {prices}"
+    return f"{cost.hosted.name or 'the hosted price of the review'}: {prices}"
+
+
+def _mix(cost: RowCost) -> str:
+    even = cost.break_even
+    mixed = f"{even.prompt_tokens} tokens in to {even.answer_tokens} out"
+    return f"prices of both for the mix that was measured, {cost.workload}: {mixed}" if even.hosted else ""
 
 
 def _even(cost: RowCost) -> list[Cell]:
     even = cost.break_even
-    mix = f"{even.prompt_tokens} in to {even.answer_tokens} out; {cost.source} {cost.row}"
-    hosted = cell("-") if even.hosted is None else cell(fmt.number(even.hosted), mix)
     never = even.outcome is Outcome.NEVER
     return [
         cell(cost.model),
-        cell(cost.build, cost.device_name),
-        hosted,
+        cell(cost.build, f"{cost.device_name}; {cost.source} {cost.row}"),
+        cell("-" if even.hosted is None else fmt.number(even.hosted)),
         _money(cost, even.power),
         cell("never") if never else _open(cost, even.tokens, _tokens),
         cell("-") if never else _open(cost, even.months, fmt.number),

@@ -53,10 +53,11 @@ def _said(card: Card) -> list[tuple[str, Text]]:
         said.append(("panel", Text(text, overflow="fold")))
     said += [(fact.label, _two(fact.text, fact.detail)) for fact in card.facts]
     for verdict in card.verdicts:
-        shown = Text(verdict.shown, style=STYLE.get(verdict.word, ""), overflow="fold")
-        said.append(
-            (verdict.use, shown.append(f": {verdict.why}", style="default").append(f" ({verdict.basis})"))
+        use = f"{verdict.use} {verdict.device}".strip()
+        shown = Text.assemble(
+            (verdict.shown, STYLE.get(verdict.word, "")), f": {verdict.why} ({verdict.basis})"
         )
+        said.append((use, shown))
     return said
 
 

@@ -53,9 +53,10 @@ class Votes(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """One use: the word, or what stands in its place, and why."""
+    """One use, on the device that it was judged on where there are several: the word or what stands in its place."""
 
     use: str
+    device: str
     shown: str
     word: str
     why: str
