@@ -1,4 +1,4 @@
-"""`edgeprof report --side-by-side`: which rows belong together, what fits where, and a page that a stranger cannot bend."""
+"""`edgeprof report --side-by-side`: which rows belong together, what fits where, and a page no stranger bends."""
 
 from __future__ import annotations
 
@@ -218,7 +218,7 @@ class TestUnlikeRows:
         (table,) = side_by_side(two(**facts), CATALOGUE).latency
         assert table.varying == ["threads"]
         assert (
-            "contexts of different length were made (1024, 512 tokens), which takes different memory"
+            "contexts of different length were made (512, 1024 tokens), which take different memory"
             in table.differs
         )
         assert "a.jsonl and b.jsonl differ in governor: performance -> powersave" in table.differs
@@ -271,8 +271,8 @@ def hostile() -> SideBySide:
         hosted=hosted,
     )
     review = Review(title=HOSTILE, question=HOSTILE, models=models, cost=costs)
-    row = case("r1", f"Alpha {HOSTILE}", **{f"a{HOSTILE}": HOSTILE})
-    bad = case("r2", f"Alpha {HOSTILE}", **{f"a{HOSTILE}": 1})
+    row = msgspec.structs.replace(case("r1", f"Alpha {HOSTILE}"), settings={HOSTILE: HOSTILE})
+    bad = msgspec.structs.replace(row, id="r2", settings={HOSTILE: 1})
     seen = run(
         [row, bad], rounds("r1", [10.0] * 8), [failed("r2", 0, "crashed", HOSTILE)],
         device=msgspec.structs.replace(BOARD, name=HOSTILE, cpu=HOSTILE),

@@ -9,7 +9,9 @@ from profiler.render.side_by_side.tables import tables
 from profiler.render.side_by_side.view import Column, Page, Table, cell
 
 EXPLAIN = "every figure names its file and row: `edgeprof explain FILE ROW METRIC` shows how it was computed"
-INTERVALS = "intervals are at 95%, of that machine in those minutes; the JSON has the level of costs that add several up"
+INTERVALS = (
+    "intervals are at 95%, of that machine in those minutes; the JSON has the level of sums of several"
+)
 
 
 def page(found: SideBySide) -> Page:
