@@ -16,7 +16,6 @@ SPARSE = 0.95
 """Of its parameters a token takes part in fewer than this share: then both counts are told."""
 
 NOT_JUDGED = "not judged"
-VOTES = {"ship": "votes ship", "skip": "votes skip", "undecided": "undecided"}
 
 
 def cards(found: SideBySide) -> list[Card]:
