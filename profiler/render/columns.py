@@ -31,6 +31,9 @@ SPARE = "prefill"
 """The column that goes first where there is little room: TTFT says nearly the same."""
 
 
+MEASURED = "measured"
+"""The basis that goes without saying; every other one has a column."""
+
 _TITLES = {"id": "", "quantization": "quant", "bits": "bits read"}
 """Titles that are not the field's own name. Bits read per weight tell builds of the same weights apart."""
 
@@ -67,22 +70,28 @@ def tables(report: Report) -> list[Table]:
 
 
 def _table(report: Report, workload: Workload) -> Table:
-    columns = HEADLINES[kind(workload)]
+    shown = [row for row in report.rows if row.workload == workload.id]
+    columns = [column for column in HEADLINES[kind(workload)] if _has(report, shown, column[0])]
     fields = [
         "id",
         "build",
         *(["quantization"] if any(row.quantization for row in report.rows) else []),
         *(["bits"] if _bits_tell(report) else []),
         *rows.telling(report),
+        *(["basis"] if any(row.basis != MEASURED for row in report.rows) else []),
     ]
     titles = [_TITLES.get(field, field) for field in fields]
-    shown = [row for row in report.rows if row.workload == workload.id]
     return Table(
         title=describe(workload),
         names=[fmt.plain(name) for name in [*titles, *report.varying]],
         figures=[(title, unit) for _, title, unit in columns],
         lines=[_line(report, row, fields, [name for name, _, _ in columns]) for row in shown],
     )
+
+
+def _has(report: Report, shown: Sequence[Row], metric: str) -> bool:
+    """Whether a column may have figures: another tool may never state them."""
+    return report.origin is None or any(row.metrics[metric].value is not None for row in shown)
 
 
 def _bits_tell(report: Report) -> bool:
