@@ -120,7 +120,7 @@ def _estimate(metric: Metric, stated: Sequence[Stated]) -> Estimate:
 
 def _why_none(metric: Metric, stated: Sequence[Stated]) -> str:
     if len(stated) > 1:
-        return f"{len(stated)} processes: an interval takes {FEWEST_PROCESSES}"
+        return f"{plural(len(stated), 'process')} have no interval yet: it takes three of them"
     one = stated[0]
     repetitions = plural(one.repetitions, "repetition") if one.repetitions else "repetitions not told"
     spread = "" if one.deviation is None else f", standard deviation {one.deviation:.3g} {metric.unit}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from profiler.importing.assemble import Told
     from profiler.runfile import Device
@@ -52,7 +52,7 @@ def llama_bench(files: Files, output: Output, device: DeviceId = None, model: Mo
     """
     from profiler.importing import llama_bench as tool
 
-    _take_over(tool.TOOL, [tool.read(path) for path in files], output, device, model)
+    _take_over(tool.TOOL, tool.read, files, output, device, model)
 
 
 @importing.command("genai")
@@ -65,17 +65,25 @@ def genai(files: Files, output: Output, device: DeviceId = None, model: Model = 
     """
     from profiler.importing import genai as tool
 
-    _take_over(tool.TOOL, [tool.read(path) for path in files], output, device, model)
+    _take_over(tool.TOOL, tool.read, files, output, device, model)
 
 
-def _take_over(tool: str, told: Sequence[Told], output: Path, device: str | None, model: str | None) -> None:
+def _take_over(
+    tool: str,
+    read: Callable[[Path], Told],
+    files: Sequence[Path],
+    output: Path,
+    device: str | None,
+    model: str | None,
+) -> None:
     """Write the document and say what is in it and what was refused."""
     from profiler.cli.show import write
     from profiler.importing.assemble import document, machine_of
     from profiler.runfile.imported import encoded
 
+    _refuse_to_overwrite(output, files)
+    told = [read(path) for path in files]
     found = document(tool, told, _device(device, machine_of(told)), model)
-    _refuse_to_overwrite(output, [one.foreign.file.sha256 for one in told])
     write(output, encoded(found))
     _tell(found, output)
 
@@ -90,18 +98,12 @@ def _tell(found: Imported, output: Path) -> None:
         typer.echo(plain(f"not imported: {refused}"))
 
 
-def _refuse_to_overwrite(output: Path, inputs: Sequence[str]) -> None:
-    """The file that is read is somebody's only copy."""
+def _refuse_to_overwrite(output: Path, files: Sequence[Path]) -> None:
+    """A file that is read is somebody's only copy."""
     from profiler.errors import UserError
-    from profiler.importing.reading import read_file
 
-    if (
-        output.exists()
-        and output.is_file()
-        and output.stat().st_size
-        and read_file(output).file.sha256 in inputs
-    ):
-        raise UserError(f"{output.name} is the file that is imported: write to another one with -o")
+    if output.exists() and any(path.exists() and path.samefile(output) for path in files):
+        raise UserError(f"{output.name} is a file that is imported: write to another one with -o")
 
 
 def _device(named: str | None, told: str | None) -> Device:

@@ -11,7 +11,16 @@ from profiler import __version__
 from profiler.errors import UserError
 from profiler.importing.reading import Foreign
 from profiler.runfile import MOST_CASES, Build, Device, Settings, Workload
-from profiler.runfile.imported import Imported, ImportedRow, Origin, Refused, Remark, Stated
+from profiler.runfile.imported import (
+    MOST_FILES,
+    MOST_REFUSED,
+    Imported,
+    ImportedRow,
+    Origin,
+    Refused,
+    Remark,
+    Stated,
+)
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,8 +57,10 @@ def document(tool: str, told: Sequence[Told], device: Device, model: str | None)
     if not merged:
         reason = next((refused.reason for one in told for refused in one.refused), "it holds no case")
         raise UserError(f"{told[0].foreign.file.name} has nothing to import: {reason}")
-    if len(merged) > MOST_CASES:
-        raise UserError(f"these files hold {len(merged)} cases; up to {MOST_CASES} are accepted")
+    if len(merged) > MOST_CASES or len(told) > MOST_FILES:
+        raise UserError(
+            f"these are {len(told)} files with {len(merged)} cases; {MOST_FILES} files with {MOST_CASES} are accepted"
+        )
     builds = _builds([found.build for found, _ in merged], model)
     rows = [_row(n, found, stated, builds) for n, (found, stated) in enumerate(merged, start=1)]
     return Imported(
@@ -58,7 +69,7 @@ def document(tool: str, told: Sequence[Told], device: Device, model: str | None)
             tool=tool,
             version=version or "not told",
             files=[one.foreign.file for one in told],
-            refused=list(dict.fromkeys(refused for one in told for refused in one.refused)),
+            refused=list(dict.fromkeys(refused for one in told for refused in one.refused))[:MOST_REFUSED],
         ),
         device=device,
         builds=list(builds.values()),
@@ -93,7 +104,7 @@ def _refuse_twice(told: Sequence[Told]) -> None:
 
 def _merged(told: Sequence[Told]) -> list[tuple[Found, dict[str, list[Stated]]]]:
     """Each case with the statements of its processes. A case that stands twice in one file stays two rows."""
-    cases: dict[Hashable, tuple[Found, dict[str, list[Stated]]]] = {}
+    cases: dict[tuple[Hashable, int], tuple[Found, dict[str, list[Stated]]]] = {}
     for place, one in enumerate(told):
         seen: dict[Hashable, int] = {}
         for found in one.found:
@@ -101,7 +112,17 @@ def _merged(told: Sequence[Told]) -> list[tuple[Found, dict[str, list[Stated]]]]
             _, figures = cases.setdefault((found.key, seen[found.key]), (found, {}))
             for name, stated in found.figures.items():
                 figures.setdefault(name, []).append(replace(stated, file=place))
-    return list(cases.values())
+    return [
+        (replace(found, remarks=[*found.remarks, REPEATED]) if (key, 2) in cases else found, figures)
+        for (key, _), (found, figures) in cases.items()
+    ]
+
+
+REPEATED = Remark(
+    code="repeated",
+    seen="one file has this case more than once, and whether in fresh processes is not told: each is a row of its own",
+    advice="for an interval over processes import a file for each process",
+)
 
 
 def _builds(builds: Sequence[Build], model: str | None) -> dict[Build, Build]:

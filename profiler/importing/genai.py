@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from profiler.importing import genai_definitions as definitions
 from profiler.importing.assemble import Found, Told
 from profiler.importing.reading import base_name, read_file, short
 from profiler.runfile import Build, Settings, Workload
-from profiler.runfile.imported import Figure, Refused, Remark, Stated
+from profiler.runfile.imported import Refused, Remark, Stated
 from profiler.runfile.records import MOST_TOKENS
 
 TOOL = "onnxruntime-genai benchmark_e2e.py"
@@ -26,9 +27,11 @@ NAMELESS = "model_name"
 
 TARGETS = {"cpu": "cpu", "cuda": "gpu", "dml": "gpu", "webgpu": "gpu", "nvtensorrtrtx": "gpu"}
 MOST_RECORDS = 1000
-LONGEST_FIELD = 1 << 16
+ROUNDING = 0.01
+"""By how much two figures of one thing may differ."""
 
 Word = Annotated[str, msgspec.Meta(max_length=300)]
+Reading = Annotated[float, msgspec.Meta(gt=0, le=1e8)]
 Length = Annotated[int, msgspec.Meta(ge=1, le=MOST_TOKENS)]
 
 _VERSION = re.compile(r"(\d+)\.(\d+)")
@@ -58,11 +61,11 @@ class Metadata(msgspec.Struct, frozen=True):
 class Metrics(msgspec.Struct, frozen=True):
     """The five that are used; others are named as refused."""
 
-    prompt_processing_latency_ms: Figure
-    prompt_processing_throughput_tps: Figure
-    sampling_latency_ms: Figure
-    token_generation_latency_ms: Figure
-    token_generation_throughput_tps: Figure
+    prompt_processing_latency_ms: Reading
+    prompt_processing_throughput_tps: Reading
+    sampling_latency_ms: Reading
+    token_generation_latency_ms: Reading
+    token_generation_throughput_tps: Reading
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -116,7 +119,6 @@ def _json(text: str, name: str) -> object:
 
 def _csv(text: str, name: str) -> object:
     """Rows under headers such as config.batch_size, as the records that they were flattened from."""
-    csv.field_size_limit(LONGEST_FIELD)
     try:
         rows = list(csv.DictReader(io.StringIO(text), strict=True))
     except csv.Error as error:
@@ -194,6 +196,7 @@ def _figures(entry: Entry, name: str, number: int) -> dict[str, Stated]:
         told = msgspec.convert(entry.metrics, Metrics, strict=False)
     except msgspec.ValidationError as error:
         raise UserError(f"{name} record {number}: metrics: {error}") from None
+    _refuse_other_definitions(told, f"{name} record {number}")
     values = {
         "ttft_ms": told.prompt_processing_latency_ms * entry.config.prompt_length + told.sampling_latency_ms,
         "decode_tps": told.token_generation_throughput_tps,
@@ -201,6 +204,18 @@ def _figures(entry: Entry, name: str, number: int) -> dict[str, Stated]:
         "tpot_ms": told.token_generation_latency_ms,
     }
     return {metric: Stated(file=0, value=value) for metric, value in values.items()}
+
+
+def _refuse_other_definitions(told: Metrics, where: str) -> None:
+    """Both latencies are those of one token, whatever their name: a rate is then 1000 / latency."""
+    for part, latency, rate in (
+        ("prompt_processing", told.prompt_processing_latency_ms, told.prompt_processing_throughput_tps),
+        ("token_generation", told.token_generation_latency_ms, told.token_generation_throughput_tps),
+    ):
+        if not math.isclose(latency * rate, 1000, rel_tol=ROUNDING):
+            raise UserError(
+                f"{where}: {part}_latency_ms is not that of one token by its throughput, so its definition is not known"
+            )
 
 
 def _remarks(entry: Entry) -> Iterator[Remark]:

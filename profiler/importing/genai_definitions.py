@@ -22,9 +22,7 @@ TAKEN = {
 }
 """Our metric, and what it is made of."""
 
-_TEXT = (
-    "the text that is tokenized is not always the prompt that is evaluated (random tokens, generated prompts)"
-)
+_TEXT = "the text that is tokenized is not always the prompt that is evaluated"
 _WALL = "it begins before tokenization, makes the generator anew, and counts the prompt as generated"
 
 REASONS = {

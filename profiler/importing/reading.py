@@ -23,7 +23,7 @@ class Foreign(msgspec.Struct, frozen=True):
 
 def read_file(path: Path) -> Foreign:
     """The file as text. Raises `UserError` for what is no regular file, too large, or not UTF-8."""
-    name = path.name or str(path)
+    name = (path.name or str(path)).encode("utf-8", "replace").decode()
     try:
         if path.exists() and not path.is_file():
             raise UserError(f"{name} is a folder or a device: give the file that the other tool wrote")

@@ -109,7 +109,10 @@ class _Kind(msgspec.Struct):
 def is_imported(path: Path) -> bool:
     """Whether the first line of this file says that it holds imported figures; False for what cannot be read."""
     try:
-        return path.is_file() and _schema(_first_line(path)) == IMPORTED_SCHEMA
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            return _schema(file.readline(LONGEST_LINE)) == IMPORTED_SCHEMA
     except OSError:
         return False
 
@@ -117,7 +120,11 @@ def is_imported(path: Path) -> bool:
 def read_imported(path: Path) -> Imported:
     """The document in a file, strictly decoded. Raises `UserError` in one sentence."""
     try:
-        return msgspec.json.decode(_first_line(path), type=Imported)
+        with path.open("rb") as file:
+            line, more = file.readline(LONGEST_LINE), file.read(1)
+        if more:
+            raise UserError(f"{path.name} has more than the one line of imported figures: import them anew")
+        return msgspec.json.decode(line, type=Imported)
     except OSError as error:
         raise UserError(f"{path.name} cannot be read: {error.strerror}") from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -127,11 +134,6 @@ def read_imported(path: Path) -> Imported:
 def encoded(document: Imported) -> str:
     """The document as the one line that `read_imported` reads."""
     return msgspec.json.encode(document).decode() + "\n"
-
-
-def _first_line(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.readline(LONGEST_LINE)
 
 
 def _schema(line: bytes) -> str:
