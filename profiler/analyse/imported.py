@@ -19,6 +19,12 @@ from profiler.runfile import Case, varying
 from profiler.runfile.imported import Imported, ImportedRow, Stated
 
 BASIS = "imported"
+CONDITIONS = (
+    *("governor", "context", "assigned", "cached_share"),
+    *("memory_limit_bytes", "limit_peak_bytes"),
+)
+"""What a measured row knows of its conditions, and an imported one does not."""
+
 FEWEST_PROCESSES = 3
 """From so many processes on there is an interval over them, by the statistics of every other figure."""
 
@@ -81,7 +87,7 @@ def _row(document: Imported, row: ImportedRow) -> Row:
         workload=row.workload.id,
         settings=row.settings,
         basis=BASIS,
-        conditions={"context": None},
+        conditions=dict.fromkeys(CONDITIONS),
         metrics=_metrics(document.origin.tool, row),
         spread={},
         sustained=None,
