@@ -37,7 +37,7 @@ EXCEPTIONS = {("render/live.py", "profiler.measure.stop")}
 
 PURE = {
     *("__future__", "bisect", "collections", "enum", "functools", "itertools", "math", "operator"),
-    *("re", "statistics", "sys", "typing", "msgspec", "scipy"),
+    *("re", "statistics", "sys", "typing", "msgspec"),
 }
 """What the analysis may use: nothing that reads a file, a clock or the network, or prints."""
 

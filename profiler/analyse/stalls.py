@@ -6,7 +6,7 @@ from statistics import median
 
 import msgspec
 
-from profiler.analyse.gaps import gaps_ns, numbered
+from profiler.analyse.gaps import numbered
 from profiler.analyse.samples import Samples
 
 TIMES_MEDIAN = 3
@@ -36,8 +36,7 @@ def stalls(found: Samples) -> Stalls | None:
     seen: list[tuple[int, int, int, int]] = []
     gaps, beyond, total = 0, 0.0, 0
     for number, passes in found.passes.items():
-        for done in passes:
-            between = gaps_ns(done)
+        for done, between in zip(passes, found.gaps_ns[number], strict=True):
             usual = median(between) if between else 0
             slow = _slow(between, usual)
             seen += [(gap, token, number, done.number) for token, gap in slow.items()]

@@ -6,6 +6,9 @@ import msgspec
 
 from profiler.analyse.report import Report
 
+DELETE = "\x7f"
+"""The one character of ASCII that cannot be seen and that JSON does not escape."""
+
 
 def render(report: Report) -> str:
     """Every figure with its interval, in the order of the rows."""
@@ -15,6 +18,8 @@ def render(report: Report) -> str:
 def encoded(value: msgspec.Struct) -> str:
     """A value as indented JSON. Characters that cannot be seen are escaped."""
     text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"
+    if text.isascii() and DELETE not in text:
+        return text
     for character in sorted(set(text) - {"\n"}):
         if not character.isprintable():
             text = text.replace(character, _escape(character))
