@@ -31,9 +31,6 @@ SPARE = "prefill"
 """The column that goes first where there is little room: TTFT says nearly the same."""
 
 
-MEASURED = "measured"
-"""The basis that goes without saying; every other one has a column."""
-
 _TITLES = {"id": "", "quantization": "quant", "bits": "bits read"}
 """Titles that are not the field's own name. Bits read per weight tell builds of the same weights apart."""
 
@@ -70,22 +67,23 @@ def tables(report: Report) -> list[Table]:
 
 
 def _table(report: Report, workload: Workload) -> Table:
-    shown = [row for row in report.rows if row.workload == workload.id]
-    columns = [column for column in HEADLINES[kind(workload)] if _has(report, shown, column[0])]
+    columns = HEADLINES[kind(workload)]
     fields = [
         "id",
         "build",
         *(["quantization"] if any(row.quantization for row in report.rows) else []),
         *(["bits"] if _bits_tell(report) else []),
         *rows.telling(report),
-        *(["basis"] if any(row.basis != MEASURED for row in report.rows) else []),
+        *(["basis"] if any(row.basis != "measured" for row in report.rows) else []),
     ]
     titles = [_TITLES.get(field, field) for field in fields]
+    shown = [row for row in report.rows if row.workload == workload.id]
+    stated = [column for column in columns if _has(report, shown, column[0])]
     return Table(
         title=describe(workload),
         names=[fmt.plain(name) for name in [*titles, *report.varying]],
-        figures=[(title, unit) for _, title, unit in columns],
-        lines=[_line(report, row, fields, [name for name, _, _ in columns]) for row in shown],
+        figures=[(title, unit) for _, title, unit in stated],
+        lines=[_line(report, row, fields, [name for name, _, _ in stated]) for row in shown],
     )
 
 
