@@ -13,7 +13,7 @@ import pytest
 from profiler.errors import UserError
 from profiler.importing import genai
 from profiler.importing.assemble import document
-from profiler.importing.genai_definitions import REASONS, TAKEN
+from profiler.importing.genai_definitions import REASONS
 from profiler.runfile import Device, Workload
 from profiler.runfile.imported import Imported
 
@@ -98,8 +98,10 @@ def test_a_record_in_both_formats(write: Any, tmp_path: Path) -> None:
     assert found.origin.version == "0.11.2"
 
 
-def test_what_is_taken_has_its_definition_written_down(tmp_path: Path) -> None:
-    assert set(imported(tmp_path, json.dumps([record()])).rows[0].figures) == set(TAKEN)
+def test_what_is_taken_has_its_definition_in_the_document(tmp_path: Path) -> None:
+    found = imported(tmp_path, json.dumps([record()]))
+    assert set(found.rows[0].figures) == set(found.origin.taken)
+    assert found.origin.taken["decode_tps"] == "token_generation_throughput_tps: 1000 / tpot_ms"
 
 
 class TestRefused:

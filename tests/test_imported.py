@@ -201,7 +201,8 @@ class TestCommand:
         assert edgeprof(*words, "--device", "raspberry-pi-5", monkeypatch=monkeypatch) == 0
         told = capsys.readouterr().out.splitlines()
         assert told[0] == "1 row imported into x.jsonl"
-        assert told[1].startswith("not imported: pg tests (n_prompt and n_gen in one): ")
+        assert told[1].startswith("imported: tg_tps: avg_ts of a test with n_gen alone: ")
+        assert told[2].startswith("not imported: pg tests (n_prompt and n_gen in one): ")
         assert edgeprof("report", str(out), monkeypatch=monkeypatch) == 0
         shown = capsys.readouterr().out
         assert "r1   mine    Q4_K_M   imported   9.50" in shown

@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from profiler.importing.assemble import Told
+    from profiler.importing.assemble import Told, Tool
     from profiler.runfile import Device
     from profiler.runfile.imported import Imported
 
@@ -69,7 +69,7 @@ def genai(files: Files, output: Output, device: DeviceId = None, model: Model = 
 
 
 def _take_over(
-    tool: str,
+    tool: Tool,
     read: Callable[[Path], Told],
     files: Sequence[Path],
     output: Path,
@@ -94,6 +94,8 @@ def _tell(found: Imported, output: Path) -> None:
     from profiler.render.origin import refusals
 
     typer.echo(f"{plural(len(found.rows), 'row')} imported into {plain(output.name)}")
+    for name, text in found.origin.taken.items():
+        typer.echo(f"imported: {name}: {text}")
     for refused in refusals(found.origin):
         typer.echo(plain(f"not imported: {refused}"))
 

@@ -46,7 +46,14 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     refused: Sequence[Refused]
 
 
-def document(tool: str, told: Sequence[Told], device: Device, model: str | None) -> Imported:
+class Tool(msgspec.Struct, frozen=True, kw_only=True):
+    """Another tool: its name, and what of its figures becomes which metric of ours."""
+
+    name: str
+    taken: Mapping[str, str]
+
+
+def document(tool: Tool, told: Sequence[Told], device: Device, model: str | None) -> Imported:
     """Everything that these files tell, as one document. `model` is the name to give to the only model in them.
 
     Raises `UserError` for files of two versions, one file twice, or too many cases.
@@ -66,9 +73,12 @@ def document(tool: str, told: Sequence[Told], device: Device, model: str | None)
     return Imported(
         edgeprof=__version__,
         origin=Origin(
-            tool=tool,
+            tool=tool.name,
             version=version or "not told",
             files=[one.foreign.file for one in told],
+            taken={
+                name: text for name, text in tool.taken.items() if any(name in row.figures for row in rows)
+            },
             refused=list(dict.fromkeys(refused for one in told for refused in one.refused))[:MOST_REFUSED],
         ),
         device=device,

@@ -14,13 +14,13 @@ import msgspec
 
 from profiler.errors import UserError
 from profiler.importing import genai_definitions as definitions
-from profiler.importing.assemble import Found, Told
+from profiler.importing.assemble import Found, Told, Tool
 from profiler.importing.reading import base_name, read_file, short
 from profiler.runfile import Build, Settings, Workload
 from profiler.runfile.imported import Refused, Remark, Stated
 from profiler.runfile.records import MOST_TOKENS
 
-TOOL = "onnxruntime-genai benchmark_e2e.py"
+TOOL = Tool(name="onnxruntime-genai benchmark_e2e.py", taken=definitions.TAKEN)
 ENGINE = "ort-genai"
 NAMELESS = "model_name"
 """What the benchmark writes where nobody gave the model a name."""
@@ -238,8 +238,8 @@ def _refused(entries: Sequence[Entry], alone: Sequence[Entry], longer: Sequence[
 
 SAMPLED = Remark(
     code="other_prompt",
-    seen="the prompt is of the benchmark's own making, with as many tokens as it was asked for, and the answer may be "
-    "sampled where ours is greedy",
+    seen="the prompt is of the benchmark's own making and may have more tokens than asked for, from a chat template; the "
+    "answer may be sampled where ours is greedy",
     advice="compare within this table, not with rows of another workload",
 )
 ASYNCHRONOUS = Remark(

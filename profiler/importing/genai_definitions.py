@@ -55,7 +55,7 @@ PRECISION = Refused(
 )
 BATCH = Refused(
     what="rows with a batch size above 1",
-    reason="their rates are of several sequences at once, and nothing here is",
+    reason="their rates are of several sequences at once, and every figure here is of one",
 )
 SHORT = Refused(what="rows with one generated token", reason="there is no time between tokens in them")
 

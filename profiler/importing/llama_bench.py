@@ -12,14 +12,20 @@ from pathlib import Path
 import msgspec
 
 from profiler.errors import UserError
-from profiler.importing.assemble import Found, Told
+from profiler.importing.assemble import Found, Told, Tool
 from profiler.importing.llama_bench_fields import Fields, prompt_on_gpu, quantization, settings, target
 from profiler.importing.llama_bench_formats import REPETITIONS, Test, read_tests
 from profiler.importing.reading import base_name, read_file
 from profiler.runfile import Build, Workload
 from profiler.runfile.imported import Refused, Remark, Stated
 
-TOOL = "llama-bench"
+TOOL = Tool(
+    name="llama-bench",
+    taken={
+        "pp_tps": "avg_ts of a test with n_prompt alone: tokens over the time of their evaluation, no sampler",
+        "tg_tps": "avg_ts of a test with n_gen alone: tokens over the time of as many evaluations, no sampler",
+    },
+)
 ENGINE = "llama-cpp"
 
 MIXED = Refused(

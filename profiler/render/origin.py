@@ -13,6 +13,7 @@ def facts(report: Report, origin: Origin) -> list[tuple[str, str]]:
     """Label and text of each fact, in place of those about rounds and passes."""
     return [
         ("Imported", f"from {origin.tool}, {origin.version}, not measured here: {_files(origin)}"),
+        *(("Taken over", f"{name}: {text}") for name, text in origin.taken.items()),
         ("Intervals", _intervals(report)),
         *(("Not imported", text) for text in refusals(origin)),
     ]

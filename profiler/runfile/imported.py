@@ -82,11 +82,15 @@ class Refused(Record, frozen=True, kw_only=True):
 
 
 class Origin(Record, frozen=True, kw_only=True):
-    """Where the figures come from. `version` is the tool's own word for its version or commit."""
+    """Where the figures come from. `version` is the tool's own word for its version or commit.
+
+    `taken` says of each of our metrics what of the tool's it is.
+    """
 
     tool: str
     version: str
     files: Annotated[list[ImportedFile], msgspec.Meta(min_length=1, max_length=MOST_FILES)]
+    taken: dict[str, str]
     refused: Annotated[list[Refused], msgspec.Meta(max_length=MOST_REFUSED)]
 
 
