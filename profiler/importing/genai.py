@@ -238,8 +238,8 @@ def _refused(entries: Sequence[Entry], alone: Sequence[Entry], longer: Sequence[
 
 SAMPLED = Remark(
     code="other_prompt",
-    seen="the prompt is of the benchmark's own making and may have more tokens than asked for, from a chat template; the "
-    "answer may be sampled where ours is greedy",
+    seen="the prompt is of the benchmark's own making and may have more tokens than asked for (chat template); "
+    "the answer may be sampled where ours is greedy",
     advice="compare within this table, not with rows of another workload",
 )
 ASYNCHRONOUS = Remark(
