@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "telemetry": {"errors", "runfile", "host"},
     "measure": {"errors", "runfile", "catalogue", "host", "builds", "engines", "telemetry", "environments"},
     "documents": {"errors", "catalogue"},
+    "importing": {"errors", "runfile"},
     "analyse": {"errors", "runfile", "documents"},
     "render": {"errors", "runfile", "documents", "analyse"},
 }

@@ -16,6 +16,7 @@ from profiler.cli.devices import devices
 from profiler.cli.doctor import doctor
 from profiler.cli.explain import explain
 from profiler.cli.fetch import fetch
+from profiler.cli.importing import importing
 from profiler.cli.models import models
 from profiler.cli.report import report
 from profiler.cli.run import run
@@ -65,6 +66,7 @@ app.command()(explain)
 app.command()(devices)
 app.command()(models)
 app.add_typer(build, name="build")
+app.add_typer(importing, name="import")
 app.command()(fetch)
 app.command()(setup)
 app.command()(doctor)

@@ -14,7 +14,7 @@ from profiler.analyse.metrics import PASS_METRICS
 from profiler.analyse.notices import Notice
 from profiler.analyse.plural import plural
 from profiler.analyse.report import Report
-from profiler.render import advice, energy, rows
+from profiler.render import advice, energy, origin, rows
 from profiler.render import format as fmt
 from profiler.runfile import Settings
 
@@ -38,13 +38,16 @@ def facts(report: Report) -> list[tuple[str, str]]:
         ("Device", _device(report)),
         ("Engine", _engine(report)),
         ("Settings", _settings(report)),
-        ("Run", _run(report)),
-        ("Intervals", _intervals(report)),
+        *(_of_run(report) if report.origin is None else origin.facts(report, report.origin)),
         ("Resolution", _resolution(report)),
         ("Spread", _spread(report)),
         ("Energy", energy.not_metered(report)),
     ]
     return [(label, fmt.plain(text)) for label, text in found if text]
+
+
+def _of_run(report: Report) -> list[tuple[str, str]]:
+    return [("Run", _run(report)), ("Intervals", _intervals(report))]
 
 
 def _device(report: Report) -> str:

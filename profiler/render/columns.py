@@ -74,15 +74,22 @@ def _table(report: Report, workload: Workload) -> Table:
         *(["quantization"] if any(row.quantization for row in report.rows) else []),
         *(["bits"] if _bits_tell(report) else []),
         *rows.telling(report),
+        *(["basis"] if any(row.basis != "measured" for row in report.rows) else []),
     ]
     titles = [_TITLES.get(field, field) for field in fields]
     shown = [row for row in report.rows if row.workload == workload.id]
+    stated = [column for column in columns if _has(report, shown, column[0])]
     return Table(
         title=describe(workload),
         names=[fmt.plain(name) for name in [*titles, *report.varying]],
-        figures=[(title, unit) for _, title, unit in columns],
-        lines=[_line(report, row, fields, [name for name, _, _ in columns]) for row in shown],
+        figures=[(title, unit) for _, title, unit in stated],
+        lines=[_line(report, row, fields, [name for name, _, _ in stated]) for row in shown],
     )
+
+
+def _has(report: Report, shown: Sequence[Row], metric: str) -> bool:
+    """Whether a column may have figures: another tool may never state them."""
+    return report.origin is None or any(row.metrics[metric].value is not None for row in shown)
 
 
 def _bits_tell(report: Report) -> bool:

@@ -93,6 +93,8 @@ def listed(title: str, lines: list[str]) -> list[str]:
 
 
 def _builds(report: Report) -> list[str]:
+    if report.origin is not None:
+        return [f"{build.name}: its file was not seen here" for build in report.builds]
     return [
         f"{build.name}: {build.size_bytes} bytes, sha256 {report.sha256.get(build.id, 'not computed')}"
         for build in report.builds

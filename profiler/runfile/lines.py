@@ -12,7 +12,18 @@ from typing import TypeVar
 import msgspec
 
 from profiler.errors import UserError
-from profiler.runfile.records import SCHEMA, Event, Hashes, Header, Idle, PowerLog, Record, Run, Worker
+from profiler.runfile.records import (
+    IMPORTED_SCHEMA,
+    SCHEMA,
+    Event,
+    Hashes,
+    Header,
+    Idle,
+    PowerLog,
+    Record,
+    Run,
+    Worker,
+)
 
 LONGEST_LINE = 64 * 1024 * 1024
 
@@ -117,6 +128,11 @@ def _kind(path: Path, number: int, line: bytes) -> _Kind:
 
 def _header(path: Path, line: bytes) -> Header:
     kind = _kind(path, 1, line)
+    if kind.schema == IMPORTED_SCHEMA:
+        raise UserError(
+            f"{_name(path)} holds figures imported from another tool, which have no rounds and no stamps: "
+            "edgeprof report shows them, also beside runs, but they cannot be compared or explained"
+        )
     if kind.type != "header":
         raise _refusal(path, 1, f"{kind.type!r} is not the header of a run file")
     if kind.schema != SCHEMA:

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import msgspec
 
 SCHEMA = "edgeprof.run/1"
+IMPORTED_SCHEMA = "edgeprof.imported/1"
+"""That of a document of figures from another tool, which is no run; see `runfile/imported.py`."""
 
 MOST_CASES, MOST_ROUNDS, MOST_PASSES, MOST_TOKENS = 1000, 200, 50, 1_048_576
 """Limits of a plan: cases, rounds, passes of one worker, tokens of a prompt, an answer or a depth."""
