@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "errors": set[str](),
     "runfile": {"errors"},
     "catalogue": {"errors", "runfile"},
-    "host": {"errors", "catalogue"},
+    "host": {"errors", "runfile", "catalogue"},
     "builds": {"errors", "runfile"},
     "engines": set[str](),
     "environments": {"errors"},

@@ -44,7 +44,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     venv.create(folder, with_pip=True)
     python = folder / "bin" / "python"
     its_own = [need for need in requires(COMPILED_ON_THE_BOARD) or [] if "extra ==" not in need]
-    command = [python, "-m", "pip", "install", "--quiet", wheel, *its_own]
+    command: list[str | Path] = [python, "-m", "pip", "install", "--quiet", wheel, *its_own]
     subprocess.run(command, check=True, capture_output=True)
     found = importlib.util.find_spec("llama_cpp")
     assert found is not None

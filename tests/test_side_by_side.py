@@ -68,7 +68,8 @@ def two(**facts: Any) -> list[Source]:
 
 def judgement(file: str, word: Word, row: str = "r1") -> Judgement:
     return Judgement(
-        source=file, row=row, device="board", build="m", workload="chat@1", word=word, judged=[],
+        source=file, row=row, device="board", device_name="A board", build="m", engine="llama-cpp", settings={},
+        workload="chat@1", prompt_tokens=128, output_tokens=5, word=word, judged=[],
         why=f"because {word.value}", turn=[], basis="measured",
     )  # fmt: skip
 
@@ -76,7 +77,13 @@ def judgement(file: str, word: Word, row: str = "r1") -> Judgement:
 def judged(*judgements: Judgement) -> dict[str, Verdicts]:
     return {
         "Chat": Verdicts(
-            schema="s", limits="chat", title="", question="", judgements=list(judgements), unmatched=[]
+            schema="s",
+            limits="chat",
+            title="",
+            question="",
+            word=Word.UNDECIDED,
+            judgements=list(judgements),
+            unmatched=[],
         )
     }
 

@@ -51,6 +51,7 @@ class JsonJudgement(Contract, frozen=True):
     source: str
     row: str
     device: str
+    device_name: str
     build: str
     engine: str
     settings: dict[str, int | str | bool | None]
@@ -145,7 +146,7 @@ def test_the_terminal_answers_in_its_second_line(here: Here, tmp_path: Path) -> 
     lines = here("verdict", "run.jsonl", "--limits", own).out.splitlines()
     assert lines[:2] == ["Chat: Is it quick?", "1 of 4 rows ships: r3; 3 rows to skip."]
     start = lines.index(
-        "SHIP       r3  SmolLM2-135M-Q4_0, llama-cpp, threads 4; chat@1 (128 in, 128 out) on board"
+        "SHIP       r3  SmolLM2-135M-Q4_0, llama-cpp, threads 4; chat@1 (128 in, 128 out) on A board"
     )
     assert lines[start + 1 : start + 3] == [
         "  ttft_ms <= 600              456 ms    451 to 461 ms                             24% inside   ship",

@@ -70,7 +70,7 @@ def latency_tables(models: Sequence[ModelRows]) -> list[LatencyTable]:
 
 def device_of(source: Source) -> str:
     """The machine of a file as a reader knows it."""
-    return source.report.device.cpu or source.report.device.name
+    return source.report.device.label
 
 
 def workload_of(member: Member) -> Workload | None:

@@ -68,6 +68,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     row: str
     device: str
+    device_name: str
     build: str
     engine: str
     settings: Settings
@@ -144,6 +145,7 @@ def _judgement(row: Row, limits: Sequence[Limit], source: Source, study: Study |
         source=source.name,
         row=row.id,
         device=row.device,
+        device_name=source.report.device.label,
         build=row.build,
         engine=row.engine,
         settings={name: row.settings[name] for name in source.report.varying if name in row.settings},

@@ -110,11 +110,11 @@ def _refuse_to_overwrite(output: Path, files: Sequence[Path]) -> None:
 
 def _device(named: str | None, told: str | None) -> Device:
     """The profile that was named, or a device of no profile under the name that the tool gives it."""
-    from profiler.catalogue.devices import THIS, load_device
+    from profiler.catalogue.devices import load_device
     from profiler.errors import UserError
     from profiler.host.machine import this_machine
     from profiler.measure.start import device_of
-    from profiler.runfile import Device
+    from profiler.runfile import THIS, Device
 
     if named is not None:
         return device_of(this_machine() if named == THIS else load_device(named), told)

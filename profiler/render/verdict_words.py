@@ -96,7 +96,7 @@ def _block(item: Judgement, found: Verdicts) -> Block:
         stories.append(fmt.plain(f"rests on figures that are {item.basis}, not measured here"))
     return Block(
         word=item.word.value,
-        heading=fmt.plain(f"{_name(item, found)}  {made}; {_asked(item)} on {item.device}"),
+        heading=fmt.plain(f"{_name(item, found)}  {made}; {_asked(item)} on {item.device_name}"),
         lines=[_line(one) for one in item.judged],
         stories=stories,
         turn=[_shortened(text) for text in item.turn],
