@@ -12,7 +12,7 @@ from profiler.analyse.report import Report
 from profiler.analyse.shipping import Verdicts
 from profiler.analyse.source import Source
 from profiler.errors import UserError
-from profiler.render import formats, terminal
+from profiler.render import formats, several_terminal, terminal
 
 
 def show(report: Report, name: str) -> None:
@@ -35,8 +35,11 @@ def show_sources(
     name = formats.chosen(output_format, output, formats.OF_REPORTS)
     if output is not None:
         write(output, formats.render_sources(sources, name, verdicts, chart))
-    elif name == "terminal" and len(sources) == 1:
+    elif len(sources) == 1 and name in formats.MODULES:
         show(sources[0].report, name)
+    elif name == "terminal" and sys.stdout.isatty():
+        console = Console(highlight=False)
+        console.print(several_terminal.renderable(sources, console.width))
     else:
         sys.stdout.write(formats.render_sources(sources, name, verdicts, chart))
 
