@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from profiler.analyse.report import Report, report
+from profiler.analyse.source import Source
 from profiler.render import below, formats, terminal
 from profiler.runfile import (
     Board,
@@ -170,6 +171,8 @@ def any_workers(draw: st.DrawFn, case_id: str, round_number: int) -> list[Worker
 def test_any_run_renders_in_every_format(seen: Run) -> None:
     found = report(seen)
     assert all(rendered(found, name) for name in EVERY_FORMAT)
+    twice = [Source(name="a", report=found, run=seen)] * 2
+    assert all(formats.render_sources(twice, name) for name in formats.SEVERAL)
     for row in json.loads(formats.render(found, "json"))["rows"]:
         assert all(
             (cell["value"] is None) <= (cell["reason"] is not None) for cell in row["metrics"].values()

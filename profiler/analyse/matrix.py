@@ -121,9 +121,12 @@ def matrix(sources: Sequence[Source]) -> Matrix:
 
 
 def unique(names: Sequence[str]) -> list[str]:
-    """Names of files that tell them apart: the second run.jsonl is called run.jsonl (2)."""
+    """Names of files that tell them apart: the second run.jsonl is called run.jsonl (2).
+
+    A colon ends the name in the id of a row, so there is none in it.
+    """
     found: list[str] = []
-    for name in names:
+    for name in (name.replace(":", "_") for name in names):
         number, told = 1, name
         while told in found:
             number += 1
@@ -200,7 +203,7 @@ def _places(
 
 def _grid(workload: Workload, placed: Sequence[tuple[Found, Column]], order: Sequence[Column]) -> Grid:
     asked = [(one, column) for one, column in placed if one.workload == workload]
-    families = {one.line: one.family for one, _ in asked}
+    families = _together({one.line: one.family for one, _ in asked})
     entries = {(one.line, column): _entry(one) for one, column in asked}
     absent = Entry(reason=NOT_THERE)
     return Grid(
@@ -208,6 +211,15 @@ def _grid(workload: Workload, placed: Sequence[tuple[Found, Column]], order: Seq
         families=list(families.values()),
         entries=[[entries.get((line, column), absent) for column in order] for line in families],
     )
+
+
+def _together(families: Mapping[Line, Family]) -> dict[Line, Family]:
+    """The lines of one build below each other, builds in the order in which the files have them."""
+    of_builds: dict[Line, dict[Line, Family]] = {}
+    for line, family in families.items():
+        build = (family.build, family.quantization, family.content)
+        of_builds.setdefault(build, {})[line] = family
+    return {line: family for mine in of_builds.values() for line, family in mine.items()}
 
 
 def _entry(one: Found) -> Entry:

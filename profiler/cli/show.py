@@ -35,7 +35,7 @@ def show_sources(
     name = formats.chosen(output_format, output, formats.OF_REPORTS)
     if output is not None:
         write(output, formats.render_sources(sources, name, verdicts, chart))
-    elif len(sources) == 1 and name in formats.MODULES:
+    elif name == "terminal" and len(sources) == 1:
         show(sources[0].report, name)
     elif name == "terminal" and sys.stdout.isatty():
         console = Console(highlight=False)

@@ -16,13 +16,11 @@ from profiler.analyse.plural import plural
 from profiler.analyse.report import Report
 from profiler.render import advice, energy, rows
 from profiler.render import format as fmt
+from profiler.render.columns import MEASURED
 from profiler.runfile import Settings
 
 MOST_NAMED = 8
 """A notice of more rows than this counts them instead of naming them."""
-
-MEASURED = "measured"
-"""The basis that goes without saying."""
 
 _BASES = {"imported": "told by another tool in its own definitions, without stamps to recompute them from"}
 _LABELS = {metric.name: metric.label for metric in PASS_METRICS}

@@ -30,6 +30,8 @@ HEADLINES = {
 SPARE = "prefill"
 """The column that goes first where there is little room: TTFT says nearly the same."""
 
+MEASURED = "measured"
+"""The basis that goes without saying."""
 
 _TITLES = {"id": "", "quantization": "quant", "bits": "bits read"}
 """Titles that are not the field's own name. Bits read per weight tell builds of the same weights apart."""
@@ -75,7 +77,7 @@ def _table(report: Report, workload: Workload) -> Table:
         *(["quantization"] if any(row.quantization for row in report.rows) else []),
         *(["bits"] if _bits_tell(report) else []),
         *rows.telling(report),
-        *(["basis"] if any(row.basis != "measured" for row in report.rows) else []),
+        *(["basis"] if any(row.basis != MEASURED for row in report.rows) else []),
     ]
     titles = [_TITLES.get(field, field) for field in fields]
     shown = [row for row in report.rows if row.workload == workload.id]

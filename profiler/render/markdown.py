@@ -27,7 +27,7 @@ OPEN = ("Device", "Basis", "Run", "Intervals", "Resolution")
 """Facts that stand open: the others are folded away."""
 
 RANKS = (
-    "title", "facts", "table", "notices", "comparisons", "settings", "builds", "cold starts", "courses", "energy",
+    "title", "facts", "notices", "table", "comparisons", "settings", "builds", "cold starts", "courses", "energy",
     "memory", "undecided", "board", "agreement", "percentiles",
 )  # fmt: skip
 """Sections from the most important to the first that goes where there is no room for all."""
@@ -67,7 +67,7 @@ def _folded(report: Report) -> list[Section]:
         ("settings", "Settings and environment"): [labelled(facts)] if facts else [],
         ("board", "Board"): [f"### {escape(board.HEADING)}\n\n{labelled(state)}"] if state else [],
         ("agreement", "Agreement"): listed("Agreement", bounded(below.agreements(report))),
-        ("builds", "Builds and hashes"): hashes(report.builds, report.sha256),
+        ("builds", "Builds and hashes"): [hashes(report.builds, report.sha256)],
     }
     return [section(kind, folded(summary, inside)) for (kind, summary), inside in parts.items() if inside]
 
@@ -161,11 +161,11 @@ def listed(title: str, lines: Sequence[str]) -> list[str]:
     return [f"### {title}", "\n".join(f"- {escape(line)}" for line in lines)] if lines else []
 
 
-def hashes(builds: Sequence[Build], sha256: Mapping[str, str]) -> list[str]:
-    """What each build was, by its content."""
+def hashes(builds: Sequence[Build], sha256: Mapping[str, str]) -> str:
+    """A list of what each build was, by its content."""
     lines = [
         f"{fmt.short(build.name, LONGEST_CELL)}: {build.size_bytes} bytes, sha256 {digest}"
         for build in builds
         for digest in [sha256.get(build.id, "not computed")]
     ]
-    return listed("Builds", bounded(lines, HASHES_ROOM))
+    return "\n".join(f"- {escape(line)}" for line in bounded(lines, HASHES_ROOM))

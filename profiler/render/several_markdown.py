@@ -35,6 +35,6 @@ def _file(found: Matrix, name: str, source: Source) -> Section:
     parts = [
         labelled(several_words.facts(source)),
         *listed("Notices", bounded(below.notices(report))),
-        *hashes(report.builds, report.sha256),
+        f"### Builds\n\n{hashes(report.builds, report.sha256)}",
     ]
     return section("settings", folded(heading, parts), f"facts of {heading}")

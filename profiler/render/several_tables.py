@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from profiler.analyse.matrix import NOT_THERE, Entry, Family, Grid, Matrix, Place, matrix
 from profiler.analyse.source import Source
 from profiler.render import format as fmt
-from profiler.render.below import MEASURED
-from profiler.render.columns import HEADLINES, SPARE, Cell, Line, Table, describe, kind, short
+from profiler.render.columns import HEADLINES, MEASURED, SPARE, Cell, Line, Table, describe, kind, short
 
 LONGEST_MACHINE, LONGEST_FILE = 48, 32
 """Of what heads a column; the list of sources has the whole names."""

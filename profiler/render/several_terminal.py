@@ -65,7 +65,7 @@ def _fitting(table: Table, width: int) -> list[tuple[Table, list[Text]]]:
 
 
 def _grid(table: Table, heading_width: int) -> list[Text]:
-    titles = [textwrap.wrap(title, heading_width) for title, _ in table.figures]
+    titles = [textwrap.wrap(title, heading_width) or [""] for title, _ in table.figures]
     high = max(map(len, titles))
     names = [
         [*_heading([title], high), *(Text(line.names[n]) for line in table.lines)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from profiler.analyse.comparison import asked, changes
 from profiler.analyse.matrix import Grid, Matrix, matrix
@@ -16,6 +16,7 @@ MOST_NAMED, LONGEST = 4, 60
 MOST_UNLIKE = 20
 """More lines of what is not the same everywhere help nobody: the facts of each file have all of it."""
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 OF_SEVERAL = (
     "a dash: not measured there; columns are not judged against each other, edgeprof compare judges two files",
     "edgeprof report on one file shows its comparisons, percentiles and parts of memory; JSON has all of every file",
@@ -50,7 +51,7 @@ def facts(source: Source) -> list[tuple[str, str]]:
     if source.run is None:
         return below.facts(source.report)
     header = source.run.header
-    moment = datetime.fromtimestamp(header.started.wall_ns // 10**9, UTC)
+    moment = EPOCH + timedelta(seconds=header.started.wall_ns // 10**9)
     started = f"run {header.run_id} of edgeprof {header.edgeprof}, started {moment:%Y-%m-%d %H:%M} UTC"
     return [("Recorded", fmt.plain(started)), *below.facts(source.report)]
 
