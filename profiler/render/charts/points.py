@@ -1,0 +1,83 @@
+"""Values as points with their intervals, a line for each row, on an axis that begins at 0."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from profiler.analyse.estimate import Estimate
+from profiler.render import format as fmt
+from profiler.render.charts import picture, rows
+from profiler.render.charts.drawing import vega
+from profiler.render.charts.palette import COLOURS, LINE, SURFACE
+from profiler.render.charts.picture import Key, Piece
+
+if TYPE_CHECKING:
+    import altair
+
+REFERENCE = {"d": "M1,-4H21V4H1Z", "fill": LINE}
+BAR = {"d": "M1,0H21M1,-4V4M21,-4V4", "stroke": COLOURS[0], "stroke-width": "2"}
+POINT = {"d": "M7,0a4,4,0,1,0,8,0a4,4,0,1,0,-8,0Z", "stroke": COLOURS[0], "stroke-width": "2"}
+
+
+def line(
+    row_id: str, name: str, estimate: Estimate, unit: str, *, best: bool = False, reference: float | None = None
+) -> rows.Line:
+    """One row of such a chart. `reference` is a length that is drawn beneath the point."""
+    return rows.Line(
+        id=row_id,
+        name=name,
+        figure=fmt.figure(estimate),
+        beside=fmt.spread(estimate) + (" best" if best else ""),
+        drawn={
+            "value": estimate.value,
+            "low": estimate.low,
+            "high": estimate.high,
+            "reference": reference,
+            "sure": not estimate.provisional,
+            "says": f"{fmt.plain(row_id)} {name}: {worded(estimate, unit)}",
+        },
+    )
+
+
+def worded(estimate: Estimate, unit: str) -> str:
+    """156 tok/s (146 to 166)."""
+    shown = f"{fmt.figure(estimate)} {unit}"
+    if estimate.low is None or estimate.high is None:
+        return shown
+    return f"{shown} ({fmt.number(estimate.low)} to {fmt.number(estimate.high)})"
+
+
+def plot(lines: Sequence[rows.Line], size: rows.Size, unit: str) -> Piece:
+    """Points and intervals of these lines."""
+    alt, y, down = vega(), rows.place(len(lines)), rows.shift(size)
+    axis = alt.Axis(grid=True, tickCount=5, title=unit, titleAnchor="end")
+    scale = alt.Scale(domain=[0, max(map(_furthest, lines))], nice=True, padding=0)
+    base, x = alt.Chart(), alt.X("value:Q", axis=axis, scale=scale)
+    thin = {"stroke": COLOURS[0], "strokeWidth": 2, "opacity": 1, "yOffset": down, "aria": False}
+    end = {"shape": "stroke", "angle": 90, "size": 90, **thin}
+    sure = alt.condition("datum.sure", alt.value(COLOURS[0]), alt.value(SURFACE))
+    chart = alt.layer(
+        base.mark_bar(fill=LINE, height=10, orient="horizontal", yOffset=down, aria=False).encode(x="reference:Q", y=y),
+        base.mark_rule(**thin).encode(x="low:Q", x2="high:Q", y=y),
+        base.mark_point(**end).encode(x="low:Q", y=y),
+        base.mark_point(**end).encode(x="high:Q", y=y),
+        base.mark_point(**thin | {"aria": True}, size=64).encode(x=x, y=y, fill=sure, description="says:N"),
+        *rows.texts(lines, size),
+        data=rows.data(lines, size),
+    )
+    return Piece.of(chart, rows.frame(size, len(lines)))
+
+
+def _furthest(one: rows.Line) -> float:
+    return max(value for value in map(one.drawn.get, ("value", "high", "reference")) if value is not None)
+
+
+def key(lines: Sequence[rows.Line], size: rows.Size, reference: str | None = None) -> Piece:
+    """What point, bar, open point and the length beneath them mean."""
+    entries = [Key(paths=[BAR, POINT | {"fill": COLOURS[0]}], text="value and its 95% interval")]
+    if not all(one.drawn["sure"] for one in lines):
+        entries.append(Key(paths=[BAR, POINT | {"fill": SURFACE}], text="provisional: few rounds"))
+    if reference and any(one.drawn["reference"] for one in lines):
+        entries.append(Key(paths=[REFERENCE], text=reference))
+    return picture.key(entries, size.width)
