@@ -22,7 +22,7 @@ from profiler.runfile import Workload
 MOST_NAMED = 3
 """More rows, workloads or files than this are counted."""
 
-LONGEST_MESSAGE = 200
+LONGEST_MESSAGE, LONGEST_NAME = 200, 64
 IS_BEST = {
     "ttft_ms": "gives the first token soonest",
     "decode_tps": "decodes fastest",
@@ -31,7 +31,8 @@ IS_BEST = {
 }
 VERDICTS = {Verdict.SAME: "the same"}
 
-_OUR_WORD = re.compile(r"[a-z]+(?=[ :,])")
+OPENINGS = {"by", "no", "none", "nothing", "on", "ship", "skip", "the", "undecided", "which"}
+"""The first word of a sentence is written large if it is ours; a name keeps its letters."""
 
 
 def answer(sources: Sequence[Source], verdicts: Verdicts | None) -> str:
@@ -72,7 +73,8 @@ def _judged(mine: Sequence[Judgement]) -> str:
 
 def _sentence(clauses: Sequence[str]) -> str:
     text = fmt.plain("; ".join(clauses)).rstrip(".")
-    return (text[:1].upper() + text[1:] if _OUR_WORD.match(text) else text) + "."
+    ours = re.split(r"\W", text, maxsplit=1)[0] in OPENINGS
+    return (text[:1].upper() + text[1:] if ours else text) + "."
 
 
 def _some(texts: Sequence[str], noun: str) -> list[str]:
@@ -86,7 +88,7 @@ def _nothing(report: Report, shown: Sequence[Row]) -> str:
         return "nothing has been measured yet"
     if len(shown) == 1 and failed[0].failure:
         why = textwrap.shorten(failed[0].failure.message, LONGEST_MESSAGE, placeholder=" ...")
-        return f"{rows.names(report)[failed[0].id]} could not be measured: {why}"
+        return f"{_names(report)[failed[0].id]} could not be measured: {why}"
     return f"none of the {plural(len(shown), 'case')} could be measured: {_kinds(failed)}"
 
 
@@ -115,7 +117,7 @@ def _of_workload(report: Report, workload: Workload, measured: Sequence[Row], *,
 
 def _found(report: Report, workload: Workload, mine: Sequence[Row]) -> str:
     if report.sustained_s:
-        names = rows.names(report)
+        names = _names(report)
         courses = [sustained_words.settled(f"{row.id} {names[row.id]}", row.sustained) for row in mine]
         return "; ".join(_some(courses, "more case"))
     if len(mine) == 1:
@@ -127,7 +129,7 @@ def _found(report: Report, workload: Workload, mine: Sequence[Row]) -> str:
 
 
 def _alone(report: Report, workload: Workload, row: Row) -> str:
-    name, lone = rows.names(report)[row.id], _lone(row, workload)
+    name, lone = _names(report)[row.id], _lone(row, workload)
     match kind(workload):
         case "pp":
             return f"{name} reads prompts at {_figure(row, 'pp_tps')} by llama-bench's method{lone}"
@@ -159,7 +161,7 @@ def _figure(row: Row, metric: str) -> str:
 
 
 def _pair(report: Report, row: Row, judged: Sequence[Comparison]) -> str:
-    names = rows.names(report)
+    names = _names(report)
     told = [
         f"{VERDICTS.get(item.verdict, item.verdict.value)} at {METRICS[item.metric].label} "
         f"({fmt.ratio(item.ratio)}, {below.bounds(item)})"
@@ -177,7 +179,7 @@ def _leaders(report: Report, workload: Workload, mine: Sequence[Row]) -> str:
     told, named = list[str](), set[str]()
     for metric in sorted(metrics, key=lambda metric: metric not in best):
         row = _first(metric, best.get(metric), mine)
-        name = row.id if row.id in named else f"{row.id} ({rows.names(report)[row.id]})"
+        name = row.id if row.id in named else f"{row.id} ({_names(report)[row.id]})"
         told.append(_leader(metric, name, _figure(row, metric), sure=metric in best))
         named.add(row.id)
     return "; ".join(told)
@@ -195,6 +197,14 @@ def _first(metric: str, best: str | None, mine: Sequence[Row]) -> Row:
     sign = -1 if METRICS[metric].higher_is_better else 1
     seems = min(known, key=lambda row: sign * (row.metrics[metric].value or 0))
     return next((row for row in known if row.id == best), seems)
+
+
+def _names(report: Report) -> dict[str, str]:
+    """What rows are called, cut where a name would fill the sentence."""
+    return {
+        row: name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 4]} ..."
+        for row, name in rows.names(report).items()
+    }
 
 
 def _known(row: Row, metric: str) -> bool:
@@ -218,11 +228,11 @@ def _beside(report: Report, shown: Sequence[Row], measured: Sequence[Row]) -> li
     failed, codes = [row for row in shown if row.failure], [{n.code for n in row.notices} for row in measured]
     judged = [item for item in report.comparisons if item.metric]
     open_ones = sum(item.verdict is Verdict.UNDECIDED for item in judged)
-    waiting = len(shown) - len(measured) - len(failed)
+    waiting, stay = len(shown) - len(measured) - len(failed), "stays" if open_ones == 1 else "stay"
     told = {
         f"{len(failed)} of {plural(len(shown), 'case')} could not be measured ({_kinds(failed)})": failed,
         f"{waiting} of {plural(len(shown), 'case')} not measured yet": waiting,
-        f"{open_ones} of {plural(len(judged), 'comparison')} stay undecided": open_ones
+        f"{open_ones} of {plural(len(judged), 'comparison')} {stay} undecided": open_ones
         and len(judged) > 2
         and report.stopped is not None,
         "the intervals are provisional": any(

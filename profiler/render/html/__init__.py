@@ -11,10 +11,9 @@ from profiler.analyse.shipping import Verdicts
 from profiler.analyse.source import Source
 from profiler.errors import UserError
 from profiler.render.answer import answer
-from profiler.render.charts import charts
-from profiler.render.html import definitions, grids, opening
+from profiler.render.charts import charts, palette
+from profiler.render.html import definitions, grids, opening, sections
 from profiler.render.html.parts import Block, Page, Part, Section
-from profiler.render.html.sections import sections
 from profiler.render.question import question
 
 FOLDER = Path(__file__).parent
@@ -40,7 +39,7 @@ def render(sources: Sequence[Source], verdicts: Verdicts | None = None) -> str:
     script = (FOLDER / "page.js").read_text("utf-8")
     return environment.get_template("page.html.jinja").render(
         page=page(sources, verdicts),
-        style=Markup((FOLDER / "page.css").read_text("utf-8")),  # noqa: S704
+        style=Markup((FOLDER / "page.css").read_text("utf-8") + palette.CSS),  # noqa: S704
         script=Markup(script),  # noqa: S704
         script_hash=b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         drawn=Markup,
@@ -63,7 +62,7 @@ def page(sources: Sequence[Source], verdicts: Verdicts | None) -> Page:
 
 def _part(source: Source, number: int | None) -> Part:
     """A source; of several, each has a number that tells its sections apart, and its own first tables."""
-    found = sections(source, charts(source), "" if number is None else f"{number}-")
+    found = sections.of_source(source, charts(source), "" if number is None else f"{number}-")
     summary = opening.summary(source)
     own = [] if number is None else [_measured(source, number)]
     return Part(id=f"source-{number or 1}", title=summary, sections=[*own, *found])

@@ -61,7 +61,7 @@ def comparisons(heading: str, ratios: Sequence[below.Ratio]) -> Grid:
         heads=[Head("row"), Head("figure"), Head("ratio", number=True), Head("interval"), Head("verdict")],
         rows=[
             [
-                Cell(one.row),
+                Cell(one.row, kind="name"),
                 Cell(one.metric),
                 figure(one.ratio),
                 Cell(one.interval),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -10,7 +11,7 @@ from profiler.analyse.shipping import Judged, Judgement, Verdicts
 from profiler.analyse.source import Source
 from profiler.render import format as fmt
 from profiler.render import question
-from profiler.render.columns import tables
+from profiler.render.columns import Table, tables
 from profiler.render.html import grids, sections
 from profiler.render.html.parts import Block, Cell, Grid, Head
 
@@ -19,10 +20,14 @@ def first(sources: Sequence[Source], verdicts: Verdicts | None) -> list[Block]:
     """Verdicts, if limits were given; then the table of one run, or models by devices of several."""
     judged = [] if verdicts is None else _judged(verdicts)
     if len(sources) > 1:
-        from profiler.render import several_tables
-
-        return [*judged, *(Block(grid=grids.of_table(table)) for table in several_tables.tables(sources))]
+        return [*judged, *(Block(grid=grids.of_table(table)) for table in _several(sources))]
     return [*judged, *headline(sources[0])]
+
+
+def _several(sources: Sequence[Source]) -> list[Table]:
+    """Models by devices."""
+    found: list[Table] = importlib.import_module("profiler.render.several_tables").tables(sources)
+    return found
 
 
 def headline(source: Source) -> list[Block]:

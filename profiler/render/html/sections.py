@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from msgspec.structs import replace
+
 from profiler.analyse.report import Report
 from profiler.analyse.source import Source
 from profiler.render import below, cold, energy, memory, percentiles, sustained
@@ -27,15 +29,21 @@ TITLES = {
     "settings": "Settings and environment",
     "reproduce": "How to reproduce",
 }
-"""Sections by what they are called in an address; charts of the same name, or of one that begins so, stand in them."""
+"""Sections by what they are called in an address."""
+
+OF_SPEED = ("ttft", "prefill", "decode", "pp", "tg")
+"""Charts of the first section; others stand in the section that their name begins with."""
+
+WITH_TABLE = ("memory", "energy", "bandwidth", "intrusions")
+"""Sections that show the figures of their charts in a table for all rows."""
 
 
-def sections(source: Source, charts: Sequence[Chart], prefix: str = "") -> list[Section]:
+def of_source(source: Source, charts: Sequence[Chart], prefix: str = "") -> list[Section]:
     """Everything below the first table. `prefix` tells the sections of several sources apart."""
     report = source.report
     placed: dict[str, list[Block]] = {name: [] for name in TITLES}
     for chart in charts:
-        placed[_place(chart)].append(_drawn(chart))
+        placed[place(chart)].append(_drawn(chart, place(chart)))
     tables = _tables(report) | {"reproduce": reproduce.blocks(source)}
     found = [
         section(prefix + name, title, [*placed[name], *tables.get(name, [])])
@@ -44,22 +52,21 @@ def sections(source: Source, charts: Sequence[Chart], prefix: str = "") -> list[
     return [one for several in found for one in several]
 
 
-def _place(chart: Chart) -> str:
-    return next((name for name in TITLES if chart.name.split("-")[0] == name), "more")
+def place(chart: Chart) -> str:
+    kind = chart.name.split("-")[0]
+    return "speed" if kind in OF_SPEED else kind if kind in TITLES else "more"
 
 
-def _drawn(chart: Chart) -> Block:
-    return Block(heading=chart.title, says=chart.says, chart=chart)
+def _drawn(chart: Chart, place: str) -> Block:
+    """A chart without what its section says already: the title, and figures that have a full table there."""
+    table = None if place in WITH_TABLE else chart.table
+    heading = "" if chart.title == TITLES[place] else chart.title
+    return Block(heading=heading, says=chart.says, chart=replace(chart, table=table))
 
 
 def _tables(report: Report) -> dict[str, list[Block]]:
     """Tables and lines by section."""
     first, gaps = _percentiles(report)
-    share = grids.bandwidth(report)
-    device = report.device
-    source = f" ({device.bandwidth_source})" if device.bandwidth_source else ""
-    bytes_per_s = device.memory_bandwidth_bytes_per_s
-    known = f"of {fmt.number(bytes_per_s / 1e9)} GB/s{source}" if bytes_per_s else "not known of this device"
     return {
         "speed": [*_comparisons(report), *first],
         "gaps": gaps,
@@ -69,11 +76,20 @@ def _tables(report: Report) -> dict[str, list[Block]]:
             Block(heading=course.heading, facts=course.lines) for course in sustained.courses(report)
         ],
         "energy": _energy(report),
-        "bandwidth": [Block(grid=share, facts=[("Bandwidth", fmt.plain(known))])] if share else [],
+        "bandwidth": _bandwidth(report),
         "intrusions": [Block(grid=grids.intrusions(report))] if any(row.metrics for row in report.rows) else [],
         "agreement": _items(below.agreements(report)),
         "settings": surroundings.blocks(report),
     }  # fmt: skip
+
+
+def _bandwidth(report: Report) -> list[Block]:
+    """What is read for a token, below the bandwidth that it is a share of."""
+    share, device = grids.bandwidth(report), report.device
+    bytes_per_s = device.memory_bandwidth_bytes_per_s
+    source = f" ({device.bandwidth_source})" if device.bandwidth_source else ""
+    known = f"{fmt.number(bytes_per_s / 1e9)} GB/s{source}" if bytes_per_s else "not known of this device"
+    return [Block(grid=share, facts=[("Bandwidth", fmt.plain(known))])] if share else []
 
 
 def notices(report: Report) -> list[Block]:
