@@ -8,11 +8,11 @@ from statistics import median
 
 import msgspec
 
+from profiler.analyse import stalls
 from profiler.analyse.gaps import FEWEST_FOR_TENTHS, gaps_ns
 from profiler.analyse.metrics import NS_PER_MS, NS_PER_S
 from profiler.analyse.percentiles import rank
 from profiler.analyse.samples import Samples
-from profiler.analyse import stalls
 from profiler.runfile import Case, Pass, Workload
 
 BINS = 12

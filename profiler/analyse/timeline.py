@@ -56,7 +56,9 @@ def timeline(study: Study, shown: Iterable[str]) -> Timeline | None:
         for worker in study.workers[row]
         for span in _spans(study, worker, offsets[id(worker)])
     ]
-    return Timeline(spans=sorted(spans, key=lambda span: span.start_min), length_min=length, paused_min=paused)
+    return Timeline(
+        spans=sorted(spans, key=lambda span: span.start_min), length_min=length, paused_min=paused
+    )
 
 
 def _offsets(workers: Sequence[Worker]) -> tuple[dict[int, float], float, float]:
@@ -101,7 +103,10 @@ def _end_ns(done: Pass) -> int:
 
 
 def _fate(study: Study, worker: Worker, done: Pass) -> Fate:
-    why, by_others = left_out(done, worker, study.samples[worker.case], study.cores), reasons(done, study.cores)
+    why, by_others = (
+        left_out(done, worker, study.samples[worker.case], study.cores),
+        reasons(done, study.cores),
+    )
     if why is None:
         return "kept" if by_others else "counted"
     if worker.failure is not None or done.counters is None:

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from profiler.analyse.source import Source
-from profiler.render.charts import bandwidth, energy, intrusions, memory, speeds
+from profiler.analyse.study import Study
+from profiler.render.charts import bandwidth, depth, energy, gaps, intrusions, memory, speeds, sustained
 from profiler.render.charts.chart import Chart
 
 __all__ = ["Chart", "charts"]
 
-MAKERS = (speeds.charts, memory.charts, energy.charts, bandwidth.charts, intrusions.charts)
+MAKERS = (
+    speeds.charts,
+    depth.charts,
+    gaps.charts,
+    memory.charts,
+    sustained.charts,
+    energy.charts,
+    bandwidth.charts,
+    intrusions.charts,
+)
 """What makes the charts of a report, in its order."""
 
 
@@ -17,4 +27,5 @@ def charts(source: Source) -> list[Chart]:
 
     Raises `UserError` where a package that draws is missing.
     """
-    return [chart for make in MAKERS for chart in make(source)]
+    study = Study(source.run) if source.run is not None else None
+    return [chart for make in MAKERS for chart in make(source.report, study)]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from profiler.analyse.bandwidth import speed
 from profiler.analyse.report import Report, Row
-from profiler.analyse.source import Source
+from profiler.analyse.study import Study
 from profiler.render import format as fmt
 from profiler.render.charts import rows
 from profiler.render.charts.chart import Chart, of_pieces
@@ -20,9 +20,8 @@ GB = 1e9
 SHARE = "bandwidth_share"
 
 
-def charts(source: Source) -> list[Chart]:
+def charts(report: Report, _: Study | None) -> list[Chart]:
     """One chart, if the bandwidth of the device is known and what any row reads."""
-    report = source.report
     candidates = [row for row in report.rows if SHARE in row.metrics and row.metrics[SHARE].value is not None]
     if not candidates:
         return []
@@ -70,8 +69,8 @@ def _says(report: Report, candidates: Sequence[Row]) -> str:
     gigabytes = fmt.number((device.memory_bandwidth_bytes_per_s or 0) / GB)
     source = f" ({fmt.plain(device.bandwidth_source)})" if device.bandwidth_source else ""
     return (
-        f"{fmt.plain(most.id)} comes nearest to what memory can give: its decoding reads {fmt.percent(_share(most))} of "
-        f"{gigabytes} GB/s{source}."
+        f"{fmt.plain(most.id)} comes nearest to what memory can give: its decoding reads "
+        f"{fmt.percent(_share(most))} of {gigabytes} GB/s{source}."
     )
 
 

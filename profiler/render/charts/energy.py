@@ -8,7 +8,7 @@ import msgspec
 
 from profiler.analyse.metrics import IDLE_POWER
 from profiler.analyse.report import Report, Row
-from profiler.analyse.source import Source
+from profiler.analyse.study import Study
 from profiler.render import format as fmt
 from profiler.render.charts import points, rows
 from profiler.render.charts.chart import Chart, of_pieces
@@ -32,13 +32,13 @@ PARTS = (
 )  # fmt: skip
 
 
-def charts(source: Source) -> list[Chart]:
+def charts(report: Report, _: Study | None) -> list[Chart]:
     """One chart for each scope of a sensor: what the whole device takes does not compare with a part of it."""
     scopes: dict[str, list[Row]] = {}
-    for row in source.report.rows:
+    for row in report.rows:
         if row.energy and any(_value(row, part.metric) is not None for part in PARTS):
             scopes.setdefault(row.energy.scope, []).append(row)
-    return [_chart(source.report, scope, mine, n) for n, (scope, mine) in enumerate(scopes.items())]
+    return [_chart(report, scope, mine, n) for n, (scope, mine) in enumerate(scopes.items())]
 
 
 def _value(row: Row, metric: str) -> float | None:
@@ -64,7 +64,8 @@ def _chart(report: Report, scope: str, candidates: Sequence[Row], number: int) -
 def _lines(some: Sequence[Row], names: dict[str, str], part: Part) -> list[rows.Line]:
     shown = [row for row in some if _value(row, part.metric) is not None]
     return [
-        points.line(row.id, names[row.id], row.metrics[part.metric], UNIT, reference=_idle(row, part)) for row in shown
+        points.line(row.id, names[row.id], row.metrics[part.metric], UNIT, reference=_idle(row, part))
+        for row in shown
     ]
 
 
@@ -86,5 +87,7 @@ def _says(candidates: Sequence[Row], covers: str) -> str:
         if known:
             least = min(known, key=lambda row: _value(row, part.metric) or 0)
             joules = points.worded(least.metrics[part.metric], "J")
-            return f"{fmt.plain(least.id)} takes least for a token of {word}: {joules}, by a sensor of {covers}."
+            return (
+                f"{fmt.plain(least.id)} takes least for a token of {word}: {joules}, by a sensor of {covers}."
+            )
     return ""

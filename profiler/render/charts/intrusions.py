@@ -10,7 +10,6 @@ import msgspec
 
 from profiler.analyse.plural import plural
 from profiler.analyse.report import Report, Row
-from profiler.analyse.source import Source
 from profiler.analyse.study import Study
 from profiler.analyse.timeline import Fate, Span, Timeline, timeline
 from profiler.render import format as fmt
@@ -25,7 +24,8 @@ from profiler.render.columns import Line as TableLine
 SHORTEST = 1.6
 """Pixels that every span has, however short it was."""
 
-MOST_REASONS = 3
+IN_SECONDS_TO = 3.0
+"""Minutes up to which the axis counts seconds."""
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,14 +47,18 @@ LOOKS: dict[Fate, Look] = {
     "again": Look(words="left out: round measured again", thick=4, colour=MUTED),
     "failed": Look(words="left out: worker failed", thick=4, colour=INK, symbol=DIAMOND),
 }
+WHY_OUT: dict[Fate, str] = {
+    "disturbed": "disturbed by others",
+    "again": "of rounds that were measured again",
+    "failed": "of workers that failed",
+}
 COUNTED: tuple[Fate, ...] = ("counted", "kept")
 
 
-def charts(source: Source) -> list[Chart]:
+def charts(report: Report, study: Study | None) -> list[Chart]:
     """One chart of a run whose stamps are there."""
-    if source.run is None:
+    if study is None:
         return []
-    report, study = source.report, Study(source.run)
     candidates = [row for row in report.rows if any(worker.passes for worker in study.workers[row.id])]
     some, names = rows.shown(report, candidates), rows.names(report)
     course = timeline(study, [row.id for row in some])
@@ -69,7 +73,7 @@ def charts(source: Source) -> list[Chart]:
             "Passes over time",
             _says(course) + rows.told(some, candidates),
             lambda size: [_plot(course, some, lines, size), _key(course, size)],
-            _table(report, some, names, of_rows),
+            _table(some, names, of_rows),
         )
     ]
 
@@ -92,12 +96,13 @@ def _plot(course: Timeline, some: Sequence[Row], lines: Sequence[rows.Line], siz
     alt, frame = vega(), rows.frame(size, len(lines))
     place = {row.id: n + 0.5 for n, row in enumerate(some)}
     least = SHORTEST * course.length_min / frame.width
-    axis = alt.Axis(grid=True, tickCount=6, title="minutes", titleAnchor="end")
-    scale = alt.Scale(domain=[0, course.length_min or 1], nice=False, padding=0)
+    unit, per_minute = ("minutes", 1.0) if course.length_min > IN_SECONDS_TO else ("seconds", 60.0)
+    axis = alt.Axis(grid=True, tickCount=6, title=unit, titleAnchor="end")
+    scale = alt.Scale(domain=[0, per_minute * (course.length_min or 1)], nice=False, padding=0)
     x, y = alt.X("start:Q", axis=axis, scale=scale), rows.place(len(lines))
     layers = []
     for fate, look in LOOKS.items():
-        spans = [_drawn(span, place, least) for span in course.spans if span.fate == fate]
+        spans = [_drawn(span, place, least, per_minute) for span in course.spans if span.fate == fate]
         base = alt.Chart(alt.Data(values=spans))
         down = {"yOffset": rows.shift(size), "stroke": look.colour, "opacity": 1}
         if spans:
@@ -109,19 +114,19 @@ def _plot(course: Timeline, some: Sequence[Row], lines: Sequence[rows.Line], siz
         if spans and look.symbol:
             fill = look.colour if look.symbol == DIAMOND else SURFACE if look.symbol == RING else None
             mark = base.mark_point(**down, shape=look.symbol, size=4, strokeWidth=2, fill=fill)
-            layers.append(mark.encode(x="middle_min:Q", y=y, description="says:N"))
+            layers.append(mark.encode(x="centre:Q", y=y, description="says:N"))
     words = alt.layer(*rows.texts(lines, size), data=rows.data(lines, size))
     return Piece.of(alt.layer(*layers, words), frame)
 
 
-def _drawn(span: Span, place: Mapping[str, float], least: float) -> dict[str, Any]:
+def _drawn(span: Span, place: Mapping[str, float], least: float, unit: float) -> dict[str, Any]:
     why = f": {fmt.plain(span.why)}" if span.why else ""
     what = f"{plural(span.passes, 'pass')} {LOOKS[span.fate].words}"
     return {
         "middle": place[span.row],
-        "start": span.start_min,
-        "end": max(span.end_min, span.start_min + least),
-        "middle_min": (span.start_min + span.end_min) / 2,
+        "start": unit * span.start_min,
+        "end": unit * max(span.end_min, span.start_min + least),
+        "centre": unit * (span.start_min + span.end_min) / 2,
         "says": f"{fmt.plain(span.row)} round {span.round + 1}, {what}{why}",
     }
 
@@ -141,7 +146,7 @@ def _key(course: Timeline, size: rows.Size) -> Piece:
 
 def _says(course: Timeline) -> str:
     amounts = _amounts(course.spans)
-    out = [f"{count} {LOOKS[fate].words.removeprefix('left out: ')}" for fate, count in amounts.items() if fate not in COUNTED]
+    out = [f"{amounts[fate]} {words}" for fate, words in WHY_OUT.items() if amounts[fate]]
     told = f"{sum(amounts[fate] for fate in COUNTED)} of {plural(amounts.total(), 'pass')} counted"
     told += f"; left out: {', '.join(out)}." if out else "; none was left out."
     if amounts["kept"]:
@@ -151,15 +156,15 @@ def _says(course: Timeline) -> str:
     return told
 
 
-def _table(
-    report: Report, some: Sequence[Row], names: Mapping[str, str], of_rows: Mapping[str, Sequence[Span]]
-) -> Table:
+def _table(some: Sequence[Row], names: Mapping[str, str], of_rows: Mapping[str, Sequence[Span]]) -> Table:
     """How many passes of each row had which fate, and the reasons that were read most often."""
     fates = [fate for fate in LOOKS if any(span.fate == fate for spans in of_rows.values() for span in spans)]
     lines = []
     for row in some:
         amounts = _amounts(of_rows[row.id])
-        lines.append(TableLine([fmt.plain(row.id), names[row.id]], [Cell(f"{amounts[fate]}") for fate in fates]))
+        lines.append(
+            TableLine([fmt.plain(row.id), names[row.id]], [Cell(f"{amounts[fate]}") for fate in fates])
+        )
     return Table(
         title="Passes, warm-ups apart",
         names=["", "build"],

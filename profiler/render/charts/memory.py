@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
-from profiler.analyse.report import Row
-from profiler.analyse.source import Source
+from profiler.analyse.report import Report, Row
+from profiler.analyse.study import Study
 from profiler.render import format as fmt
 from profiler.render.charts import picture, rows
 from profiler.render.charts.chart import Chart, of_pieces
@@ -34,9 +35,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     whole: float
 
 
-def charts(source: Source) -> list[Chart]:
+def charts(report: Report, _: Study | None) -> list[Chart]:
     """One chart, if the parts of any row are known."""
-    report = source.report
     found = {row.id: parts for row in report.rows if (parts := parts_of(row)) is not None}
     candidates = [row for row in report.rows if row.id in found]
     if not candidates:
@@ -96,7 +96,9 @@ def _plot(
     bar = {"height": BAR, "yOffset": down}
     chart = alt.layer(
         bars.mark_bar(**bar, strokeWidth=OUTLINE).encode(
-            fill=alt.Fill("fill:N", scale=None), stroke=alt.Stroke("stroke:N", scale=None), description="says:N"
+            fill=alt.Fill("fill:N", scale=None),
+            stroke=alt.Stroke("stroke:N", scale=None),
+            description="says:N",
         ),
         bars.mark_bar(**bar, aria=False)
         .transform_filter("datum.hatch")
@@ -109,9 +111,10 @@ def _plot(
     return Piece.of(chart, rows.frame(size, len(lines)))
 
 
-def _segments(n: int, parts: Parts, bytes_of_unit: int) -> list[dict[str, float | str | None]]:
+def _segments(n: int, parts: Parts, bytes_of_unit: int) -> list[dict[str, Any]]:
     """The parts of one bar from left to right; one of nothing, or of less than nothing, has no segment."""
-    found, start = [], 0.0
+    found: list[dict[str, Any]] = []
+    start = 0.0
     for name, amount in parts.of.items():
         if amount > 0:
             end = start + amount
@@ -145,7 +148,8 @@ def _key(mine: Sequence[Parts], size: rows.Size) -> Piece:
 
 
 def _too_much(parts: Parts) -> str:
-    return f"{fmt.plain(parts.row.id)} PSS: {fmt.size(parts.whole)}; its parts claim {fmt.size(-parts.of[UNEXPLAINED])} more"
+    more = fmt.size(-parts.of[UNEXPLAINED])
+    return f"{fmt.plain(parts.row.id)} PSS: {fmt.size(parts.whole)}; its parts claim {more} more"
 
 
 def _says(mine: Sequence[Parts]) -> str:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 import msgspec
 
 from profiler.render.charts.drawing import FONT, PER_CHARACTER, SMALL, Frame, drawn
-from profiler.render.charts.palette import CLASS, INK, MUTED, STANDALONE
-
-if TYPE_CHECKING:
-    import altair
+from profiler.render.charts.palette import CLASS, MUTED
 
 KEY_HEIGHT, SWATCH = 20, 22
 
@@ -41,7 +38,7 @@ class Piece(msgspec.Struct, frozen=True):
     height: int
 
     @classmethod
-    def of(cls, chart: altair.LayerChart, frame: Frame) -> Piece:
+    def of(cls, chart: Any, frame: Frame) -> Piece:
         """A plot, drawn."""
         return cls(drawn(chart, frame), frame.whole[1])
 
@@ -56,7 +53,9 @@ def key(entries: Sequence[Key], width: int) -> Piece:
         one = SubElement(group, "g", {"transform": f"translate({x:.0f},{y:.0f})"})
         for path in entry.paths:
             SubElement(one, "path", path)
-        label = SubElement(one, "text", {"x": f"{SWATCH + 6}", "y": "4", "font-size": f"{SMALL}px", "fill": MUTED})
+        label = SubElement(
+            one, "text", {"x": f"{SWATCH + 6}", "y": "4", "font-size": f"{SMALL}px", "fill": MUTED}
+        )
         label.text = entry.text
         x += length
     return Piece(group, round(y + KEY_HEIGHT / 2) + 2)
@@ -116,10 +115,3 @@ def _hatch(root: Element, ident: str) -> None:
         SubElement(pattern, "path", {"d": HATCHES[name], "stroke": "#ffffff", "stroke-width": "1.4"})
     if names:
         root.insert(2, definitions)
-
-
-def standalone(svg: str, title: str, says: str) -> str:
-    """The picture with a heading, a background and colours of its own, for a file."""
-    inner = ElementTree.fromstring(svg)
-    width, height = int(inner.get("width", "0")), int(inner.get("height", "0"))
-    raise NotImplementedError((inner, title, says, width, height, INK, STANDALONE))

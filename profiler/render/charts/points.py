@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from profiler.analyse.estimate import Estimate
 from profiler.render import format as fmt
 from profiler.render.charts import picture, rows
 from profiler.render.charts.drawing import vega
-from profiler.render.charts.palette import COLOURS, LINE, SURFACE
+from profiler.render.charts.palette import COLOURS, LINE, MUTED, SURFACE
 from profiler.render.charts.picture import Key, Piece
 
-if TYPE_CHECKING:
-    import altair
-
-REFERENCE = {"d": "M1,-4H21V4H1Z", "fill": LINE}
+REFERENCE = {"d": "M1,-4H21V4H1Z", "fill": LINE, "stroke": MUTED}
 BAR = {"d": "M1,0H21M1,-4V4M21,-4V4", "stroke": COLOURS[0], "stroke-width": "2"}
 POINT = {"d": "M7,0a4,4,0,1,0,8,0a4,4,0,1,0,-8,0Z", "stroke": COLOURS[0], "stroke-width": "2"}
 
 
 def line(
-    row_id: str, name: str, estimate: Estimate, unit: str, *, best: bool = False, reference: float | None = None
+    row_id: str,
+    name: str,
+    estimate: Estimate,
+    unit: str,
+    *,
+    best: bool = False,
+    reference: float | None = None,
 ) -> rows.Line:
     """One row of such a chart. `reference` is a length that is drawn beneath the point."""
     return rows.Line(
@@ -58,7 +60,9 @@ def plot(lines: Sequence[rows.Line], size: rows.Size, unit: str) -> Piece:
     end = {"shape": "stroke", "angle": 90, "size": 90, **thin}
     sure = alt.condition("datum.sure", alt.value(COLOURS[0]), alt.value(SURFACE))
     chart = alt.layer(
-        base.mark_bar(fill=LINE, height=10, orient="horizontal", yOffset=down, aria=False).encode(x="reference:Q", y=y),
+        base.mark_bar(
+            fill=LINE, stroke=MUTED, strokeWidth=1, height=9, orient="horizontal", yOffset=down, aria=False
+        ).encode(x="reference:Q", y=y),
         base.mark_rule(**thin).encode(x="low:Q", x2="high:Q", y=y),
         base.mark_point(**end).encode(x="low:Q", y=y),
         base.mark_point(**end).encode(x="high:Q", y=y),
@@ -70,7 +74,8 @@ def plot(lines: Sequence[rows.Line], size: rows.Size, unit: str) -> Piece:
 
 
 def _furthest(one: rows.Line) -> float:
-    return max(value for value in map(one.drawn.get, ("value", "high", "reference")) if value is not None)
+    ends = map(one.drawn.get, ("value", "high", "reference"))
+    return max(float(end) for end in ends if end is not None)
 
 
 def key(lines: Sequence[rows.Line], size: rows.Size, reference: str | None = None) -> Piece:

@@ -1,4 +1,4 @@
-"""The layout that most charts share: one line for each row of the report, its name at the left, its figure at the right.
+"""The layout that most charts share: a line for each row of the report, its name at the left, its figure at the right.
 
 On a narrow page the name and the figure stand above what is drawn, so that both keep their length.
 """
@@ -6,7 +6,7 @@ On a narrow page the name and the figure stand above what is drawn, so that both
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -15,9 +15,6 @@ from profiler.render import format as fmt
 from profiler.render import rows
 from profiler.render.charts.drawing import PER_CHARACTER, SMALL, Frame, vega
 from profiler.render.charts.palette import MUTED
-
-if TYPE_CHECKING:
-    import altair
 
 MOST_ROWS = 24
 """Rows of one chart. Of more, the fastest are shown."""
@@ -91,7 +88,9 @@ def _words_in_common(whole: Sequence[str]) -> int:
     if len(whole) < 2:
         return 0
     first, last = min(whole), max(whole)
-    same = next((n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(map(len, whole)))
+    same = next(
+        (n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(map(len, whole))
+    )
     begin = max(first.rfind(mark, 0, same) for mark in "-. ") + 1
     return begin if begin >= LEAST_SAVED else 0
 
@@ -116,7 +115,7 @@ def frame(size: Size, lines: int, bottom: int = 40) -> Frame:
     )
 
 
-def data(lines: Sequence[Line], size: Size) -> altair.Data:
+def data(lines: Sequence[Line], size: Size) -> Any:
     """The lines as the table that all layers draw from; `middle` is the vertical place of each."""
     return vega().Data(
         values=[
@@ -133,7 +132,7 @@ def identity(row_id: str) -> str:
     return short(fmt.plain(row_id), LONGEST_ID)
 
 
-def place(lines: int, field: str = "middle") -> altair.Y:
+def place(lines: int, field: str = "middle") -> Any:
     """The vertical place of a line: line n reaches from n to n + 1."""
     alt = vega()
     return alt.Y(f"{field}:Q", axis=None, scale=alt.Scale(domain=[lines, 0], nice=False, zero=False))
@@ -144,7 +143,7 @@ def shift(size: Size) -> int:
     return 0 if size.beside else 9
 
 
-def texts(lines: Sequence[Line], size: Size) -> list[altair.Chart]:
+def texts(lines: Sequence[Line], size: Size) -> list[Any]:
     """Ids, names and figures of all lines as layers of text."""
     width, up = frame(size, len(lines)).width, 0 if size.beside else -10
     left = -(size.names + MARGIN)
@@ -161,9 +160,9 @@ def texts(lines: Sequence[Line], size: Size) -> list[altair.Chart]:
 
 
 def _text(
-    field: str, y: altair.Y, x: float, up: int, align: str, colour: str | None = None, font: int | None = None,
+    field: str, y: Any, x: float, up: int, align: str, colour: str | None = None, font: int | None = None,
     weight: int | None = None,
-) -> altair.Chart:  # fmt: skip
+) -> Any:  # fmt: skip
     alt = vega()
     look = {"fill": colour, "fontSize": font, "fontWeight": weight}
     mark = {name: value for name, value in look.items() if value is not None}

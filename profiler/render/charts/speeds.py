@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from profiler.analyse.report import Report, Row
-from profiler.analyse.source import Source
+from profiler.analyse.study import Study
 from profiler.render import format as fmt
 from profiler.render.charts import points, rows
 from profiler.render.charts.chart import Chart, of_pieces
@@ -37,9 +37,9 @@ SPEEDS = (
 )  # fmt: skip
 
 
-def charts(source: Source) -> list[Chart]:
+def charts(report: Report, _: Study | None) -> list[Chart]:
     """One chart for each of these metrics that any row has."""
-    return [chart for speed in SPEEDS if (chart := _chart(source.report, speed)) is not None]
+    return [chart for speed in SPEEDS if (chart := _chart(report, speed)) is not None]
 
 
 def _chart(report: Report, speed: Speed) -> Chart | None:
@@ -69,7 +69,8 @@ def _line(report: Report, row: Row, speed: Speed, name: str) -> rows.Line:
 def _says(report: Report, candidates: Sequence[Row], speed: Speed) -> str:
     """Who is best beyond doubt in each workload, or that nobody is."""
     if len(candidates) == 1:
-        return f"{fmt.plain(candidates[0].id)} {speed.verb} {points.worded(candidates[0].metrics[speed.metric], speed.unit)}."
+        only = candidates[0]
+        return f"{fmt.plain(only.id)} {speed.verb} {points.worded(only.metrics[speed.metric], speed.unit)}."
     groups: dict[str, list[Row]] = {}
     for row in candidates:
         groups.setdefault(row.workload, []).append(row)
