@@ -58,10 +58,14 @@ def comparisons(heading: str, ratios: Sequence[below.Ratio]) -> Grid:
     """Ratios to one base."""
     return Grid(
         caption=heading,
-        heads=[Head("row"), Head("figure"), Head("ratio", number=True), Head("interval"), Head("verdict")],
+        heads=[
+            *(Head(title) for title in (ROW, "build", "figure")),
+            Head("ratio", number=True),
+            *(Head(title) for title in ("interval", "verdict")),
+        ],
         rows=[
             [
-                Cell(one.row, kind="name"),
+                *_named(one),
                 Cell(one.metric),
                 figure(one.ratio),
                 Cell(one.interval),
@@ -70,6 +74,12 @@ def comparisons(heading: str, ratios: Sequence[below.Ratio]) -> Grid:
             for one in ratios
         ],
     )
+
+
+def _named(one: below.Ratio) -> list[Cell]:
+    """The id of a row, and what it is called."""
+    row, _, name = one.row.partition(" ")
+    return [Cell(row), Cell(name)]
 
 
 def of_percentiles(found: percentiles.Section) -> Grid:

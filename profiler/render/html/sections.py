@@ -16,13 +16,13 @@ from profiler.render.html.parts import Block, Section, section
 
 TITLES = {
     "speed": "First token and decode",
-    "depth": "Decode against depth",
+    "depth": "Decode speed against depth",
     "gaps": "Gaps between tokens",
     "memory": "Memory",
     "cold": "Cold start",
     "sustained": "Over minutes",
     "energy": "Energy",
-    "bandwidth": "Share of the bandwidth",
+    "bandwidth": "Share of memory bandwidth",
     "intrusions": "Intrusions",
     "more": "More charts",
     "agreement": "Agreement",
