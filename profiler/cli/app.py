@@ -20,6 +20,7 @@ from profiler.cli.models import models
 from profiler.cli.report import report
 from profiler.cli.run import run
 from profiler.cli.setup import setup
+from profiler.cli.verdict import verdict
 from profiler.errors import ExitCode, UserError
 
 _UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
@@ -59,6 +60,7 @@ def _options(
 app.command()(run)
 app.command()(report)
 app.command()(compare)
+app.command()(verdict)
 app.command()(explain)
 app.command()(devices)
 app.command()(models)

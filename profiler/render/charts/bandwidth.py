@@ -56,12 +56,9 @@ def _plot(lines: Sequence[rows.Line], size: rows.Size) -> Piece:
     axis = alt.Axis(grid=True, tickCount=5, format="%")
     x = alt.X("share:Q", axis=axis, title=None, scale=alt.Scale(domain=[0, most], nice=False, padding=0))
     bar = {"height": 12, "fill": COLOURS[0], "orient": "horizontal", "yOffset": rows.shift(size)}
-    chart = alt.layer(
-        alt.Chart().mark_bar(**bar).encode(x=x, y=rows.place(len(lines)), description="says:N"),
-        *rows.texts(lines, size),
-        data=rows.data(lines, size),
-    )
-    return Piece.of(chart, rows.frame(size, len(lines), bottom=24))
+    base = alt.Chart(rows.data(lines, size))
+    shares = base.mark_bar(**bar).encode(x=x, y=rows.place(len(lines)), description=alt.Description("says:N"))
+    return Piece.of([shares, *rows.texts(lines, size)], rows.frame(size, len(lines), bottom=24))
 
 
 def _says(report: Report, candidates: Sequence[Row]) -> str:

@@ -7,7 +7,8 @@ Geometry is fixed beforehand, so the fonts of the machine that draws do not move
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
@@ -102,14 +103,36 @@ def vega() -> Any:
     return altair
 
 
-def drawn(chart: Any, frame: Frame) -> Element:
-    """One plot as a group of SVG whose origin is the corner of its frame."""
+@contextmanager
+def unchecked() -> Iterator[None]:
+    """Within it Altair does not check what it is told, which takes longer than to draw it: the tests draw it all."""
+    alt = vega()
+    from altair.utils.schemapi import debug_mode
+
+    with debug_mode(False), alt.data_transformers.enable(consolidate_datasets=False):
+        yield
+
+
+def table(values: Sequence[Mapping[str, Any]]) -> Any:
+    """Data of a chart. Altair copies a list with every chart that it becomes a part of, and a tuple never."""
+    return vega().Data(values=tuple(values))
+
+
+def drawn(layers: Sequence[Any], frame: Frame) -> Element:
+    """One plot of these charts over each other, as a group of SVG whose origin is the corner of its frame.
+
+    They become one chart here: Altair's own way copies each of them several times, which takes longer than to draw.
+    """
     import vl_convert
 
-    spec = chart.properties(width=frame.width, height=frame.height).to_dict(validate=False)
-    spec["autosize"] = "none"
-    spec["padding"] = {"left": frame.left, "right": frame.right, "top": frame.top, "bottom": frame.bottom}
-    spec.pop("config", None)
+    spec = {
+        "$schema": vega().SCHEMA_URL,
+        "width": frame.width,
+        "height": frame.height,
+        "autosize": "none",
+        "padding": {"left": frame.left, "right": frame.right, "top": frame.top, "bottom": frame.bottom},
+        "layer": [layer.to_dict(validate=False, context={"top_level": False}) for layer in layers],
+    }
     svg: str = vl_convert.vegalite_to_svg(spec, config=CONFIG, allowed_base_urls=[])
     return _group([_rebuilt(child) for child in ElementTree.fromstring(svg)])  # noqa: S314
 

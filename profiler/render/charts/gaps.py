@@ -17,7 +17,7 @@ from profiler.analyse.study import Study
 from profiler.render import format as fmt
 from profiler.render.charts import picture, rows
 from profiler.render.charts.chart import Chart, of_pieces
-from profiler.render.charts.drawing import SMALL, vega
+from profiler.render.charts.drawing import SMALL, table, vega
 from profiler.render.charts.palette import COLOURS, LINE, MUTED
 from profiler.render.charts.picture import Key, Piece
 from profiler.render.columns import Cell, Table
@@ -88,25 +88,25 @@ def _plot(strips: Sequence[Strip], size: rows.Size) -> Piece:
     drawn = [_drawn(n, strip, top, 0.0 if size.beside else 0.1) for n, strip in enumerate(strips)]
 
     def of(part: str) -> Any:
-        return alt.Chart(alt.Data(values=[value for values in drawn for value in values[part]]))
+        return alt.Chart(table([value for values in drawn for value in values[part]]))
 
     lines = [rows.Line(id=s.row.id, name=s.name, figure=_typical(s), beside=_stalled(s)) for s in strips]
     mark = {"fill": COLOURS[1], "stroke": COLOURS[1], "opacity": 1, "shape": STALL, "size": 4}
-    chart = alt.layer(
+    layers = [
         of("rules").mark_rule(stroke=LINE, aria=False).encode(y=y),
         of("band")
         .mark_area(fill=COLOURS[0], fillOpacity=BAND, interpolate="step-after", aria=False)
-        .encode(x=x, y=y, y2="to:Q", detail="row:N"),
+        .encode(x=x, y=y, y2=alt.Y2("to:Q"), detail=alt.Detail("row:N")),
         of("typical")
         .mark_line(stroke=COLOURS[0], strokeWidth=1.4, aria=False)
-        .encode(x=x, y=y, detail="row:N"),
+        .encode(x=x, y=y, detail=alt.Detail("row:N")),
         of("rules")
         .mark_text(align="left", dx=2, dy=-6, fontSize=SMALL, fill=MUTED, aria=False)
-        .encode(x=alt.value(0), y=y, text="label:N"),
-        of("stalls").mark_point(**mark).encode(x=x, y=y, description="says:N"),
-        alt.layer(*rows.texts(lines, size), data=rows.data(lines, size)),
-    )
-    return Piece.of(chart, rows.frame(size, count))
+        .encode(x=alt.XValue(0), y=y, text=alt.Text("label:N")),
+        of("stalls").mark_point(**mark).encode(x=x, y=y, description=alt.Description("says:N")),
+        *rows.texts(lines, size),
+    ]
+    return Piece.of(layers, rows.frame(size, count))
 
 
 def _typical(strip: Strip) -> str:

@@ -15,7 +15,7 @@ from profiler.analyse.timeline import Fate, Span, Timeline, timeline
 from profiler.render import format as fmt
 from profiler.render.charts import picture, rows
 from profiler.render.charts.chart import Chart, of_pieces
-from profiler.render.charts.drawing import vega
+from profiler.render.charts.drawing import table, vega
 from profiler.render.charts.palette import COLOURS, INK, MUTED, SURFACE
 from profiler.render.charts.picture import Key, Piece
 from profiler.render.columns import Cell, Table
@@ -103,20 +103,19 @@ def _plot(course: Timeline, some: Sequence[Row], lines: Sequence[rows.Line], siz
     layers = []
     for fate, look in LOOKS.items():
         spans = [_drawn(span, place, least, per_minute) for span in course.spans if span.fate == fate]
-        base = alt.Chart(alt.Data(values=spans))
+        base = alt.Chart(table(spans))
         down = {"yOffset": rows.shift(size), "stroke": look.colour, "opacity": 1}
         if spans:
             layers.append(
                 base.mark_rule(**down, strokeWidth=look.thick, aria=fate != "counted").encode(
-                    x=x, x2="end:Q", y=y, description="says:N"
+                    x=x, x2=alt.X2("end:Q"), y=y, description=alt.Description("says:N")
                 )
             )
         if spans and look.symbol:
             fill = look.colour if look.symbol == DIAMOND else SURFACE if look.symbol == RING else None
             mark = base.mark_point(**down, shape=look.symbol, size=4, strokeWidth=2, fill=fill)
-            layers.append(mark.encode(x="centre:Q", y=y, description="says:N"))
-    words = alt.layer(*rows.texts(lines, size), data=rows.data(lines, size))
-    return Piece.of(alt.layer(*layers, words), frame)
+            layers.append(mark.encode(x=alt.X("centre:Q"), y=y, description=alt.Description("says:N")))
+    return Piece.of([*layers, *rows.texts(lines, size)], frame)
 
 
 def _drawn(span: Span, place: Mapping[str, float], least: float, unit: float) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from profiler.render.charts.drawing import SMALL, Frame, vega
+from profiler.render.charts.drawing import SMALL, Frame, table, vega
 from profiler.render.charts.palette import COLOURS, SURFACE
 from profiler.render.charts.picture import Key, Piece
 from profiler.render.charts.rows import Size, identity, short
@@ -73,11 +73,9 @@ def plot(courses: Sequence[Course], axes: Axes, size: Size, *, symbols: bool, na
     alt, frame = vega(), _frame(size, axes)
     layers = [layer for n, course in enumerate(courses) for layer in _layers(n, course, axes, symbols)]
     labels = _labels(courses, axes, size) if named else []
-    words = alt.Chart(alt.Data(values=labels)).mark_text(align="left", fontSize=SMALL, aria=False)
-    y = alt.Y("at:Q", axis=None, scale=alt.Scale(domain=[axes.height, 0], nice=False, zero=False))
-    names = words.encode(x=alt.value(frame.width + 8), y=y, text="text:N")
-    chart = alt.layer(alt.layer(*layers), names).resolve_scale(y="independent")
-    return Piece.of(chart, frame)
+    words = alt.Chart(table(labels)).mark_text(align="left", fontSize=SMALL, aria=False)
+    names = words.encode(x=alt.XValue(frame.width + 8), y=_y(axes), text=alt.Text("text:N"))
+    return Piece.of([*layers, names], frame)
 
 
 def entries(courses: Sequence[Course], size: Size) -> list[Key]:
@@ -110,12 +108,12 @@ def _layers(n: int, course: Course, axes: Axes, symbols: bool) -> list[Any]:
     colour, dash, shape = look(n)
     values: list[dict[str, Any]] = [{"x": x, "y": y, "says": course.says} for x, y in course.points]
     known = [value for value in values if value["y"] is not None]
-    base = alt.Chart(alt.Data(values=values)).encode(x=_x(axes), y=_y(axes))
-    marks = alt.Chart(alt.Data(values=known if symbols else known[-1:])).encode(
-        x=_x(axes), y=_y(axes), description="says:N"
+    base = alt.Chart(table(values)).encode(x=_x(axes), y=_y(axes))
+    marks = alt.Chart(table(known if symbols else known[-1:])).encode(
+        x=_x(axes), y=_y(axes), description=alt.Description("says:N")
     )
     missing = [{"x": x, "y": y} for x, y in course.crosses()]
-    crosses = alt.Chart(alt.Data(values=missing)).encode(x=_x(axes), y=_y(axes))
+    crosses = alt.Chart(table(missing)).encode(x=_x(axes), y=_y(axes))
     return [
         base.mark_line(
             stroke=colour, strokeDash=dash, strokeWidth=2, aria=False, invalid="break-paths-show-domains"
@@ -149,7 +147,8 @@ def _labels(courses: Sequence[Course], axes: Axes, size: Size) -> list[dict[str,
         f"{identity(course.id)} {short(course.name, size.longest)}" if size.beside else identity(course.id)
         for course in courses
     ]
-    return [{"at": at, "text": text} for at, text in zip(places, texts, strict=True)]
+    heights = [low + (high - low) * (1 - place / axes.height) for place in places]
+    return [{"y": y, "text": text} for y, text in zip(heights, texts, strict=True)]
 
 
 def apart(wanted: Sequence[float], height: float) -> list[float]:

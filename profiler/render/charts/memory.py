@@ -12,7 +12,7 @@ from profiler.analyse.study import Study
 from profiler.render import format as fmt
 from profiler.render.charts import picture, rows
 from profiler.render.charts.chart import Chart, of_pieces
-from profiler.render.charts.drawing import vega
+from profiler.render.charts.drawing import table, vega
 from profiler.render.charts.palette import COLOURS, INK, MUTED, SURFACE
 from profiler.render.charts.picture import Key, Piece, hatched
 
@@ -92,23 +92,23 @@ def _plot(
     ]
     axis = alt.Axis(grid=True, tickCount=5, title=unit, titleAnchor="end")
     x = alt.X("start:Q", axis=axis, scale=alt.Scale(zero=True, nice=False))
-    bars = alt.Chart(alt.Data(values=segments)).encode(x=x, x2="end:Q", y=y)
+    bars = alt.Chart(table(segments)).encode(x=x, x2=alt.X2("end:Q"), y=y)
     bar = {"height": BAR, "yOffset": down}
-    chart = alt.layer(
+    layers = [
         bars.mark_bar(**bar, strokeWidth=OUTLINE).encode(
             fill=alt.Fill("fill:N", scale=None),
             stroke=alt.Stroke("stroke:N", scale=None),
-            description="says:N",
+            description=alt.Description("says:N"),
         ),
         bars.mark_bar(**bar, aria=False)
         .transform_filter("datum.hatch")
         .encode(fill=alt.Fill("hatch:N", scale=None)),
-        alt.Chart(alt.Data(values=wholes))
+        alt.Chart(table(wholes))
         .mark_tick(thickness=2, size=BAR + 8, yOffset=down, orient="vertical", fill=INK, opacity=1)
-        .encode(x="whole:Q", y=y, description="says:N"),
-        alt.layer(*rows.texts(lines, size), data=rows.data(lines, size)),
-    )
-    return Piece.of(chart, rows.frame(size, len(lines)))
+        .encode(x=alt.X("whole:Q"), y=y, description=alt.Description("says:N")),
+        *rows.texts(lines, size),
+    ]
+    return Piece.of(layers, rows.frame(size, len(lines)))
 
 
 def _segments(n: int, parts: Parts, bytes_of_unit: int) -> list[dict[str, Any]]:

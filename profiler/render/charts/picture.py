@@ -38,9 +38,9 @@ class Piece(msgspec.Struct, frozen=True):
     height: int
 
     @classmethod
-    def of(cls, chart: Any, frame: Frame) -> Piece:
-        """A plot, drawn."""
-        return cls(drawn(chart, frame), frame.whole[1])
+    def of(cls, layers: Sequence[Any], frame: Frame) -> Piece:
+        """A plot of these charts over each other, drawn."""
+        return cls(drawn(layers, frame), frame.whole[1])
 
 
 def key(entries: Sequence[Key], width: int) -> Piece:

@@ -36,7 +36,7 @@ def line(
             "low": estimate.low,
             "high": estimate.high,
             "reference": reference,
-            "sure": not estimate.provisional,
+            "fill": SURFACE if estimate.provisional else COLOURS[0],
             "says": f"{fmt.plain(row_id)} {name}: {worded(estimate, unit)}",
         },
     )
@@ -55,22 +55,21 @@ def plot(lines: Sequence[rows.Line], size: rows.Size, unit: str) -> Piece:
     alt, y, down = vega(), rows.place(len(lines)), rows.shift(size)
     axis = alt.Axis(grid=True, tickCount=5, title=unit, titleAnchor="end")
     scale = alt.Scale(domain=[0, max(map(_furthest, lines))], nice=True, padding=0)
-    base, x = alt.Chart(), alt.X("value:Q", axis=axis, scale=scale)
+    base, x = alt.Chart(rows.data(lines, size)), alt.X("value:Q", axis=axis, scale=scale)
     thin = {"stroke": COLOURS[0], "strokeWidth": 2, "opacity": 1, "yOffset": down, "aria": False}
     end = {"shape": "stroke", "angle": 90, "size": 90, **thin}
-    sure = alt.condition("datum.sure", alt.value(COLOURS[0]), alt.value(SURFACE))
-    chart = alt.layer(
+    says, fill = alt.Description("says:N"), alt.Fill("fill:N", scale=None)
+    layers = [
         base.mark_bar(
             fill=LINE, stroke=MUTED, strokeWidth=1, height=9, orient="horizontal", yOffset=down, aria=False
-        ).encode(x="reference:Q", y=y),
-        base.mark_rule(**thin).encode(x="low:Q", x2="high:Q", y=y),
-        base.mark_point(**end).encode(x="low:Q", y=y),
-        base.mark_point(**end).encode(x="high:Q", y=y),
-        base.mark_point(**thin | {"aria": True}, size=64).encode(x=x, y=y, fill=sure, description="says:N"),
+        ).encode(x=alt.X("reference:Q"), y=y),
+        base.mark_rule(**thin).encode(x=alt.X("low:Q"), x2=alt.X2("high:Q"), y=y),
+        base.mark_point(**end).encode(x=alt.X("low:Q"), y=y),
+        base.mark_point(**end).encode(x=alt.X("high:Q"), y=y),
+        base.mark_point(**thin | {"aria": True}, size=64).encode(x=x, y=y, fill=fill, description=says),
         *rows.texts(lines, size),
-        data=rows.data(lines, size),
-    )
-    return Piece.of(chart, rows.frame(size, len(lines)))
+    ]
+    return Piece.of(layers, rows.frame(size, len(lines)))
 
 
 def _furthest(one: rows.Line) -> float:
@@ -81,7 +80,7 @@ def _furthest(one: rows.Line) -> float:
 def key(lines: Sequence[rows.Line], size: rows.Size, reference: str | None = None) -> Piece:
     """What point, bar, open point and the length beneath them mean."""
     entries = [Key(paths=[BAR, POINT | {"fill": COLOURS[0]}], text="value and its 95% interval")]
-    if not all(one.drawn["sure"] for one in lines):
+    if any(one.drawn["fill"] == SURFACE for one in lines):
         entries.append(Key(paths=[BAR, POINT | {"fill": SURFACE}], text="provisional: few rounds"))
     if reference and any(one.drawn["reference"] for one in lines):
         entries.append(Key(paths=[REFERENCE], text=reference))

@@ -13,7 +13,7 @@ import msgspec
 from profiler.analyse.report import Report, Row
 from profiler.render import format as fmt
 from profiler.render import rows
-from profiler.render.charts.drawing import PER_CHARACTER, SMALL, Frame, vega
+from profiler.render.charts.drawing import PER_CHARACTER, SMALL, Frame, table, vega
 from profiler.render.charts.palette import MUTED
 
 MOST_ROWS = 24
@@ -117,8 +117,8 @@ def frame(size: Size, lines: int, bottom: int = 40) -> Frame:
 
 def data(lines: Sequence[Line], size: Size) -> Any:
     """The lines as the table that all layers draw from; `middle` is the vertical place of each."""
-    return vega().Data(
-        values=[
+    return table(
+        [
             {"middle": n + 0.5, "id": identity(line.id), "name": short(line.name, size.longest)}
             | {"figure": line.figure, "beside": line.beside}
             | line.drawn
@@ -150,24 +150,24 @@ def texts(lines: Sequence[Line], size: Size) -> list[Any]:
     indent = round(7.5 * max(len(identity(line.id)) for line in lines)) + 7
     widest = round(PER_CHARACTER * max(len(line.beside) for line in lines))
     end = width + MARGIN + (46 if size.beside else -widest - 4)
-    y = place(len(lines))
+    y, values = place(len(lines)), data(lines, size)
     return [
-        _text("id", y, left, up, "left", MUTED),
-        _text("name", y, left + indent, up, "left"),
-        _text("figure", y, end, up, "right", weight=600),
-        _text("beside", y, end + (5 if size.beside else 4), up, "left", MUTED, SMALL),
+        _text(values, "id", y, left, up, "left", MUTED),
+        _text(values, "name", y, left + indent, up, "left"),
+        _text(values, "figure", y, end, up, "right", weight=600),
+        _text(values, "beside", y, end + (5 if size.beside else 4), up, "left", MUTED, SMALL),
     ]
 
 
 def _text(
-    field: str, y: Any, x: float, up: int, align: str, colour: str | None = None, font: int | None = None,
+    values: Any, field: str, y: Any, x: float, up: int, align: str, colour: str | None = None, font: int | None = None,
     weight: int | None = None,
 ) -> Any:  # fmt: skip
     alt = vega()
     look = {"fill": colour, "fontSize": font, "fontWeight": weight}
     mark = {name: value for name, value in look.items() if value is not None}
     return (
-        alt.Chart()
+        alt.Chart(values)
         .mark_text(align=align, yOffset=up, aria=False, **mark)
-        .encode(x=alt.value(x), y=y, text=f"{field}:N")
+        .encode(x=alt.XValue(x), y=y, text=alt.Text(f"{field}:N"))
     )
