@@ -9,8 +9,10 @@ import pytest
 
 from profiler import runfile
 from profiler.analyse.report import Report, report
-from profiler.analyse.shipping import Judgement, Verdicts, Word
+from profiler.analyse.shipping import verdicts
 from profiler.analyse.source import Source
+from profiler.documents.limits import read_limits
+from profiler.render import verdict_words as words
 from profiler.render.answer import answer
 from profiler.render.question import question
 from profiler.runfile import Run, Worker
@@ -223,32 +225,11 @@ class TestOtherRuns:
         assert found.endswith("; and 2 more files.")
 
 
-def judged(*words: Word, why: str = "decode is 41 tok/s and 10 was asked") -> Verdicts:
-    rows = [
-        Judgement(source="run.jsonl", row=f"r{n}", device="board", build=f"b{n}", workload="chat@1", word=word,
-                  judged=[], why=why, turn=[], basis="measured")
-        for n, word in enumerate(words, 1)
-    ]  # fmt: skip
-    return Verdicts(schema="s", limits="chat", title="Chat", question="Can it chat?", judgements=rows,
-                    unmatched=["rag@1 was not measured"])  # fmt: skip
-
-
-class TestLimits:
-    def test_ask_their_own_question(self) -> None:
-        assert question([source(hand_made())], judged(Word.SHIP)) == "Can it chat?"
-
-    def test_one_row_says_why(self) -> None:
-        found = answer([source(hand_made())], judged(Word.SHIP))
-        assert found == "Ship: decode is 41 tok/s and 10 was asked."
-
-    def test_many_rows_are_told_by_verdict(self) -> None:
-        words = (Word.SKIP, Word.SHIP, Word.SHIP, Word.UNDECIDED, Word.SHIP, Word.SHIP)
-        found = answer([source(hand_made())], judged(*words))
-        assert found == "Ship: r2 b2, r3 b3, r5 b5, and 1 more row; skip: r1 b1; undecided: r4 b4."
-
-    def test_no_row(self) -> None:
-        found = answer([source(hand_made())], judged())
-        assert found == "No row is met by these limits: rag@1 was not measured."
+def test_limits_ask_their_own_question_and_have_their_own_answer() -> None:
+    seen = source(hand_made())
+    judged = verdicts([seen], read_limits("laptop-chat"))
+    assert question([seen], judged) == words.question(judged)
+    assert answer([seen], judged) == words.answer(judged)
 
 
 def test_a_name_that_begins_the_sentence_keeps_its_letters() -> None:

@@ -14,13 +14,15 @@ from typing import Any
 import pytest
 
 from profiler.analyse.report import report
-from profiler.analyse.shipping import Judged, Judgement, Verdicts, Word
+from profiler.analyse.shipping import verdicts
 from profiler.analyse.source import Source
+from profiler.documents.limits import read_limits
 from profiler.errors import UserError
 from profiler.render import html
+from profiler.render import verdict_words as words
 from profiler.render.charts import Chart
 from profiler.render.columns import Cell, Line, Table
-from profiler.render.html import opening, sections
+from profiler.render.html import sections
 from profiler.render.html.sorting import amount
 from profiler.runfile import Run
 from tests.hand_made import hand_made
@@ -45,8 +47,8 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(html, "charts", lambda source: [drawing("ttft"), drawing("memory"), drawing("new")])
 
 
-def page(of: Run, name: str = "run.jsonl", verdicts: Verdicts | None = None) -> str:
-    return html.render([Source(name=name, report=report(of), run=of)], verdicts)
+def page(of: Run, name: str = "run.jsonl") -> str:
+    return html.render([Source(name=name, report=report(of), run=of)])
 
 
 class Reader(HTMLParser):
@@ -235,39 +237,30 @@ class TestHowToReproduce:
         assert "edgeprof explain" not in found
 
 
-def verdicts() -> Verdicts:
-    limit = Judged(limit="decode_tps >= 10", metric="decode_tps", word=Word.SHIP, value=37.0, low=36.0, high=38.0,
-                   unit="tok/s", margin=2.7, reason="37.0 (36.0 to 38.0) is above 10")  # fmt: skip
-    judgement = Judgement(source="run.jsonl", row="r1", device="board", build="tiny", workload="chat@1",
-                          word=Word.SHIP, judged=[limit], why="every limit is kept", turn=["a faster <b>"],
-                          basis="measured")  # fmt: skip
-    return Verdicts(schema="s", limits="chat.toml", title="Chat", question="Is it fit for chat?",
-                    judgements=[judgement], unmatched=["rag@1 was not measured"])  # fmt: skip
-
-
 def test_limits_put_their_question_and_verdicts_first() -> None:
-    found = page(HAND, verdicts=verdicts())
+    seen = Source(name="run.jsonl", report=report(HAND), run=HAND)
+    judged = verdicts([seen], read_limits("laptop-chat"))
+    found = html.render([seen], judged)
+    skipped = next(one for one in judged.judgements if one.row == "r4")
     order = [
-        "<h1>Is it fit for chat?</h1>",
-        '<p class="answer">Ship: every limit is kept.</p>',
-        "Verdicts by Chat",
-        '<td class="ship">ship</td><td class="text">every limit is kept</td><td class="text">a faster &lt;b&gt;</td>',
-        "<li>rag@1 was not measured</li>",
-        "Limits of chat.toml, one by one",
-        "chat@1: 128 tokens in, 128 out",
+        f"<h1>{words.question(judged)}</h1>",
+        f'<p class="answer">{words.answer(judged)}</p>',
+        f"Verdicts by {judged.title}",
+        f'<th scope="row">r4</th><td class="{skipped.word}">{skipped.word}</td>',
+        "Limits of laptop-chat, one by one",
+        "Why these limits",
+        "chat@1: 128 tokens in, 128 out</span>",
     ]
     places = [found.index(word) for word in order]
     assert places == sorted(places)
 
 
-def test_several_sources_are_parts_below_one_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
-    matrix = Table("Models by devices", ["model"], [("board", "")], [Line(["tiny"], [Cell("37.0")])])
-    monkeypatch.setattr(opening, "_several", lambda sources: [matrix])
+def test_several_sources_are_parts_below_one_matrix() -> None:
     found = html.render([Source(name=f"{n}.jsonl", report=report(HAND), run=HAND) for n in "ab"], None)
     read = Reader(found)
     parts = [(seen["id"], "open" in seen) for tag, seen in read.elements if seen.get("class") == "source"]
     assert parts == [("source-1", True), ("source-2", False)]
-    assert found.index("Models by devices") < found.index('id="source-1"') < found.index('id="1-speed"')
+    assert found.index("TTFT in ms, chat@1") < found.index('id="source-1"') < found.index('id="1-speed"')
     ids = read.attribute("id")
     assert len(ids) == len(set(ids))
     assert {"1-reproduce", "2-reproduce", "definitions"} <= set(ids)

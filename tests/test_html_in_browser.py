@@ -20,6 +20,9 @@ from tests.test_hostile_names import hostile
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 WIDE, PHONE = 1280, 390
+A4 = 680
+"""Pixels of a sheet's width between its margins."""
+
 DARK = "rgb(20, 23, 26)"
 MARKS = """kind => [...document.querySelectorAll(`.${kind} > svg`)].map(svg =>
   [...svg.querySelectorAll('path, rect, line')]
@@ -197,6 +200,8 @@ class TestOtherScreens:
         page.emulate_media(media="print", color_scheme="dark")
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
         assert not page.locator("nav").is_visible()
+        page.set_viewport_size({"width": A4, "height": 900})
+        assert overflow(page) == 0
         assert page.locator(".wide > svg").first.is_visible()
         page.evaluate("for (const one of document.querySelectorAll('details')) one.open = false")
         page.evaluate("dispatchEvent(new Event('beforeprint'))")

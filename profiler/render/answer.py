@@ -11,10 +11,10 @@ from profiler.analyse.comparison import Comparison
 from profiler.analyse.metrics import METRICS, judged_metrics
 from profiler.analyse.plural import plural
 from profiler.analyse.report import Report, Row
-from profiler.analyse.shipping import Judgement, Verdicts, Word
+from profiler.analyse.shipping import Verdicts
 from profiler.analyse.source import Source
 from profiler.analyse.verdict import Verdict
-from profiler.render import below, question, rows, sustained_words
+from profiler.render import below, question, rows, sustained_words, verdict_words
 from profiler.render import format as fmt
 from profiler.render.columns import kind
 from profiler.runfile import Workload
@@ -31,14 +31,14 @@ IS_BEST = {
 }
 VERDICTS = {Verdict.SAME: "the same"}
 
-OPENINGS = {"by", "no", "none", "nothing", "on", "ship", "skip", "the", "undecided", "which"}
+OPENINGS = {"by", "none", "nothing", "on", "the", "which"}
 """The first word of a sentence is written large if it is ours; a name keeps its letters."""
 
 
 def answer(sources: Sequence[Source], verdicts: Verdicts | None) -> str:
     """By the limits, if there are any; else from figures and comparisons."""
     if verdicts is not None:
-        return _sentence([of_verdicts(verdicts)])
+        return verdict_words.answer(verdicts)
     if len(sources) == 1:
         return _sentence(of_report(sources[0].report))
     shown = [f"on {question.where(s.report.device)} ({s.name}) {of_report(s.report)[0]}" for s in sources]
@@ -55,20 +55,6 @@ def of_report(report: Report) -> list[str]:
     found = [_of_workload(report, work, measured, named=len(asked) > 1) for work in asked]
     found[0] = _unjudged(report, measured) + found[0]
     return [*_some(found, "more workload"), *_cold(report, measured), *_beside(report, shown, measured)]
-
-
-def of_verdicts(verdicts: Verdicts) -> str:
-    """Ship: r4 tiny-Q4_0; skip: r1 tiny-Q8_0."""
-    if not verdicts.judgements:
-        return f"no row is met by these limits: {'; '.join(verdicts.unmatched[:1]) or 'there is none'}"
-    if len(verdicts.judgements) == 1:
-        return f"{verdicts.judgements[0].word}: {verdicts.judgements[0].why}"
-    groups = {word: [j for j in verdicts.judgements if j.word is word] for word in Word}
-    return "; ".join(f"{word}: {_judged(mine)}" for word, mine in groups.items() if mine)
-
-
-def _judged(mine: Sequence[Judgement]) -> str:
-    return ", ".join(_some([f"{one.row} {one.build}" for one in mine], "more row"))
 
 
 def _sentence(clauses: Sequence[str]) -> str:

@@ -9,13 +9,14 @@ from profiler.analyse.report import Report, Row
 from profiler.analyse.shipping import Verdicts
 from profiler.analyse.source import Source
 from profiler.render import format as fmt
+from profiler.render import verdict_words
 from profiler.runfile import Device
 
 
 def question(sources: Sequence[Source], verdicts: Verdicts | None) -> str:
     """That of the limits, if there are any; else what these runs can tell."""
     if verdicts is not None:
-        return fmt.plain(verdicts.question)
+        return verdict_words.question(verdicts)
     reports = [source.report for source in sources]
     return fmt.plain(of_report(reports[0]) if len(reports) == 1 else _of_several(reports))
 

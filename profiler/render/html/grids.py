@@ -18,6 +18,7 @@ KINDS = {"better": "ship", "worse": "skip", "undecided": "undecided", "best": "s
 ROW = "row"
 """The head of a column of row ids, which needs none elsewhere; here it is sorted by."""
 
+BUILD = "build"
 BANDWIDTH = (
     ("bits_read_per_weight", "bits read per weight", ""),
     ("read_bytes_per_token", "read for a token", ""),
@@ -35,16 +36,22 @@ def of_table(table: Table, caption: str | None = None) -> Grid:
             *(Head(name or ROW) for name in table.names),
             *(Head(title, unit, number=True) for title, unit in table.figures),
         ],
-        rows=[_line(line, len(table.figures)) for line in table.lines],
+        rows=[_line(table, line) for line in table.lines],
         stories=[f"{line.names[0]}: {line.story}" for line in table.lines if line.story],
     )
 
 
-def _line(line: Line, figures: int) -> list[Cell]:
-    names = [figure(name) for name in line.names]
+def _line(table: Table, line: Line) -> list[Cell]:
+    titled = zip(table.names, line.names, strict=True)
+    names = [named(name) if title == BUILD else figure(name) for title, name in titled]
     if line.instead is not None:
-        return [*names, Cell(line.instead, kind="skip", span=max(1, figures))]
+        return [*names, Cell(line.instead, kind="skip", span=max(1, len(table.figures)))]
     return [*names, *map(_figure, line.cells)]
+
+
+def named(name: str) -> Cell:
+    """A name that may be long: it has lines of a bearable length on a phone."""
+    return Cell(name, kind="name")
 
 
 def _figure(cell: TableCell) -> Cell:
@@ -59,7 +66,7 @@ def comparisons(heading: str, ratios: Sequence[below.Ratio]) -> Grid:
     return Grid(
         caption=heading,
         heads=[
-            *(Head(title) for title in (ROW, "build", "figure")),
+            *(Head(title) for title in (ROW, BUILD, "figure")),
             Head("ratio", number=True),
             *(Head(title) for title in ("interval", "verdict")),
         ],
@@ -79,7 +86,7 @@ def comparisons(heading: str, ratios: Sequence[below.Ratio]) -> Grid:
 def _named(one: below.Ratio) -> list[Cell]:
     """The id of a row, and what it is called."""
     row, _, name = one.row.partition(" ")
-    return [Cell(row), Cell(name)]
+    return [Cell(row), named(name)]
 
 
 def of_percentiles(found: percentiles.Section) -> Grid:
@@ -102,9 +109,9 @@ def bandwidth(report: Report) -> Grid | None:
     names = rows.names(report)
     return Grid(
         caption="Bytes that one decoded token reads, times tokens per second",
-        heads=[Head(ROW), Head("build"), *(Head(title, unit, number=True) for _, title, unit in told)],
+        heads=[Head(ROW), Head(BUILD), *(Head(title, unit, number=True) for _, title, unit in told)],
         rows=[
-            [figure(fmt.plain(row.id)), Cell(names[row.id]), *(_read(row, name) for name, _, _ in told)]
+            [figure(fmt.plain(row.id)), named(names[row.id]), *(_read(row, name) for name, _, _ in told)]
             for row in shown
         ],
     )
@@ -129,9 +136,9 @@ def intrusions(report: Report) -> Grid:
     counts = [Head(title, number=True) for title in ("processes", "passes", "left out")]
     return Grid(
         caption="Passes that count, and passes left out",
-        heads=[Head(ROW), Head("build"), *counts, Head("why")],
+        heads=[Head(ROW), Head(BUILD), *counts, Head("why")],
         rows=[
-            [figure(fmt.plain(row.id)), Cell(names[row.id]), *_counted(row)]
+            [figure(fmt.plain(row.id)), named(names[row.id]), *_counted(row)]
             for row in report.rows
             if row.metrics
         ],

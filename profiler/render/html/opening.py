@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from profiler.analyse.plural import plural
-from profiler.analyse.shipping import Judged, Judgement, Verdicts
+from profiler.analyse.shipping import Verdicts
 from profiler.analyse.source import Source
 from profiler.render import format as fmt
-from profiler.render import question
-from profiler.render.columns import Table, tables
+from profiler.render import question, several_tables, several_words
+from profiler.render import verdict_words as words
+from profiler.render.columns import tables
 from profiler.render.html import grids, sections
-from profiler.render.html.parts import Block, Cell, Grid, Head
+from profiler.render.html.parts import Block, Cell, Grid, Head, figure
 
 
 def first(sources: Sequence[Source], verdicts: Verdicts | None) -> list[Block]:
     """Verdicts, if limits were given; then the table of one run, or models by devices of several."""
     judged = [] if verdicts is None else _judged(verdicts)
-    if len(sources) > 1:
-        return [*judged, *(Block(grid=grids.of_table(table)) for table in _several(sources))]
-    return [*judged, *headline(sources[0])]
+    return [*judged, *(_several(sources) if len(sources) > 1 else headline(sources[0]))]
 
 
-def _several(sources: Sequence[Source]) -> list[Table]:
-    """Models by devices."""
-    found: list[Table] = importlib.import_module("profiler.render.several_tables").tables(sources)
-    return found
+def _several(sources: Sequence[Source]) -> list[Block]:
+    """Models by devices, and how to read them; each file has its sections below, so no note need point to them."""
+    tables = [Block(grid=grids.of_table(table)) for table in several_tables.tables(sources)]
+    notes = [note for note in several_words.notes(sources) if note != several_words.OF_SEVERAL[1]]
+    return [*tables, Block(heading="Notes", items=notes)]
 
 
 def headline(source: Source) -> list[Block]:
@@ -61,44 +60,45 @@ def _day(source: Source) -> str:
 
 
 def _judged(verdicts: Verdicts) -> list[Block]:
-    limits = [(one, limit) for one in verdicts.judgements for limit in one.judged]
-    found = [
-        Block(grid=_verdicts(verdicts)),
-        Block(items=[fmt.plain(text) for text in verdicts.unmatched]) if verdicts.unmatched else None,
-        Block(heading="Each limit", grid=_limits(verdicts, limits), folded=True) if limits else None,
+    """The verdict of each row, then what it rests on, folded."""
+    blocks = words.blocks(verdicts)
+    limits = Block(heading="Each limit", grid=_limits(verdicts, blocks), says=_rule(), folded=True)
+    reasons, beside = words.reasons(verdicts), words.not_judged(verdicts)
+    return [
+        Block(grid=_verdicts(verdicts, blocks)),
+        *([limits] if blocks else []),
+        *([Block(heading="Why these limits", items=reasons, folded=True)] if reasons else []),
+        *([Block(heading="Not judged", items=beside)] if beside else []),
     ]
-    return [block for block in found if block is not None]
 
 
-def _verdicts(verdicts: Verdicts) -> Grid:
-    heads = ("row", "build", "workload", "device", "verdict", "why", "what would turn it")
+def _rule() -> str:
+    return f"{words.RULE[0].upper()}{words.RULE[1:]}."
+
+
+def _verdicts(verdicts: Verdicts, blocks: Sequence[words.Block]) -> Grid:
+    heads = ("row", "verdict", "what", "why", "what would turn or decide it")
     return Grid(
         caption=fmt.plain(f"Verdicts by {verdicts.title}"),
         heads=[Head(title) for title in heads],
-        rows=[_verdict(one) for one in verdicts.judgements],
+        rows=[_verdict(block, one.why) for block, one in zip(blocks, verdicts.judgements, strict=True)],
     )
 
 
-def _verdict(one: Judgement) -> list[Cell]:
-    names = [Cell(fmt.plain(text)) for text in (one.row, one.build, one.workload, one.device)]
-    turn = "; ".join(one.turn)
-    return [*names, Cell(one.word.value, kind=one.word.value), *_told(one.why, turn)]
+def _verdict(block: words.Block, why: str) -> list[Cell]:
+    row, _, what = block.heading.partition("  ")
+    told = (what, fmt.plain(why), "; ".join(block.turn))
+    return [Cell(row), Cell(block.word, kind=block.word), *(Cell(text, kind="text") for text in told)]
 
 
-def _told(*texts: str) -> list[Cell]:
-    return [Cell(fmt.plain(text), kind="text") for text in texts]
-
-
-def _limits(verdicts: Verdicts, judged: Sequence[tuple[Judgement, Judged]]) -> Grid:
+def _limits(verdicts: Verdicts, blocks: Sequence[words.Block]) -> Grid:
     return Grid(
         caption=fmt.plain(f"Limits of {verdicts.limits}, one by one"),
-        heads=[Head("row"), Head("limit"), Head("margin", number=True), Head("verdict"), Head("seen")],
-        rows=[_limit(one, limit) for one, limit in judged],
+        heads=[Head("row"), *map(Head, words.TITLES)],
+        rows=[_limit(block, line) for block in blocks for line in block.lines],
     )
 
 
-def _limit(one: Judgement, limit: Judged) -> list[Cell]:
-    sign = "-" if limit.margin is not None and limit.margin < 0 else ""
-    margin = "-" if limit.margin is None else sign + fmt.percent(abs(limit.margin))
-    cells = [Cell(fmt.plain(one.row)), Cell(fmt.plain(limit.limit)), Cell(margin, amount=limit.margin)]
-    return [*cells, Cell(limit.word.value, kind=limit.word.value), *_told(limit.reason)]
+def _limit(block: words.Block, line: words.Line) -> list[Cell]:
+    *told, word = words.cells(line)
+    return [Cell(block.heading.partition("  ")[0]), *map(figure, told), Cell(word, kind=word)]

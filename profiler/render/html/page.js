@@ -28,13 +28,13 @@ for (const head of document.querySelectorAll("thead th")) {
   head.setAttribute("aria-sort", "none");
 }
 
-function open(id) {
-  for (let at = id && document.getElementById(id); at; at = at.parentElement) {
-    if (at.tagName === "DETAILS") at.open = true;
-  }
+function unfold() {
+  let at = document.getElementById(location.hash.slice(1));
+  for (; at; at = at.parentElement) if (at.tagName === "DETAILS") at.open = true;
 }
 
-addEventListener("hashchange", () => open(decodeURIComponent(location.hash.slice(1))));
+unfold();
+addEventListener("hashchange", unfold);
 addEventListener("beforeprint", () => {
   for (const folded of document.querySelectorAll("details")) folded.open = true;
 });
