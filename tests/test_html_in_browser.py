@@ -106,6 +106,13 @@ class TestItOpens:
     def test_without_asking_for_anything(self, plain: Opened) -> None:
         assert [url for url in plain.asked if not url.startswith("data:")] == []
 
+    def test_small_enough_for_a_mail(self, plain: Opened) -> None:
+        assert len(plain.page.content()) < 2_000_000
+
+    def test_with_no_address_given_twice(self, plain: Opened) -> None:
+        ids = plain.page.locator("[id]").evaluate_all("found => found.map(one => one.id)")
+        assert len(ids) == len(set(ids))
+
     def test_question_answer_and_table_are_on_the_first_screen(self, plain: Opened) -> None:
         page = plain.show()
         page.evaluate("scrollTo(0, 0)")
