@@ -57,11 +57,11 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     drawn: dict[str, Any] = {}
 
 
-def shown(report: Report, candidates: Sequence[Row]) -> list[Row]:
-    """These rows, and of more than fit the fastest, in the order of the report."""
-    if len(candidates) <= MOST_ROWS:
+def shown(report: Report, candidates: Sequence[Row], most: int = MOST_ROWS) -> list[Row]:
+    """These rows, and of more than `most` the fastest, in the order of the report."""
+    if len(candidates) <= most:
         return list(candidates)
-    fastest = sorted(candidates, key=_speed, reverse=True)[:MOST_ROWS]
+    fastest = sorted(candidates, key=_speed, reverse=True)[:most]
     kept = {row.id for row in fastest}
     return [row for row in report.rows if row.id in kept]
 
