@@ -107,7 +107,7 @@ def _says(courses: Sequence[Course]) -> str:
         return f"No row decodes more slowly at {deep:.0f} tokens than at {shallow:.0f}."
     most = "loses most" if len(courses) > 1 else "loses"
     return (
-        f"{fmt.plain(worst.id)} {most} with depth: {fmt.percent(lost)} from {shallow:.0f} to {deep:.0f} tokens "
+        f"{rows.identity(worst.id)} {most} with depth: {fmt.percent(lost)} from {shallow:.0f} to {deep:.0f} tokens "
         f"({fmt.number(_first(worst))} to {fmt.number(_last(worst))} tok/s)."
     )
 

@@ -174,7 +174,7 @@ def _says(strips: Sequence[Strip]) -> str:
     longest, row_id = max(every, key=lambda found: found[0].gap_ms)
     return (
         f"{plural(len(every), 'stall')} (gaps over {TIMES_MEDIAN} times the median of their pass); the longest, "
-        f"{fmt.number(longest.gap_ms)} ms, came before token {longest.token} of {fmt.plain(row_id)}."
+        f"{fmt.number(longest.gap_ms)} ms, came before token {longest.token} of {rows.identity(row_id)}."
     )
 
 

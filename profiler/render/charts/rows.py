@@ -77,9 +77,10 @@ def told(some: Sequence[Row], of: Sequence[Row]) -> str:
 
 
 def names(report: Report) -> dict[str, str]:
-    """What each row is called beside its id, without the words that all names begin with."""
+    """What each row is called beside its id; where names are long, without the words that all begin with."""
     whole = rows.names(report)
-    begin = _words_in_common(list(whole.values()))
+    fit = all(len(name) <= WIDE.longest for name in whole.values())
+    begin = 0 if fit else _words_in_common(list(whole.values()))
     return {id: "\u2026" + name[begin:] if begin else name for id, name in whole.items()}
 
 

@@ -70,7 +70,9 @@ def _says(report: Report, candidates: Sequence[Row], speed: Speed) -> str:
     """Who is best beyond doubt in each workload, or that nobody is."""
     if len(candidates) == 1:
         only = candidates[0]
-        return f"{fmt.plain(only.id)} {speed.verb} {points.worded(only.metrics[speed.metric], speed.unit)}."
+        return (
+            f"{rows.identity(only.id)} {speed.verb} {points.worded(only.metrics[speed.metric], speed.unit)}."
+        )
     groups: dict[str, list[Row]] = {}
     for row in candidates:
         groups.setdefault(row.workload, []).append(row)
@@ -82,10 +84,10 @@ def _leader(report: Report, mine: Sequence[Row], speed: Speed, name_workload: bo
     where = f" in {fmt.plain(mine[0].workload)}" if name_workload else ""
     best = next((row for row in mine if (speed.metric, row.id) in report.best), None)
     if best is not None:
-        return f"{fmt.plain(best.id)} {speed.most}{where}: {points.worded(best.metrics[speed.metric], speed.unit)}."
+        return f"{rows.identity(best.id)} {speed.most}{where}: {points.worded(best.metrics[speed.metric], speed.unit)}."
     values: dict[str, Any] = {row.id: row.metrics[speed.metric].value for row in mine}
     lead = (min if speed.metric == "ttft_ms" else max)(mine, key=lambda row: values[row.id])
     return (
-        f"No row is best{where} beyond doubt; {fmt.plain(lead.id)} has the best value, "
+        f"No row is best{where} beyond doubt; {rows.identity(lead.id)} has the best value, "
         f"{points.worded(lead.metrics[speed.metric], speed.unit)}."
     )

@@ -98,15 +98,17 @@ def _values(course: Course) -> list[float]:
 
 
 def _course(row: Row, name: str, panel: Panel, seconds: float) -> Course:
-    """The middle of each window, in so many seconds, and what was read there; the speed of a disturbed one is left out."""
+    """The middle of each window and what was read there, on an axis whose unit is so many seconds."""
     windows = row.sustained.windows if row.sustained else []
     size = -(-len(windows) // MOST_WINDOWS)
     points = [_point(windows[n : n + size], panel, seconds) for n in range(0, len(windows), max(1, size))]
-    says = f"{fmt.plain(row.id)} {name}, {panel.title}"
+    last = next((fmt.number(y) for _, y in reversed(points) if y is not None), "-")
+    says = f"{fmt.plain(row.id)} {name}, {panel.title}: {last} at the end"
     return Course(id=row.id, name=name, points=points, says=says, crossed=panel.from_zero)
 
 
 def _point(together: Sequence[Window], panel: Panel, seconds: float) -> tuple[float, float | None]:
+    """Of several windows together their mean; the speed of a disturbed one is left out."""
     quiet = [window for window in together if not (panel.from_zero and window.intruded)]
     read = [value for value in map(panel.reads, quiet) if value is not None]
     middle = (together[0].start_s + together[-1].end_s) / 2 / seconds
@@ -129,9 +131,9 @@ def _says(some: Sequence[Row], unit: str) -> str:
 
 def _told(row_id: str, found: Sustained, unit: str) -> str:
     if found.settled is None:
-        return f"{fmt.plain(row_id)}: {found.reason or 'it did not settle'}."
+        return f"{rows.identity(row_id)}: {found.reason or 'it did not settle'}."
     share = f", {fmt.percent(found.ratio)} of its first minute" if found.ratio else ""
-    return f"{fmt.plain(row_id)} settles at {fmt.number(found.settled)} {unit}{share}."
+    return f"{rows.identity(row_id)} settles at {fmt.number(found.settled)} {unit}{share}."
 
 
 def _table(some: Sequence[Row], names: dict[str, str], unit: str) -> Table:
