@@ -1,7 +1,8 @@
-"""Charts: what they say, that they are plain pictures in the page's colours, and that nothing from a file gets loose."""
+"""Charts: what they say, that they are plain pictures in the page's colours, and that no name can do anything there."""
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -109,6 +110,11 @@ class TestWhatThereIs:
 class TestWhatIsSaid:
     def test_who_is_best_beyond_doubt(self, drawn: dict[str, Chart]) -> None:
         assert drawn["ttft"].says == "r3 answers first: 456 ms (451 to 461)."
+
+    def test_of_one_row_for_each_workload(self, made: dict[str, list[Chart]]) -> None:
+        assert made["depths"][0].says == (
+            "r1 generates at 100 tok/s (100 to 100) in tg4. r2 generates at 50.0 tok/s (50.0 to 50.0) in tg4@d512."
+        )
 
     def test_that_nobody_is(self, drawn: dict[str, Chart]) -> None:
         assert drawn["decode"].says == (
@@ -257,7 +263,7 @@ def contrast(a: str, b: str) -> float:
 
 def distance(a: str, b: str, seen: str) -> float:
     """How far two colours are apart in Oklab, where 0.02 can just be told."""
-    return sum((x - y) ** 2 for x, y in zip(oklab(a, seen), oklab(b, seen), strict=True)) ** 0.5
+    return math.dist(oklab(a, seen), oklab(b, seen))
 
 
 def oklab(colour: str, seen: str) -> list[float]:
@@ -273,26 +279,26 @@ def oklab(colour: str, seen: str) -> list[float]:
 class TestMemory:
     @pytest.fixture(scope="class")
     @staticmethod
-    def made() -> Report:
+    def found() -> Report:
         return report(hand_made())
 
-    def test_the_parts_add_up(self, made: Report) -> None:
-        for row in made.rows[:3]:
+    def test_the_parts_add_up(self, found: Report) -> None:
+        for row in found.rows[:3]:
             parts = memory.parts_of(row)
             assert parts is not None
             assert sum(parts.of.values()) == pytest.approx(parts.whole)
             assert parts.whole == row.metrics["pss_bytes"].value
 
-    def test_a_row_without_memory_has_none(self, made: Report) -> None:
-        assert memory.parts_of(made.rows[3]) is None
+    def test_a_row_without_memory_has_none(self, found: Report) -> None:
+        assert memory.parts_of(found.rows[3]) is None
 
-    def test_parts_that_claim_too_much_are_marked_where_pss_ends(self, made: Report) -> None:
-        row = made.rows[0]
+    def test_parts_that_claim_too_much_are_marked_where_pss_ends(self, found: Report) -> None:
+        row = found.rows[0]
         runtime = row.metrics["runtime_bytes"].value or 0
         more = {"unexplained_bytes": -(2.0**20), "runtime_bytes": runtime + 2.0**20}
         changed = {name: replace(row.metrics[name], value=value) for name, value in more.items()}
-        found = replace(made, rows=[replace(row, metrics=row.metrics | changed)])
-        (chart,) = memory.charts(found, None)
+        changed_report = replace(found, rows=[replace(row, metrics=row.metrics | changed)])
+        (chart,) = memory.charts(changed_report, None)
         assert "r1 PSS: 159 MiB; its parts claim 1.0 MiB more" in chart.wide
         assert "PSS, where the parts claim more" in chart.wide
 
@@ -351,7 +357,7 @@ class TestSvg:
 
     def test_a_chart_that_is_not_there(self) -> None:
         with pytest.raises(
-            UserError, match="^run.jsonl has no chart 'energy': its charts are ttft, decode, depth, "
+            UserError, match=r"^run\.jsonl has no chart 'energy': its charts are ttft, decode, depth, "
         ):
             svg.render([of(hand_made())], "energy")
 

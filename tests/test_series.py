@@ -89,9 +89,9 @@ def living(found: Worker, from_ms: float, to_ms: float) -> Worker:
     return replace(found, started=start, ended=end)
 
 
-def seconds(number: int, start_ms: float, **recorded: object) -> Pass:
+def seconds(number: int, start_ms: float) -> Pass:
     """A pass of 30 s: its first token comes with its end."""
-    return text_pass(number, ttft_ms=30_000, tokens=1, start_ns=round(start_ms * MS), **recorded)
+    return text_pass(number, ttft_ms=30_000, tokens=1, start_ns=round(start_ms * MS))
 
 
 def over_time(seen: Run) -> Timeline:

@@ -146,7 +146,7 @@ def shift(size: Size) -> int:
 
 def texts(lines: Sequence[Line], size: Size) -> list[Any]:
     """Ids, names and figures of all lines as layers of text."""
-    width, up = frame(size, len(lines)).width, 0 if size.beside else -10
+    width, up = frame(size, len(lines)).width, 0 if size.beside else 10 - size.step // 2
     left = -(size.names + MARGIN)
     indent = round(7.5 * max(len(identity(line.id)) for line in lines)) + 7
     widest = round(PER_CHARACTER * max(len(line.beside) for line in lines))
