@@ -66,7 +66,7 @@ def _says(report: Report, candidates: Sequence[Row]) -> str:
     gigabytes = fmt.number((device.memory_bandwidth_bytes_per_s or 0) / GB)
     source = f" ({fmt.plain(device.bandwidth_source)})" if device.bandwidth_source else ""
     return (
-        f"{fmt.plain(most.id)} comes nearest to what memory can give: its decoding reads "
+        f"{rows.identity(most.id)} comes nearest to what memory can give: its decoding reads "
         f"{fmt.percent(_share(most))} of {gigabytes} GB/s{source}."
     )
 

@@ -21,29 +21,28 @@ def charts(report: Report, study: Study | None) -> list[Chart]:
     """One chart where any course has two depths or more."""
     if study is None:
         return []
-    every = _along_answers(report, study) + _at_depths(report, study)
-    courses = every[: lines.MOST_LINES]
+    answering = [row for row in report.rows if row.metrics and "itl_ms.p50" in row.metrics]
+    some = rows.shown(report, answering, lines.MOST_LINES)
+    courses = (_along_answers(report, study, some) + _at_depths(report, study))[: lines.MOST_LINES]
     if not courses:
         return []
-    told = f" Shown are {len(courses)} of {len(every)} courses." if len(every) > len(courses) else ""
     return [
         of_pieces(
             report,
             "depth",
             "Decode speed against depth",
-            _says(courses) + told,
+            _says(courses) + rows.told(some, answering),
             lambda size: _pieces(courses, size),
             _table(courses),
         )
     ]
 
 
-def _along_answers(report: Report, study: Study) -> list[Course]:
-    """One course for each row that answers a text."""
+def _along_answers(report: Report, study: Study, some: Sequence[Row]) -> list[Course]:
+    """One course for each of these rows, which answer a text."""
     names, cases = rows.names(report), {case.id: case for case in study.plan.cases}
-    measured = [row for row in report.rows if row.metrics and cases[row.id].workload.method == "text"]
     courses = []
-    for row in rows.shown(report, measured):
+    for row in some:
         points = [(at.depth, at.tps) for at in by_depth(cases[row.id], study.samples[row.id])]
         if len(points) > 1:
             courses.append(_course(row.id, names[row.id], points))
@@ -108,7 +107,7 @@ def _says(courses: Sequence[Course]) -> str:
         return f"No row decodes more slowly at {deep:.0f} tokens than at {shallow:.0f}."
     most = "loses most" if len(courses) > 1 else "loses"
     return (
-        f"{fmt.plain(worst.id)} {most} with depth: {fmt.percent(lost)} from {shallow:.0f} to {deep:.0f} tokens "
+        f"{rows.identity(worst.id)} {most} with depth: {fmt.percent(lost)} from {shallow:.0f} to {deep:.0f} tokens "
         f"({fmt.number(_first(worst))} to {fmt.number(_last(worst))} tok/s)."
     )
 

@@ -9,7 +9,6 @@ import msgspec
 from profiler.analyse.metrics import IDLE_POWER
 from profiler.analyse.report import Report, Row
 from profiler.analyse.study import Study
-from profiler.render import format as fmt
 from profiler.render.charts import points, rows
 from profiler.render.charts.chart import Chart, of_pieces
 from profiler.render.charts.picture import Piece, heading
@@ -87,7 +86,5 @@ def _says(candidates: Sequence[Row], covers: str) -> str:
         if known:
             least = min(known, key=lambda row: _value(row, part.metric) or 0)
             joules = points.worded(least.metrics[part.metric], "J")
-            return (
-                f"{fmt.plain(least.id)} takes least for a token of {word}: {joules}, by a sensor of {covers}."
-            )
+            return f"{rows.identity(least.id)} takes least for a token of {word}: {joules}, by a sensor of {covers}."
     return ""

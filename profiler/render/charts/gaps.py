@@ -51,18 +51,17 @@ def charts(report: Report, study: Study | None) -> list[Chart]:
         return []
     names = rows.names(report)
     measured = [row for row in report.rows if row.metrics and "itl_ms.p50" in row.metrics]
-    some = rows.shown(report, measured)[:MOST_STRIPS]
+    some = rows.shown(report, measured, MOST_STRIPS)
     found = [(row, gap_course(study.samples[row.id])) for row in some]
     strips = [Strip(row=row, name=names[row.id], course=course) for row, course in found if course]
     if not strips:
         return []
-    told = f" Shown are {len(strips)} of {len(measured)} rows." if len(strips) < len(measured) else ""
     return [
         of_pieces(
             report,
             "gaps",
             "Gaps between tokens",
-            _says(strips) + told,
+            _says(strips) + rows.told(some, measured),
             lambda size: [_plot(strips, _tall(size)), _key(strips, size)],
             _table(strips),
         )
@@ -175,7 +174,7 @@ def _says(strips: Sequence[Strip]) -> str:
     longest, row_id = max(every, key=lambda found: found[0].gap_ms)
     return (
         f"{plural(len(every), 'stall')} (gaps over {TIMES_MEDIAN} times the median of their pass); the longest, "
-        f"{fmt.number(longest.gap_ms)} ms, came before token {longest.token} of {fmt.plain(row_id)}."
+        f"{fmt.number(longest.gap_ms)} ms, came before token {longest.token} of {rows.identity(row_id)}."
     )
 
 

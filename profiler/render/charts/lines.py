@@ -35,12 +35,16 @@ NAME, ID, SCALE = 172, 34, 44
 
 
 class Course(msgspec.Struct, frozen=True, kw_only=True):
-    """One line: the row it stands for, and its points from left to right. A point without a value breaks the line."""
+    """One line: the row it stands for, and its points from left to right.
+
+    A point without a value breaks the line; where that means that it was left out, `crossed` marks it.
+    """
 
     id: str
     name: str
     points: list[tuple[float, float | None]]
     says: str
+    crossed: bool = False
 
     def crosses(self) -> list[tuple[float, float]]:
         """Where values are missing: each at the height of the last one before, or of the first."""
@@ -112,7 +116,7 @@ def _layers(n: int, course: Course, axes: Axes, symbols: bool) -> list[Any]:
     marks = alt.Chart(table(known if symbols else known[-1:])).encode(
         x=_x(axes), y=_y(axes), description=alt.Description("says:N")
     )
-    missing = [{"x": x, "y": y} for x, y in course.crosses()]
+    missing = [{"x": x, "y": y} for x, y in course.crosses() if course.crossed]
     crosses = alt.Chart(table(missing)).encode(x=_x(axes), y=_y(axes))
     return [
         base.mark_line(

@@ -159,8 +159,8 @@ def _says(mine: Sequence[Parts]) -> str:
     share = fmt.percent(abs(worst.of[UNEXPLAINED]) / worst.whole) if worst.whole else "0%"
     left = f"at most {share} of a row is unexplained"
     if len(mine) == 1:
-        return f"{fmt.plain(least.row.id)} takes {fmt.size(least.whole)}; {share} of it is unexplained."
+        return f"{rows.identity(least.row.id)} takes {fmt.size(least.whole)}; {share} of it is unexplained."
     return (
-        f"{fmt.plain(least.row.id)} takes least memory, {fmt.size(least.whole)}, and {fmt.plain(most.row.id)} most, "
-        f"{fmt.size(most.whole)}; {left}."
+        f"{rows.identity(least.row.id)} takes least memory, {fmt.size(least.whole)}, "
+        f"and {rows.identity(most.row.id)} most, {fmt.size(most.whole)}; {left}."
     )

@@ -57,11 +57,11 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     drawn: dict[str, Any] = {}
 
 
-def shown(report: Report, candidates: Sequence[Row]) -> list[Row]:
-    """These rows, and of more than fit the fastest, in the order of the report."""
-    if len(candidates) <= MOST_ROWS:
+def shown(report: Report, candidates: Sequence[Row], most: int = MOST_ROWS) -> list[Row]:
+    """These rows, and of more than `most` the fastest, in the order of the report."""
+    if len(candidates) <= most:
         return list(candidates)
-    fastest = sorted(candidates, key=_speed, reverse=True)[:MOST_ROWS]
+    fastest = sorted(candidates, key=_speed, reverse=True)[:most]
     kept = {row.id for row in fastest}
     return [row for row in report.rows if row.id in kept]
 
@@ -77,9 +77,10 @@ def told(some: Sequence[Row], of: Sequence[Row]) -> str:
 
 
 def names(report: Report) -> dict[str, str]:
-    """What each row is called beside its id, without the words that all names begin with."""
+    """What each row is called beside its id; where names are long, without the words that all begin with."""
     whole = rows.names(report)
-    begin = _words_in_common(list(whole.values()))
+    fit = all(len(name) <= WIDE.longest for name in whole.values())
+    begin = 0 if fit else _words_in_common(list(whole.values()))
     return {id: "\u2026" + name[begin:] if begin else name for id, name in whole.items()}
 
 
@@ -145,7 +146,7 @@ def shift(size: Size) -> int:
 
 def texts(lines: Sequence[Line], size: Size) -> list[Any]:
     """Ids, names and figures of all lines as layers of text."""
-    width, up = frame(size, len(lines)).width, 0 if size.beside else -10
+    width, up = frame(size, len(lines)).width, 0 if size.beside else 10 - size.step // 2
     left = -(size.names + MARGIN)
     indent = round(7.5 * max(len(identity(line.id)) for line in lines)) + 7
     widest = round(PER_CHARACTER * max(len(line.beside) for line in lines))

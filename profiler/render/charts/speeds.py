@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
@@ -25,14 +24,17 @@ class Speed(msgspec.Struct, frozen=True, kw_only=True):
     most: str
 
 
+MOST_TOLD = 2
+"""Workloads of which a sentence tells."""
+
 SPEEDS = (
     Speed(metric="ttft_ms", name="ttft", title="Time to first token", unit="ms", verb="answers after",
           most="answers first"),
-    Speed(metric="decode_tps", name="decode", title="Decode speed", unit="tok/s", verb="decodes",
+    Speed(metric="decode_tps", name="decode", title="Decode speed", unit="tok/s", verb="decodes at",
           most="decodes fastest"),
     Speed(metric="pp_tps", name="pp", title="Prompt speed (pp)", unit="tok/s", verb="evaluates prompts at",
           most="evaluates prompts fastest"),
-    Speed(metric="tg_tps", name="tg", title="Generation speed (tg)", unit="tok/s", verb="generates",
+    Speed(metric="tg_tps", name="tg", title="Generation speed (tg)", unit="tok/s", verb="generates at",
           most="generates fastest"),
 )  # fmt: skip
 
@@ -67,25 +69,21 @@ def _line(report: Report, row: Row, speed: Speed, name: str) -> rows.Line:
 
 
 def _says(report: Report, candidates: Sequence[Row], speed: Speed) -> str:
-    """Who is best beyond doubt in each workload, or that nobody is."""
-    if len(candidates) == 1:
-        only = candidates[0]
-        return f"{fmt.plain(only.id)} {speed.verb} {points.worded(only.metrics[speed.metric], speed.unit)}."
+    """Who is best beyond doubt in each of the first workloads, or that nobody is."""
     groups: dict[str, list[Row]] = {}
     for row in candidates:
         groups.setdefault(row.workload, []).append(row)
-    told = [_leader(report, mine, speed, len(groups) > 1) for mine in groups.values() if len(mine) > 1]
-    return " ".join(told[:2])
+    told = [_leader(report, mine, speed, several=len(groups) > 1) for mine in groups.values()]
+    return " ".join(told[:MOST_TOLD])
 
 
-def _leader(report: Report, mine: Sequence[Row], speed: Speed, name_workload: bool) -> str:
-    where = f" in {fmt.plain(mine[0].workload)}" if name_workload else ""
+def _leader(report: Report, mine: Sequence[Row], speed: Speed, *, several: bool) -> str:
+    where = f" in {fmt.plain(mine[0].workload)}" if several else ""
     best = next((row for row in mine if (speed.metric, row.id) in report.best), None)
+    lead = best or (min if speed.metric == "ttft_ms" else max)(mine, key=lambda row: _value(row, speed) or 0)
+    name, figure = rows.identity(lead.id), points.worded(lead.metrics[speed.metric], speed.unit)
+    if len(mine) == 1:
+        return f"{name} {speed.verb} {figure}{where}."
     if best is not None:
-        return f"{fmt.plain(best.id)} {speed.most}{where}: {points.worded(best.metrics[speed.metric], speed.unit)}."
-    values: dict[str, Any] = {row.id: row.metrics[speed.metric].value for row in mine}
-    lead = (min if speed.metric == "ttft_ms" else max)(mine, key=lambda row: values[row.id])
-    return (
-        f"No row is best{where} beyond doubt; {fmt.plain(lead.id)} has the best value, "
-        f"{points.worded(lead.metrics[speed.metric], speed.unit)}."
-    )
+        return f"{name} {speed.most}{where}: {figure}."
+    return f"No row is best{where} beyond doubt; {name} has the best value, {figure}."

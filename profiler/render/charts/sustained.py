@@ -23,6 +23,9 @@ from profiler.render.columns import Line as TableLine
 MOST_WINDOWS = 100
 """Points of a line; of more, neighbours are put together."""
 
+IN_MINUTES_FROM = 120.0
+"""Seconds from which on the axis counts minutes."""
+
 GHZ = 1e9
 
 
@@ -72,11 +75,12 @@ def _gigahertz(window: Window) -> float | None:
 def _pieces(
     some: Sequence[Row], names: dict[str, str], panels: Sequence[Panel], size: rows.Size
 ) -> list[Piece]:
-    courses = [(panel, [_course(row, names[row.id], panel) for row in some]) for panel in panels]
-    known = [(panel, mine) for panel, mine in courses if any(_values(course) for course in mine)]
+    """Speed first, with the names of the lines, then clock and temperature where they were readable."""
     lasted = max(row.sustained.lasted_s for row in some if row.sustained)
-    unit, seconds = ("minutes", 60.0) if lasted >= 120 else ("seconds", 1.0)
-    pieces = []
+    unit, seconds = ("minutes", 60.0) if lasted >= IN_MINUTES_FROM else ("seconds", 1.0)
+    courses = [(panel, [_course(row, names[row.id], panel, seconds) for row in some]) for panel in panels]
+    known = [(panel, mine) for panel, mine in courses if any(_values(course) for course in mine)]
+    pieces: list[Piece] = []
     for panel, mine in known:
         axes = Axes(
             x_title=unit if panel is known[-1][0] else "",
@@ -84,30 +88,30 @@ def _pieces(
             y=lines.ends([y for course in mine for y in _values(course)], from_zero=panel.from_zero),
             height=max(panel.height, lines.LABEL * len(mine)),
         )
-        drawn = [msgspec.structs.replace(c, points=[(x / seconds, y) for x, y in c.points]) for c in mine]
-        pieces += [
-            heading(panel.title),
-            lines.plot(drawn, axes, size, symbols=False, named=panel is known[0][0]),
-        ]
-    return [*pieces, _key(some, known[0][1], size)]
+        named = panel is known[0][0]
+        pieces += [heading(panel.title), lines.plot(mine, axes, size, symbols=False, named=named)]
+    return [*pieces, _key(some, courses[0][1], size)]
 
 
 def _values(course: Course) -> list[float]:
     return [y for _, y in course.points if y is not None]
 
 
-def _course(row: Row, name: str, panel: Panel) -> Course:
-    """The middle of each window and what was read there; the speed of a disturbed one is left out."""
+def _course(row: Row, name: str, panel: Panel, seconds: float) -> Course:
+    """The middle of each window and what was read there, on an axis whose unit is so many seconds."""
     windows = row.sustained.windows if row.sustained else []
     size = -(-len(windows) // MOST_WINDOWS)
-    points = [_point(windows[n : n + size], panel) for n in range(0, len(windows), max(1, size))]
-    return Course(id=row.id, name=name, points=points, says=f"{fmt.plain(row.id)} {name}, {panel.title}")
+    points = [_point(windows[n : n + size], panel, seconds) for n in range(0, len(windows), max(1, size))]
+    last = next((fmt.number(y) for _, y in reversed(points) if y is not None), "-")
+    says = f"{fmt.plain(row.id)} {name}, {panel.title}: {last} at the end"
+    return Course(id=row.id, name=name, points=points, says=says, crossed=panel.from_zero)
 
 
-def _point(together: Sequence[Window], panel: Panel) -> tuple[float, float | None]:
+def _point(together: Sequence[Window], panel: Panel, seconds: float) -> tuple[float, float | None]:
+    """Of several windows together their mean; the speed of a disturbed one is left out."""
     quiet = [window for window in together if not (panel.from_zero and window.intruded)]
     read = [value for value in map(panel.reads, quiet) if value is not None]
-    middle = (together[0].start_s + together[-1].end_s) / 2
+    middle = (together[0].start_s + together[-1].end_s) / 2 / seconds
     return middle, fmean(read) if read else None
 
 
@@ -127,9 +131,9 @@ def _says(some: Sequence[Row], unit: str) -> str:
 
 def _told(row_id: str, found: Sustained, unit: str) -> str:
     if found.settled is None:
-        return f"{fmt.plain(row_id)}: {found.reason or 'it did not settle'}."
+        return f"{rows.identity(row_id)}: {found.reason or 'it did not settle'}."
     share = f", {fmt.percent(found.ratio)} of its first minute" if found.ratio else ""
-    return f"{fmt.plain(row_id)} settles at {fmt.number(found.settled)} {unit}{share}."
+    return f"{rows.identity(row_id)} settles at {fmt.number(found.settled)} {unit}{share}."
 
 
 def _table(some: Sequence[Row], names: dict[str, str], unit: str) -> Table:
