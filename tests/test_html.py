@@ -47,8 +47,13 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(html, "charts", lambda source: [drawing("ttft"), drawing("memory"), drawing("new")])
 
 
+def without_labels(page: str) -> str:
+    """Cells say the heads of their columns once more, for phones: the browser's tests look at those. Flags are whole."""
+    return re.sub(r' data-label="[^"]*"|<span class="flag">([^<]*)</span>', r"\1", page)
+
+
 def page(of: Run, name: str = "run.jsonl") -> str:
-    return html.render([Source(name=name, report=report(of), run=of)])
+    return without_labels(html.render([Source(name=name, report=report(of), run=of)]))
 
 
 class Reader(HTMLParser):
@@ -96,7 +101,7 @@ def read(shown: str) -> Reader:
 
 class TestTheFirstScreen:
     def test_question_answer_table_in_this_order(self, shown: str) -> None:
-        order = ["<h1>Which of these 4 cases", '<p class="answer">r3 (Q4_0, threads 4)', "<table>", "<nav"]
+        order = ["<h1>Which of these 4 cases", '<p class="answer">r3 (Q4_0, threads 4)', "<table", "<nav"]
         places = [shown.index(word) for word in order]
         assert places == sorted(places)
 
@@ -240,7 +245,7 @@ class TestHowToReproduce:
 def test_limits_put_their_question_and_verdicts_first() -> None:
     seen = Source(name="run.jsonl", report=report(HAND), run=HAND)
     judged = verdicts([seen], read_limits("laptop-chat"))
-    found = html.render([seen], judged)
+    found = without_labels(html.render([seen], judged))
     skipped = next(one for one in judged.judgements if one.row == "r4")
     order = [
         f"<h1>{words.question(judged)}</h1>",

@@ -177,12 +177,25 @@ class TestOtherScreens:
     def test_the_page_never_scrolls_sideways(self, plain: Opened, width: int) -> None:
         assert overflow(plain.show(width)) == 0
 
-    def test_tables_scroll_alone_and_keep_their_first_column(self, plain: Opened) -> None:
+    def test_on_a_phone_every_figure_of_a_row_is_there_without_scrolling_sideways(
+        self, plain: Opened
+    ) -> None:
         page = plain.show(PHONE)
+        row = page.locator("table").first.locator("tbody tr").first
+        boxes = [cell.bounding_box() for cell in row.locator("th, td").all()]
+        assert len(boxes) >= 6
+        assert all(box and box["x"] >= 0 and box["x"] + box["width"] <= PHONE for box in boxes)
+        label = "cell => getComputedStyle(cell, '::before').content"
+        assert row.locator("td.n").first.evaluate(label) == '"TTFT ms"'
+
+    def test_between_phone_and_desk_tables_scroll_alone_and_keep_their_first_column(
+        self, plain: Opened
+    ) -> None:
+        page = plain.show(720)
         scroll = page.locator(".scroll").first
         first = scroll.locator("tbody th").first
         before = first.bounding_box()
-        assert scroll.evaluate("one => { one.scrollLeft = 200; return one.scrollLeft }") == 200
+        assert scroll.evaluate("one => { one.scrollLeft = 20; return one.scrollLeft }") == 20
         assert before is not None
         assert first.bounding_box() == before
 

@@ -29,6 +29,8 @@ def render(sources: Sequence[Source], verdicts: Verdicts | None = None) -> str:
         ) from None
     from markupsafe import Markup
 
+    from profiler.render.html.flags import unbroken
+
     environment = Environment(
         loader=FileSystemLoader(FOLDER),
         autoescape=True,
@@ -36,6 +38,7 @@ def render(sources: Sequence[Source], verdicts: Verdicts | None = None) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["unbroken"] = unbroken
     script = (FOLDER / "page.js").read_text("utf-8")
     return environment.get_template("page.html.jinja").render(
         page=page(sources, verdicts),
