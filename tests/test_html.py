@@ -48,7 +48,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def without_labels(page: str) -> str:
-    """Cells say the heads of their columns once more, for phones: the browser's tests look at those. Flags are whole."""
+    """Without what the tests in a browser look at: the head that each cell repeats for phones, flags as a whole."""
     return re.sub(r' data-label="[^"]*"|<span class="flag">([^<]*)</span>', r"\1", page)
 
 
@@ -114,7 +114,7 @@ class TestTheFirstScreen:
         assert '<p class="story">r4: it needs 1.2 GiB and 0.9 GiB are free: take a smaller build</p>' in shown
 
     def test_the_day_and_the_device_stand_above(self, shown: str) -> None:
-        assert '<p class="kicker">Cortex-A76 (4 cores) · run.jsonl · 9 October 2025</p>' in shown
+        assert '<p class="kicker">A board (4 cores) · run.jsonl · 9 October 2025</p>' in shown
 
 
 class TestTheSections:

@@ -8,9 +8,6 @@ from collections.abc import Sequence
 from profiler.analyse.differences import same_memory
 from profiler.runfile import Device
 
-UNKNOWN = "this"
-"""The id of every machine that no profile describes: it tells none apart."""
-
 
 def machine_of(device: Device, known: list[Device]) -> int:
     """The number of this machine among the known ones; a new one is added to them."""
@@ -29,7 +26,7 @@ def same_machine(one: Device, other: Device) -> bool:
 
 def labels(devices: Sequence[Device]) -> list[str]:
     """What a reader calls each: its profile's name or its processor, numbered where two are called the same."""
-    names = [device.name if device.id != UNKNOWN else device.cpu or device.name for device in devices]
+    names = [device.label for device in devices]
     often, seen = Counter(names), Counter[str]()
     found = []
     for name in names:

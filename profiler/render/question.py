@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from profiler.analyse.machines import machine_of
 from profiler.analyse.plural import plural
 from profiler.analyse.report import Report, Row
 from profiler.analyse.shipping import Verdicts
@@ -42,7 +43,7 @@ def own(report: Report) -> list[Row]:
 def where(device: Device) -> str:
     """AMD EPYC (2 cores)."""
     cores = f" ({plural(device.cores, 'core')})" if device.cores else ""
-    return f"{device.cpu or device.name}{cores}"
+    return f"{device.label}{cores}"
 
 
 def _subject(shown: Sequence[Row]) -> tuple[str, str, str]:
@@ -69,7 +70,9 @@ def _builds(shown: Sequence[Row]) -> list[str]:
 
 def _of_several(reports: Sequence[Report]) -> str:
     builds = {row.build for report in reports for row in own(report)}
-    devices = {where(report.device) for report in reports}
+    devices: list[Device] = []
+    for report in reports:
+        machine_of(report.device, devices)
     who = next(iter(builds)) if len(builds) == 1 else f"these {len(builds)} builds"
-    place = next(iter(devices)) if len(devices) == 1 else f"these {len(devices)} devices"
+    place = where(devices[0]) if len(devices) == 1 else f"these {len(devices)} devices"
     return f"How fast {'does' if len(builds) == 1 else 'do'} {who} run on {place}?"

@@ -29,7 +29,7 @@ def render(sources: Sequence[Source], verdicts: Verdicts | None = None) -> str:
         ) from None
     from markupsafe import Markup
 
-    from profiler.render.html.flags import unbroken
+    from profiler.render.html.commands import unbroken
 
     environment = Environment(
         loader=FileSystemLoader(FOLDER),
