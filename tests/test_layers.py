@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "documents": {"errors", "catalogue"},
     "analyse": {"errors", "runfile", "documents"},
     "render": {"errors", "runfile", "documents", "analyse"},
+    "evidence": {"errors", "documents", "analyse", "render"},
 }
 """Each part of the package, and the other parts it may know. `cli` brings all together and is known by none."""
 

@@ -20,3 +20,9 @@ def read_sources(
         Source(name=path.name, report=report(run, base), run=run)
         for path, run in zip(paths, runs, strict=True)
     ]
+
+
+def read_content(name: str, content: bytes) -> Source:
+    """The same of a file's bytes, wherever they lie."""
+    run = runfile.decode(name, content)
+    return Source(name=name, report=report(run), run=run)

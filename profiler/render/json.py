@@ -15,10 +15,8 @@ def render(report: Report) -> str:
 def encoded(value: msgspec.Struct) -> str:
     """A value as indented JSON. Characters that cannot be seen are escaped."""
     text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"
-    for character in sorted(set(text) - {"\n"}):
-        if not character.isprintable():
-            text = text.replace(character, _escape(character))
-    return text
+    unseen = {ord(c): _escape(c) for c in set(text) - {"\n"} if not c.isprintable()}
+    return text.translate(unseen) if unseen else text
 
 
 def _escape(character: str) -> str:

@@ -1,0 +1,51 @@
+"""A bundle made: contents, manifest, hashes and signature in one archive."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from profiler import __version__
+from profiler.documents.limits import Limits
+from profiler.evidence import manifest as man
+from profiler.evidence import signature
+from profiler.evidence.archive import pack
+from profiler.evidence.contents import Input, drawn, origin, written
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+
+class Bundle(msgspec.Struct, frozen=True, kw_only=True):
+    """A bundle: its bytes, its manifest, and the SHA-256 of the manifest's bytes."""
+
+    packed: bytes
+    manifest: man.Manifest
+    sha256: str
+
+
+def bundle(
+    inputs: Sequence[Input], limits: Limits | None = None, key: Ed25519PrivateKey | None = None
+) -> Bundle:
+    """These inputs as evidence, signed if there is a key: the same inputs make the same bytes."""
+    text, pages = written(inputs, limits), drawn(inputs, limits)
+    contents = text.contents | pages.contents
+    described = man.manifest(
+        __version__,
+        [origin(one) for one in inputs],
+        contents,
+        text.missing | pages.missing,
+        signature.pem(key.public_key()) if key else None,
+    )
+    raw = man.encode(described)
+    first = {man.MANIFEST: raw} | ({man.SIGNATURE: key.sign(raw)} if key else {})
+    packed = pack(whole(first, contents))
+    return Bundle(packed=packed, manifest=described, sha256=man.sha256(raw))
+
+
+def whole(first: dict[str, bytes], contents: dict[str, bytes]) -> dict[str, bytes]:
+    """Every member in its order: manifest and signature, the sums of all, and the contents by name."""
+    listed = first | contents
+    return first | {man.SUMS: man.sums(listed)} | dict(sorted(contents.items()))
