@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from profiler.errors import UserError
-from profiler.evidence.archive import MOST_BYTES
+from profiler.evidence import archive
 
 
 def content(path: Path) -> bytes:
@@ -15,11 +15,11 @@ def content(path: Path) -> bytes:
         raise UserError(f"{path} is {what}; give a file")
     try:
         with path.open("rb") as file:
-            raw = file.read(MOST_BYTES + 1)
+            raw = file.read(archive.MOST_BYTES + 1)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from None
-    if len(raw) > MOST_BYTES:
-        raise UserError(f"{path} has more than {MOST_BYTES >> 20} MiB, and no bundle holds as much")
+    if len(raw) > archive.MOST_BYTES:
+        raise UserError(f"{path} has more than {archive.MOST_BYTES >> 20} MiB, and no bundle holds as much")
     return raw
 
 

@@ -97,7 +97,7 @@ def first_difference(packed: bytes, expected: bytes, ends: Mapping[str, int]) ->
 
 def safe_stem(file_name: str, taken: Collection[str]) -> str:
     """The file's name without its suffix, in letters that every system accepts, and unlike all that are taken."""
-    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", file_name.rpartition(".")[0] or file_name)
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", re.sub(r"(?<=.)\.[a-z]{1,5}\Z", "", file_name))
     stem = plain.strip("-")[:_LONGEST_STEM] or "run"
     used = {name.casefold() for name in taken}
     numbered = (f"{stem}-{number}" for number in itertools.count(2))

@@ -46,6 +46,6 @@ def bundle(
 
 
 def whole(first: dict[str, bytes], contents: dict[str, bytes]) -> dict[str, bytes]:
-    """Every member in its order: manifest and signature, the sums of all, and the contents by name."""
-    listed = first | contents
-    return first | {man.SUMS: man.sums(listed)} | dict(sorted(contents.items()))
+    """Every member in its order: manifest and signature, the contents by name, and the sums of all."""
+    members = first | dict(sorted(contents.items()))
+    return members | {man.SUMS: man.sums(members)}
