@@ -314,7 +314,9 @@ class TestKeys:
             sig.private_key(key_file(tmp_path, content, mode))
 
     def test_an_absent_key_says_how_to_make_one(self, tmp_path: Path) -> None:
-        with pytest.raises(UserError, match=r"make one with: openssl genpkey -algorithm ed25519 -out key\.pem"):
+        with pytest.raises(
+            UserError, match=r"make one with: openssl genpkey -algorithm ed25519 -out key\.pem"
+        ):
             sig.private_key(tmp_path / "key.pem")
         with pytest.raises(UserError, match=r"openssl pkey -in key\.pem -pubout -out public\.pem"):
             sig.public_key(tmp_path / "public.pem")
