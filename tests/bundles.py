@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from profiler.cli.sources import read_content
+from profiler.documents.limits import Limits
 from profiler.evidence import manifest as man
 from profiler.evidence.archive import pack, walk
 from profiler.evidence.bundle import Bundle, bundle, whole
 from profiler.evidence.checks import Verified
-from profiler.evidence.contents import inputs
+from profiler.evidence.contents import Rendered, inputs
 from profiler.evidence.trust import Trust
 from profiler.evidence.verify import verify
 from profiler.runfile import Hashes, Run
@@ -36,9 +37,15 @@ SMALL = content(
 FILES = [("run.jsonl", SMALL)]
 
 
-def made_of(files: Files = FILES, key: Ed25519PrivateKey | None = None) -> Bundle:
-    """A bundle of these names and contents."""
-    return bundle(inputs(files, read_content), key=key)
+def made_of(
+    files: Files = FILES,
+    *,
+    pages: dict[str, bytes] | None = None,
+    limits: Limits | None = None,
+    key: Ed25519PrivateKey | None = None,
+) -> Bundle:
+    """A bundle of these names and contents; drawing pages takes seconds, so there are none unless given."""
+    return bundle(inputs(files, read_content), Rendered(pages or {}, {}), limits, key)
 
 
 def members(packed: bytes) -> dict[str, bytes]:

@@ -5,18 +5,27 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import stat
 import sys
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from profiler.analyse.shipping import Verdicts
+from profiler.analyse.source import Source
 from profiler.cli.app import main
-from profiler.evidence import archive
+from profiler.cli.sources import read_content
+from profiler.documents.limits import Limits
+from profiler.errors import UserError
+from profiler.evidence import archive, contents
 from profiler.evidence.archive import safe_stem
+from profiler.evidence.bundle import bundle
+from profiler.evidence.contents import drawn, inputs
 from profiler.render import formats
-from tests.bundles import FILES, SMALL, made_of, members
+from tests.bundles import FILES, SMALL, checked, failures, made_of, members, repacked
 from tests.conftest import Outcome
 
 TEXT = {"manifest.json", "SHA256SUMS", "plan/run.json", "runs/run.jsonl"} | {
@@ -26,9 +35,22 @@ TEXT = {"manifest.json", "SHA256SUMS", "plan/run.json", "runs/run.jsonl"} | {
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Path:
+    """A folder with a run file, on a machine that draws no pages."""
     (tmp_path / "run.jsonl").write_bytes(SMALL)
     monkeypatch.chdir(tmp_path)
+    refuse_pages(monkeypatch, ModuleNotFoundError(name="altair"))
     return tmp_path
+
+
+def refuse_pages(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    text = formats.render_sources
+
+    def without_charts(sources: Sequence[Source], name: str, *rest: Verdicts | None) -> str:
+        if name == "html":
+            raise error
+        return text(sources, name)
+
+    monkeypatch.setattr(formats, "render_sources", without_charts)
 
 
 def edgeprof(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str) -> Outcome:
@@ -39,7 +61,7 @@ def edgeprof(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 
 def test_a_bundle_has_the_run_file_its_plan_and_every_report() -> None:
     found = members(made_of().packed)
-    assert set(found) - {"reports/run.html"} == TEXT
+    assert set(found) == TEXT
     assert found["runs/run.jsonl"] == SMALL
     plan = json.loads(found["plan/run.json"])
     assert plan["plan"]["cases"][0]["id"] == "r1"
@@ -77,21 +99,47 @@ def test_sha256sum_can_check_it_without_edgeprof() -> None:
     }
 
 
-def test_a_page_that_cannot_be_drawn_is_named_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ModuleNotFoundError(name="altair"), "altair is not installed: pip install 'edgeprof[charts]'"),
+        (UserError("charts take altair"), "charts take altair"),
+        (NotImplementedError(), "this version does not render it"),
+    ],
+)
+def test_a_page_that_cannot_be_drawn_is_named_with_the_reason(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+) -> None:
     """Everything else is there all the same."""
-    text = formats.render_sources
-
-    def without_charts(sources: object, name: str, *rest: object) -> str:
-        if name == "html":
-            raise ModuleNotFoundError("No module named 'altair'", name="altair")
-        return text(sources, name)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(formats, "render_sources", without_charts)
-    made = made_of()
-    assert made.manifest.not_rendered == {
-        "reports/run.html": "altair is not installed: pip install 'edgeprof[charts]'"
-    }
+    refuse_pages(monkeypatch, error)
+    given = inputs(FILES, read_content)
+    made = bundle(given, drawn(given, None))
+    assert made.manifest.not_rendered == {"reports/run.html": reason}
     assert set(members(made.packed)) == TEXT
+
+
+def test_a_page_lies_beside_the_other_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formats, "render_sources", lambda *_: "<p>\u2713</p>")
+    given = inputs(FILES, read_content)
+    assert drawn(given, None).contents == {"reports/run.html": b"<p>\xe2\x9c\x93</p>"}
+    packed = made_of(pages={"reports/run.html": b"<p>"}).packed
+    assert checked(packed).checks[2].found[1:] == [
+        "reports/run.html: by its hash only, pages with charts are not drawn again"
+    ]
+
+
+def test_limits_are_kept_with_the_verdicts_that_follow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any value stands for the verdicts here: what they are made of is judged elsewhere."""
+    monkeypatch.setattr(contents, "verdicts", lambda _, limits: limits)
+    limits = Limits(name="l.toml", title="Chat", question="Is it fast enough?", uses=[])
+    packed = made_of(limits=limits).packed
+    found = members(packed)
+    assert json.loads(found["limits.json"])["question"] == "Is it fast enough?"
+    assert checked(packed).holds
+    easier = found["limits.json"].replace(b"fast", b"slow")
+    assert failures(checked(repacked(packed, {"limits.json": easier}))) == {
+        "tables": ["reports/verdict.json is not what its run file gives"]
+    }
 
 
 def test_the_same_files_make_the_same_bytes() -> None:
@@ -143,8 +191,9 @@ def test_the_command_writes_a_new_file_and_says_its_hash(
 ) -> None:
     done = edgeprof(monkeypatch, capsys, "bundle", "run.jsonl", "-o", "a.zip")
     assert (done.code, done.err) == (0, "")
-    assert (here / "a.zip").read_bytes() == made_of(FILES).packed
-    assert f"SHA-256 of manifest.json: {made_of(FILES).sha256}" in done.out
+    manifest = members((here / "a.zip").read_bytes())["manifest.json"]
+    assert f"SHA-256 of manifest.json: {hashlib.sha256(manifest).hexdigest()}" in done.out
+    assert "Not in it: reports/run.html (altair is not installed" in done.out
     again = edgeprof(monkeypatch, capsys, "bundle", "run.jsonl", "-o", "a.zip")
     assert (again.code, again.err) == (2, "edgeprof: a.zip is there already; choose another name with -o\n")
 
@@ -169,3 +218,15 @@ def test_what_cannot_be_bundled_is_one_sentence(
     assert done.err.startswith(f"edgeprof: {said}")
     assert done.err.count("\n") == 1
     assert sorted(path.suffix for path in here.iterdir()) == [".jsonl", ".txt"]
+
+
+def test_a_name_that_is_no_text_is_bundled_and_verified(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = os.fsdecode(b"r\xff.jsonl")
+    (here / "run.jsonl").rename(here / odd)
+    assert edgeprof(monkeypatch, capsys, "bundle", odd, "-o", "a.zip").code == 0
+    assert "runs/r.jsonl" in members((here / "a.zip").read_bytes())
+    (here / "a.zip").rename(here / os.fsdecode(b"\xff.zip"))
+    done = edgeprof(monkeypatch, capsys, "verify", os.fsdecode(b"\xff.zip"), "-f", "json")
+    assert (done.code, done.err) == (0, "")

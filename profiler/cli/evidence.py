@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from profiler.errors import UserError
 from profiler.evidence import archive
+
+
+def told_name(path: Path) -> str:
+    """The file's name as text that every document can hold, whatever its bytes are."""
+    return os.fsencode(path.name).decode("utf-8", "replace")
 
 
 def content(path: Path) -> bytes:

@@ -35,7 +35,7 @@ def verify(
 
     Example: edgeprof verify evidence.zip --key public.pem
     """
-    from profiler.cli.evidence import content
+    from profiler.cli.evidence import content, told_name
     from profiler.cli.sources import read_content
     from profiler.errors import ExitCode, UserError, nearest
     from profiler.evidence.signature import public_key
@@ -51,7 +51,7 @@ def verify(
         any_signature=require_signature,
         sha256=_hash(sha256) if sha256 is not None else None,
     )
-    verified = check(file.name, content(file), read_content, asked)
+    verified = check(told_name(file), content(file), read_content, asked)
     shown = json.encoded(verified) if output_format == "json" else "\n".join(lines(verified)) + "\n"
     sys.stdout.write(shown)
     if not verified.holds:

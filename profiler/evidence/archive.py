@@ -17,7 +17,7 @@ import msgspec
 
 from profiler.errors import UserError
 
-MOST_BYTES = 256 * 1024 * 1024
+MOST_BYTES = 128 * 1024 * 1024
 """Of a whole bundle; it is held in memory."""
 MOST_MEMBERS = 4096
 NAME = r"^(?:(?:runs|plan|reports)/)?[A-Za-z0-9_][A-Za-z0-9._-]{0,79}\Z"

@@ -12,7 +12,7 @@ from profiler.documents.limits import Limits
 from profiler.evidence import manifest as man
 from profiler.evidence import signature
 from profiler.evidence.archive import pack
-from profiler.evidence.contents import Input, drawn, origin, written
+from profiler.evidence.contents import Input, Rendered, origin, written
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -27,10 +27,13 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def bundle(
-    inputs: Sequence[Input], limits: Limits | None = None, key: Ed25519PrivateKey | None = None
+    inputs: Sequence[Input],
+    pages: Rendered,
+    limits: Limits | None = None,
+    key: Ed25519PrivateKey | None = None,
 ) -> Bundle:
-    """These inputs as evidence, signed if there is a key: the same inputs make the same bytes."""
-    text, pages = written(inputs, limits), drawn(inputs, limits)
+    """These inputs and their pages as evidence, signed if there is a key: the same make the same bytes."""
+    text = written(inputs, limits)
     contents = text.contents | pages.contents
     described = man.manifest(
         __version__,

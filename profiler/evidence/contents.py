@@ -118,6 +118,8 @@ def _add(
     except (NotImplementedError, ModuleNotFoundError) as error:
         found.missing[path] = _why_not(error)
     except UserError as error:
+        if name not in formats.DRAWN:
+            raise
         found.missing[path] = str(error)
 
 

@@ -42,15 +42,20 @@ def _near(one: str, other: str) -> bool:
     )
 
 
-def differing(one: bytes, other: bytes) -> list[str]:
-    """Figures of two JSON reports that both have and that are not the same, as "r1 decode_tps".
+class Compared(msgspec.Struct, frozen=True, kw_only=True):
+    """How many figures two reports have in common, which of them are unequal, and how many only one has."""
 
-    Raises `msgspec.MsgspecError` for what is no report.
-    """
-    known = _figures(other)
-    return [
-        name for name, figure in _figures(one).items() if name in known and not _same(figure, known[name])
-    ]
+    same: int
+    unequal: list[str]
+    alone: int
+
+
+def figures(one: bytes, other: bytes) -> Compared:
+    """The figures of two JSON reports. Raises `msgspec.MsgspecError` for what is no report."""
+    found, known = _figures(one), _figures(other)
+    both = found.keys() & known.keys()
+    unequal = sorted(name for name in both if not _same(found[name], known[name]))
+    return Compared(same=len(both) - len(unequal), unequal=unequal, alone=len(found.keys() ^ known.keys()))
 
 
 def _figures(report: bytes) -> dict[str, _Figure]:

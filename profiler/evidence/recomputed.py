@@ -8,9 +8,12 @@ from profiler import __version__
 from profiler.documents.limits import Limits
 from profiler.evidence import manifest as man
 from profiler.evidence.contents import Input, origin, pages, written
-from profiler.evidence.figures import alike, differing
+from profiler.evidence.figures import alike, figures
 
 COMPUTED = "plans and reports are what the run files give, computed anew"
+UNTRUE = f"{man.MANIFEST} does not say what follows from the run files"
+OWN = (man.MANIFEST, man.SIGNATURE, man.SUMS)
+"""What describes the others."""
 
 Contents = Mapping[str, bytes]
 
@@ -20,20 +23,26 @@ def changes(
 ) -> tuple[list[str], list[str]]:
     """What is not as it is computed now; and, if all is, what was compared and how far."""
     anew = written(given, limits).contents
-    drawn = [
-        f"{path}: by its hash only, pages with charts are not drawn again"
-        for path in pages(given)
-        if path in found
+    if described.origins != [origin(one) for one in given]:
+        return [UNTRUE], []
+    compare = _to_the_byte if described.edgeprof == __version__ else _by_figures
+    wrong, said = compare(described, found, anew, given)
+    drawn = [path for path in pages(given) if path in found]
+    return wrong, said + [
+        f"{path}: by its hash only, pages with charts are not drawn again" for path in drawn
     ]
-    if described.edgeprof != __version__:
-        wrong, said = _by_figures(described, found, anew, given)
-        return wrong, said + drawn
+
+
+def _to_the_byte(
+    described: man.Manifest, found: Contents, anew: Contents, given: Sequence[Input]
+) -> tuple[list[str], list[str]]:
+    """What this version wrote, it writes again."""
     wrong = [*_unlike(found, anew)]
-    expected = {*anew, *pages(given), man.MANIFEST, man.SIGNATURE, man.SUMS}
+    expected = {*anew, *pages(given), *OWN}
     wrong += [f"{name} does not follow from the run files" for name in sorted(set(found) - expected)]
-    if not wrong and man.encode(_manifest(described, found, given)) != found[man.MANIFEST]:
-        wrong = [f"{man.MANIFEST} does not say what follows from the run files"]
-    return wrong, [COMPUTED, *_last_digits(found, anew), *drawn]
+    if not wrong and man.encode(_manifest(described, found)) != found[man.MANIFEST]:
+        wrong = [UNTRUE]
+    return wrong, [COMPUTED, *_last_digits(found, anew)]
 
 
 def _unlike(found: Contents, anew: Contents) -> Iterator[str]:
@@ -51,16 +60,11 @@ def _alike(one: bytes, other: bytes) -> bool:
         return False
 
 
-def _manifest(described: man.Manifest, found: Contents, given: Sequence[Input]) -> man.Manifest:
+def _manifest(described: man.Manifest, found: Contents) -> man.Manifest:
     """What the manifest has to say of these members."""
-    own = (man.MANIFEST, man.SIGNATURE, man.SUMS)
-    listed = {name: content for name, content in found.items() if name not in own}
+    listed = {name: content for name, content in found.items() if name not in OWN}
     return man.manifest(
-        described.edgeprof,
-        [origin(one) for one in given],
-        listed,
-        described.not_rendered,
-        described.signer,
+        described.edgeprof, described.origins, listed, described.not_rendered, described.signer
     )
 
 
@@ -75,16 +79,13 @@ def _by_figures(
     """Reports of another version may look different; their figures have to be the same."""
     reports = [f"reports/{one.stem}.json" for one in given]
     wrong = [f"{name} is missing" for name in reports if name not in found]
-    wrong += [
-        f"{figure} in {name} is not what its run file gives"
-        for name in reports
-        if name in found
-        for figure in differing(found[name], anew[name])
+    compared = [figures(found[name], anew[name]) for name in reports if name in found]
+    wrong += [f"{figure} is not what its run file gives" for one in compared for figure in one.unequal]
+    others = sorted(set(found) - {*reports, *pages(given), *OWN})
+    unlike = [name for name in others if name not in anew or not _alike(found[name], anew[name])]
+    same, alone = sum(one.same for one in compared), sum(one.alone for one in compared)
+    said = [
+        f"made by edgeprof {described.edgeprof}; {__version__} computes the same {same} figures from the run files",
+        *([f"{alone} figures were not compared: only one of the two versions has them"] if alone else []),
     ]
-    unlike = [
-        f"{name}: by its hash only, this version writes it differently"
-        for name in sorted(set(found) - {man.MANIFEST, man.SIGNATURE, man.SUMS, *reports, *pages(given)})
-        if name not in anew or not _alike(found[name], anew[name])
-    ]
-    said = f"made by edgeprof {described.edgeprof}, and {__version__} computes the same figures from the run files"
-    return wrong, [said, *unlike]
+    return wrong, said + [f"{name}: by its hash only, this version writes it differently" for name in unlike]

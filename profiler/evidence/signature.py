@@ -35,7 +35,9 @@ def private_key(path: Path) -> Ed25519PrivateKey:
     _refuse_open_to_others(path)
     passphrase = os.environ.get(PASSPHRASE)
     try:
-        key = load_pem_private_key(raw, passphrase.encode() if passphrase and b"ENCRYPTED" in raw else None)
+        key = load_pem_private_key(
+            raw, os.fsencode(passphrase) if passphrase and b"ENCRYPTED" in raw else None
+        )
     except TypeError:
         raise UserError(f"{path} is encrypted: put its passphrase into {PASSPHRASE}") from None
     except (ValueError, UnsupportedAlgorithm):

@@ -16,6 +16,7 @@ from profiler.evidence.contents import LIMITS, Input, Read, inputs
 from profiler.evidence.recomputed import changes
 from profiler.evidence.trust import Trust, trust
 
+MOST_BYTES_OF_MANIFEST = 8 * 1024 * 1024
 NOT_WHOLE = Check(name="tables", passed=None, found=["not computed anew, because the bundle is not whole"])
 
 
@@ -51,6 +52,10 @@ def _open(file: str, packed: bytes) -> _Opened:
         raise UserError(
             f"{file} is no bundle, for it does not begin with a {man.MANIFEST} that is stored as it is; "
             "accepted is what edgeprof bundle wrote, never packed again"
+        )
+    if len(members.contents[man.MANIFEST]) > MOST_BYTES_OF_MANIFEST:
+        raise UserError(
+            f"{file} is no bundle: its {man.MANIFEST} has more than {MOST_BYTES_OF_MANIFEST} bytes"
         )
     return _Opened(packed, members, man.decode(members.contents[man.MANIFEST], file))
 
