@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 CODE := profiler tests bench
 
 .PHONY: help demo test check format bench bench-cost bench-telemetry bench-llama bench-onnx bench-intrusion \
-  bench-simulation environments clean
+  bench-simulation environments browser clean
 
 help:  ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -62,6 +62,10 @@ bench-intrusion: $(READY)  ## edgeprof and llama-bench under a trace of other pr
 environments: $(READY)  ## Optimum and the GenAI builder, each in an environment of its own: 0.6 GB to download.
 	$(BIN)/edgeprof setup optimum --yes
 	$(BIN)/edgeprof setup genai --yes
+
+browser:  ## Debian's Chromium, in which the tests open HTML reports; nothing where a browser is there.
+	@{ command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null || \
+	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; }
 
 clean:  ## Remove the virtual environment and caches.
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build

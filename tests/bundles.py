@@ -13,7 +13,7 @@ from profiler.evidence import manifest as man
 from profiler.evidence.archive import pack, walk
 from profiler.evidence.bundle import Bundle, bundle, whole
 from profiler.evidence.checks import Verified
-from profiler.evidence.contents import Rendered, inputs
+from profiler.evidence.contents import Pages, inputs
 from profiler.evidence.trust import Trust
 from profiler.evidence.verify import verify
 from profiler.runfile import Hashes, Run
@@ -45,7 +45,7 @@ def made_of(
     key: Ed25519PrivateKey | None = None,
 ) -> Bundle:
     """A bundle of these names and contents; drawing pages takes seconds, so there are none unless given."""
-    return bundle(inputs(files, read_content), Rendered(pages or {}, {}), limits, key)
+    return bundle(inputs(files, read_content), Pages(pages or {}, {}), limits, key)
 
 
 def members(packed: bytes) -> dict[str, bytes]:

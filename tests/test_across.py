@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from profiler.analyse.across import SESSION_SD, anchored, common_anchor, compare_runs, unanchored
 from profiler.analyse.comparison import Comparison
 from profiler.analyse.contrasts import terms
+from profiler.analyse.distributions import t_quantile
 from profiler.analyse.metrics import METRICS
 from profiler.analyse.rounds_needed import rounds_needed
-from profiler.analyse.statistics import t_quantile, welch_interval
+from profiler.analyse.statistics import welch_interval
 from profiler.analyse.study import Study
 from profiler.analyse.verdict import Verdict
 from profiler.runfile import Case, Run

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from profiler.analyse.report import Report, report
+from profiler.analyse.source import Source
 from profiler.render import below, formats, terminal
 from profiler.runfile import (
     Board,
@@ -170,6 +171,8 @@ def any_workers(draw: st.DrawFn, case_id: str, round_number: int) -> list[Worker
 def test_any_run_renders_in_every_format(seen: Run) -> None:
     found = report(seen)
     assert all(rendered(found, name) for name in EVERY_FORMAT)
+    twice = [Source(name="a", report=found, run=seen)] * 2
+    assert all(formats.render_sources(twice, name) for name in formats.SEVERAL)
     for row in json.loads(formats.render(found, "json"))["rows"]:
         assert all(
             (cell["value"] is None) <= (cell["reason"] is not None) for cell in row["metrics"].values()
@@ -189,8 +192,11 @@ class TestThousandCases:
     def test_cards(self, thousand: Report) -> None:
         assert len(re.findall(r"^r\d+ ", terminal.render(thousand, 60), re.MULTILINE)) == 1000
 
-    def test_markdown(self, thousand: Report) -> None:
-        assert len(re.findall(r"^\| r\d+ \|", formats.render(thousand, "markdown"), re.MULTILINE)) == 1000
+    def test_markdown_says_how_many_of_them_it_shows(self, thousand: Report) -> None:
+        shown = formats.render(thousand, "markdown")
+        rows = len(re.findall(r"^\| r\d+ \|", shown, re.MULTILINE))
+        assert 250 < rows < 1000
+        assert f"\n\nThe first {rows} of 1000 rows are shown: JSON and CSV have all of them.\n\n" in shown
 
     def test_csv(self, thousand: Report) -> None:
         assert formats.render(thousand, "csv").count("decode_tps") == 1000

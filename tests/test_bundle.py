@@ -18,15 +18,18 @@ from profiler.analyse.shipping import Verdicts
 from profiler.analyse.source import Source
 from profiler.cli.app import main
 from profiler.cli.sources import read_content
-from profiler.documents.limits import Limits
+from profiler.documents.limit_text import limit
+from profiler.documents.limits import Limits, Use
 from profiler.errors import UserError
-from profiler.evidence import archive, contents
+from profiler.evidence import archive
 from profiler.evidence.archive import safe_stem
 from profiler.evidence.bundle import bundle
 from profiler.evidence.contents import drawn, inputs
 from profiler.render import formats
+from profiler.runfile.imported import encoded
 from tests.bundles import FILES, SMALL, checked, failures, made_of, members, repacked
 from tests.conftest import Outcome
+from tests.test_imported import three_processes
 
 TEXT = {"manifest.json", "SHA256SUMS", "plan/run.json", "runs/run.jsonl"} | {
     f"reports/run.{suffix}" for suffix in ("csv", "json", "md", "txt")
@@ -38,19 +41,19 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     """A folder with a run file, on a machine that draws no pages."""
     (tmp_path / "run.jsonl").write_bytes(SMALL)
     monkeypatch.chdir(tmp_path)
-    refuse_pages(monkeypatch, ModuleNotFoundError(name="altair"))
+    without_charts(monkeypatch)
     return tmp_path
 
 
-def refuse_pages(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+def without_charts(monkeypatch: pytest.MonkeyPatch) -> None:
     text = formats.render_sources
 
-    def without_charts(sources: Sequence[Source], name: str, *rest: Verdicts | None) -> str:
+    def render(sources: Sequence[Source], name: str, *rest: Verdicts | None) -> str:
         if name == "html":
-            raise error
+            raise UserError("charts take altair")
         return text(sources, name)
 
-    monkeypatch.setattr(formats, "render_sources", without_charts)
+    monkeypatch.setattr(formats, "render_sources", render)
 
 
 def edgeprof(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str) -> Outcome:
@@ -99,22 +102,12 @@ def test_sha256sum_can_check_it_without_edgeprof() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("error", "reason"),
-    [
-        (ModuleNotFoundError(name="altair"), "altair is not installed: pip install 'edgeprof[charts]'"),
-        (UserError("charts take altair"), "charts take altair"),
-        (NotImplementedError(), "this version does not render it"),
-    ],
-)
-def test_a_page_that_cannot_be_drawn_is_named_with_the_reason(
-    monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
-) -> None:
+def test_a_page_that_cannot_be_drawn_is_named_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything else is there all the same."""
-    refuse_pages(monkeypatch, error)
+    without_charts(monkeypatch)
     given = inputs(FILES, read_content)
     made = bundle(given, drawn(given, None))
-    assert made.manifest.not_rendered == {"reports/run.html": reason}
+    assert made.manifest.not_rendered == {"reports/run.html": "charts take altair"}
     assert set(members(made.packed)) == TEXT
 
 
@@ -128,18 +121,43 @@ def test_a_page_lies_beside_the_other_reports(monkeypatch: pytest.MonkeyPatch) -
     ]
 
 
-def test_limits_are_kept_with_the_verdicts_that_follow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Any value stands for the verdicts here: what they are made of is judged elsewhere."""
-    monkeypatch.setattr(contents, "verdicts", lambda _, limits: limits)
-    limits = Limits(name="l.toml", title="Chat", question="Is it fast enough?", uses=[])
-    packed = made_of(limits=limits).packed
+def limits(text: str) -> Limits:
+    use = Use(workload=None, device=None, limits=[limit(text, "use[0].limits[0]")])
+    return Limits(name="l.toml", title="Chat", question="Is it fast enough?", uses=[use])
+
+
+def test_limits_are_kept_with_the_verdicts_that_follow() -> None:
+    packed = made_of(limits=limits("ttft_ms <= 90 ms")).packed
     found = members(packed)
-    assert json.loads(found["limits.json"])["question"] == "Is it fast enough?"
-    assert checked(packed).holds
-    easier = found["limits.json"].replace(b"fast", b"slow")
-    assert failures(checked(repacked(packed, {"limits.json": easier}))) == {
-        "tables": ["reports/verdict.json is not what its run file gives"]
+    assert set(found) - TEXT == {
+        "limits.json",
+        *(f"reports/verdict.{suffix}" for suffix in ("json", "md", "txt")),
     }
+    assert json.loads(found["reports/verdict.json"])["judgements"][0]["word"] == "undecided"
+    assert checked(packed).holds
+    other = members(made_of(limits=limits("ttft_ms <= 900 ms")).packed)["limits.json"]
+    assert failures(checked(repacked(packed, {"limits.json": other}))) == {
+        "tables": [
+            f"reports/verdict.{suffix} is not what its run file gives" for suffix in ("txt", "md", "json")
+        ]
+    }
+    lie = found["limits.json"].replace(b'"value": 90.0', b'"value": 900.0')
+    assert failures(checked(repacked(packed, {"limits.json": lie})))["tables"] == [
+        "they cannot be computed: limits.json means something else than 'ttft_ms <= 90 ms', which it says"
+    ]
+
+
+def test_imported_figures_are_bundled_too(tmp_path: Path) -> None:
+    document = encoded(three_processes(tmp_path)).encode()
+    packed = made_of([("run.jsonl", SMALL), ("bench.json", document)]).packed
+    found = members(packed)
+    assert found["runs/bench.json"] == document
+    assert "plan/bench.json" not in found
+    assert {"reports/bench.md", "reports/all.md"} <= set(found)
+    assert checked(packed).holds
+    assert json.loads(found["manifest.json"])["origins"][1] == {
+        "path": "runs/bench.json", "name": "bench.json", "edgeprof": None, "builds": {},
+    }  # fmt: skip
 
 
 def test_the_same_files_make_the_same_bytes() -> None:
@@ -193,7 +211,7 @@ def test_the_command_writes_a_new_file_and_says_its_hash(
     assert (done.code, done.err) == (0, "")
     manifest = members((here / "a.zip").read_bytes())["manifest.json"]
     assert f"SHA-256 of manifest.json: {hashlib.sha256(manifest).hexdigest()}" in done.out
-    assert "Not in it: reports/run.html (altair is not installed" in done.out
+    assert "Not in it: reports/run.html (charts take altair" in done.out
     again = edgeprof(monkeypatch, capsys, "bundle", "run.jsonl", "-o", "a.zip")
     assert (again.code, again.err) == (2, "edgeprof: a.zip is there already; choose another name with -o\n")
 

@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "errors": set[str](),
     "runfile": {"errors"},
     "catalogue": {"errors", "runfile"},
-    "host": {"errors", "catalogue"},
+    "host": {"errors", "runfile", "catalogue"},
     "builds": {"errors", "runfile"},
     "engines": set[str](),
     "environments": {"errors"},
@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "telemetry": {"errors", "runfile", "host"},
     "measure": {"errors", "runfile", "catalogue", "host", "builds", "engines", "telemetry", "environments"},
     "documents": {"errors", "catalogue"},
+    "importing": {"errors", "runfile"},
     "analyse": {"errors", "runfile", "documents"},
     "render": {"errors", "runfile", "documents", "analyse"},
     "evidence": {"errors", "documents", "analyse", "render"},
@@ -37,7 +38,7 @@ EXCEPTIONS = {("render/live.py", "profiler.measure.stop")}
 
 PURE = {
     *("__future__", "bisect", "collections", "enum", "functools", "itertools", "math", "operator"),
-    *("re", "statistics", "sys", "typing", "msgspec", "scipy"),
+    *("re", "statistics", "sys", "typing", "msgspec"),
 }
 """What the analysis may use: nothing that reads a file, a clock or the network, or prints."""
 

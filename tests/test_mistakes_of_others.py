@@ -21,6 +21,7 @@ from profiler.analyse.comparison import Comparison
 from profiler.analyse.estimate import Estimate
 from profiler.analyse.metrics import MEMORY_METRICS, MEMORY_PARTS, OF_WORKERS, PASS_METRICS, WORKER_METRICS
 from profiler.analyse.report import report
+from profiler.analyse.source import Source
 from profiler.analyse.statistics import t_interval
 from profiler.analyse.variance import spread
 from profiler.analyse.verdict import Verdict
@@ -371,8 +372,9 @@ def test_16_comparison_that_is_advertised_and_missing(edgeprof: Command) -> None
     (formats_named,) = re.findall(r"--format \S+\s+((?:\w+,\s+)*\w+\s+or\s+\w+)\.", named)
     offered = set(re.findall(r"\w+", formats_named)) - {"or"}
     found = report(hand_made())
-    assert offered == formats.MODULES.keys()
-    shown = {name: formats.render(found, name) for name in offered}
+    assert offered == set(formats.OF_REPORTS)
+    source = Source(name="run.jsonl", report=found, run=hand_made())
+    shown = {name: formats.render_sources([source], name) for name in offered}
     for name in ("terminal", "markdown"):
         assert "Compared with r1" in shown[name]
     assert len(json.loads(shown["json"])["comparisons"]) == len(found.comparisons) > 0

@@ -11,6 +11,7 @@ import tarfile
 import tomllib
 import venv
 import zipfile
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
@@ -42,16 +43,14 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("installed")
     venv.create(folder, with_pip=True)
     python = folder / "bin" / "python"
-    subprocess.run([python, "-m", "pip", "install", "--quiet", wheel], check=True, capture_output=True)
+    its_own = [need for need in requires(COMPILED_ON_THE_BOARD) or [] if "extra ==" not in need]
+    command: list[str | Path] = [python, "-m", "pip", "install", "--quiet", wheel, *its_own]
+    subprocess.run(command, check=True, capture_output=True)
     found = importlib.util.find_spec("llama_cpp")
     assert found is not None
     assert found.submodule_search_locations
     site = next((folder / "lib").glob("python*/site-packages"))
     (site / "llama_cpp").symlink_to(found.submodule_search_locations[0])
-    for name in ("diskcache", "jinja2", "markupsafe"):
-        spec = importlib.util.find_spec(name)
-        if spec is not None and spec.submodule_search_locations:
-            (site / name).symlink_to(spec.submodule_search_locations[0])
     return folder / "bin" / "edgeprof"
 
 

@@ -198,6 +198,7 @@ class JsonReport(Contract, frozen=True):
     best: list[tuple[str, str]]
     comparisons: list[JsonComparison]
     notices: list[JsonNotice]
+    origin: None
 
 
 def decoded(seen: Run, base: str | None = None) -> JsonReport:

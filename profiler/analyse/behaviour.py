@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from profiler.analyse.board import boards
 from profiler.analyse.board_notices import (
     clock_not_as_asked,
     mode_changed,
@@ -33,7 +34,7 @@ def behaviour_notices(found: Samples, device: Device, turbo: bool = False) -> li
     """What the passes in the headline of one case say of the processor, and their workers of the board."""
     passes = [done for several in found.passes.values() for done in several]
     hot_from = HOT_C if device.throttle_celsius is None else device.throttle_celsius - NEAR_LIMIT_C
-    workers = [found.workers[number] for number in found.passes]
+    workers = [worker for number in found.passes if boards(worker := found.workers[number])]
     slowed = _throttling(passes, hot_from, workers)
     candidates = [
         slowed or clock_not_as_asked(workers, turbo),

@@ -194,13 +194,14 @@ def not_comparable(base: Case, candidate: Case, builds: Mapping[str, Build]) -> 
         provisional=True,
         verdict=Verdict.NOT_COMPARABLE,
         differs=[
-            *changes(_asked(base.workload), _asked(candidate.workload)),
+            *changes(asked(base.workload), asked(candidate.workload)),
             *differs(base, candidate, builds),
         ],
     )
 
 
-def _asked(workload: Workload) -> dict[str, int | str | None]:
+def asked(workload: Workload) -> dict[str, int | str | None]:
+    """What a workload asks of a model: where all of it is the same, rows compare."""
     return {
         "workload": workload.id,
         "method": workload.method,

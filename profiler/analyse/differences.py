@@ -69,7 +69,7 @@ def differences(base: tuple[Study, Case], candidate: tuple[Study, Case]) -> list
 
 def same_device(base: Study, candidate: Study) -> bool:
     """Whether two runs were made on machines of one kind, as far as they tell."""
-    return _device(base) == _device(candidate) and _same_memory(_memory(base), _memory(candidate))
+    return _device(base) == _device(candidate) and same_memory(_memory(base), _memory(candidate))
 
 
 def _device(study: Study) -> tuple[object, ...]:
@@ -81,7 +81,8 @@ def _memory(study: Study) -> float | None:
     return said.number(study.run.header.environment, "memory_total_bytes")
 
 
-def _same_memory(one: float | None, other: float | None) -> bool:
+def same_memory(one: float | None, other: float | None) -> bool:
+    """Whether two sizes are of one machine, whose kernel may keep more or less of it for itself."""
     if one is None or other is None:
         return one is other
     return abs(one - other) <= KERNELS_SHARE * max(one, other)

@@ -79,32 +79,32 @@ def _cold_starts(method: str, workers: Sequence[Worker], level: float) -> dict[s
 
 def of_rounds(metric: Metric, logs: Mapping[int, float], found: Samples, level: float) -> Estimate:
     """The figure of one log for each round, made from the passes of that round."""
-    figure = of_logs(metric, list(logs.values()), level)
-    if not logs:
-        return figure
     passes = sum(len(found.passes[number]) for number in logs)
-    return replace(figure, passes=passes, excluded=found.excluded)
+    return of_logs(metric, list(logs.values()), level, passes, found.excluded if logs else 0)
 
 
 def _logs(values: Iterable[float | None]) -> list[float]:
     return [math.log(value) for value in values if value is not None and value > 0]
 
 
-def of_logs(metric: Metric, values: Sequence[float], level: float) -> Estimate:
+def of_logs(
+    metric: Metric, values: Sequence[float], level: float, passes: int = 0, excluded: int = 0
+) -> Estimate:
     """Centre and interval of one log for each process, shown on the metric's own scale."""
     if not values:
         return Estimate(value=None, unit=metric.unit, reason=metric.absent)
-    bare = Estimate(value=math.exp(values[0]), unit=metric.unit, processes=len(values))
     bounds = interval(values, level)
-    if bounds is None:
-        return replace(bare, reason="one process has no spread")
-    return replace(
-        bare,
-        value=math.exp(bounds.centre),
-        low=_exp(bounds.low),
-        high=_exp(bounds.high),
-        level=PROMISED_LEVEL,
-        provisional=bounds.provisional,
+    return Estimate(
+        value=math.exp(values[0] if bounds is None else bounds.centre),
+        low=None if bounds is None else _exp(bounds.low),
+        high=None if bounds is None else _exp(bounds.high),
+        level=None if bounds is None else PROMISED_LEVEL,
+        unit=metric.unit,
+        processes=len(values),
+        passes=passes,
+        excluded=excluded,
+        provisional=bounds is not None and bounds.provisional,
+        reason="one process has no spread" if bounds is None else None,
     )
 
 

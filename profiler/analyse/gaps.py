@@ -28,10 +28,22 @@ def tenth(done: Pass, part: Part) -> dict[int, int]:
 
     Empty below ten gaps.
     """
+    start, stop = _bounds(done, part)
+    return numbered(differences(done.token_ns[start:stop]), start)
+
+
+def tenth_ns(done: Pass, part: Part) -> list[int]:
+    """The same without their numbers."""
+    start, stop = _bounds(done, part)
+    return differences(done.token_ns[start:stop])
+
+
+def _bounds(done: Pass, part: Part) -> tuple[int, int]:
+    """Where the stamps of a tenth begin and end."""
     gaps = max(0, len(done.token_ns) - 1)
     size = gaps // FEWEST_FOR_TENTHS
-    start = {"first": 0, "middle": (gaps - size) // 2, "last": gaps - size}[part]
-    return numbered(differences(done.token_ns[start : start + size + 1]), start)
+    start = 0 if part == "first" else gaps - size if part == "last" else (gaps - size) // 2
+    return start, start + size + 1
 
 
 def numbered(gaps: Sequence[int], start: int = 0) -> dict[int, int]:

@@ -12,7 +12,7 @@ from statistics import median
 import msgspec
 
 from profiler.analyse import memory, said
-from profiler.analyse.gaps import Part, tenth
+from profiler.analyse.gaps import Part, tenth_ns
 from profiler.analyse.spent import GENERATION, PROMPT, Spent, Use
 from profiler.runfile import Memory, Pass, Worker, Workload
 
@@ -108,8 +108,8 @@ def _gap(part: Part) -> PassFormula:
     """The median gap in one tenth of the answer: gaps grow with depth, and this shows how much."""
 
     def formula(done: Pass, _: Workload) -> float | None:
-        gaps = tenth(done, part)
-        return median(gaps.values()) / NS_PER_MS if gaps else None
+        gaps = tenth_ns(done, part)
+        return median(gaps) / NS_PER_MS if gaps else None
 
     return formula
 

@@ -17,7 +17,6 @@ from itertools import chain
 from statistics import median
 
 from profiler.analyse.estimate import PROMISED_LEVEL, Estimate, of_rounds
-from profiler.analyse.gaps import gaps_ns
 from profiler.analyse.metrics import NS_PER_MS, TEXT, Metric, ttft
 from profiler.analyse.samples import Samples
 from profiler.analyse.statistics import order_statistic_bound, percentile_allowed
@@ -111,10 +110,7 @@ def _of_gaps(metric: Metric, gaps: Mapping[int, Sequence[int]], found: Samples, 
 
 def gaps_of_rounds(found: Samples) -> dict[int, list[int]]:
     """All gaps of the counted passes of each round in ns, sorted."""
-    return {
-        number: sorted(chain.from_iterable(gaps_ns(done) for done in passes))
-        for number, passes in found.passes.items()
-    }
+    return {number: sorted(chain.from_iterable(gaps)) for number, gaps in found.gaps_ns.items()}
 
 
 def gap_percentiles_ms(gaps: Mapping[int, Sequence[int]], p: int) -> dict[int, float]:

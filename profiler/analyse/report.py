@@ -26,6 +26,7 @@ from profiler.analyse.study import Study, cores
 from profiler.analyse.sustained import Sustained, start_notice, sustained
 from profiler.analyse.variance import Spread, spread, start_cost
 from profiler.runfile import Build, Case, Device, Failure, Run, Settings, Worker, Workload, counted, varying
+from profiler.runfile.imported import Origin
 
 SCHEMA = "edgeprof.report/1"
 
@@ -56,7 +57,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """A run, analysed. `best` holds (metric, row) pairs; `resolution` the smallest difference that shows.
 
     `anchors` are the rows that only tie this run to others. `no_sensor` says why sources of energy have no sensor;
-    `board` is the state of the board over all workers.
+    `board` is the state of the board over all workers. `origin` says where imported
+    figures come from; it is None for a run.
     """
 
     schema: str
@@ -86,6 +88,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     best: list[tuple[str, str]]
     comparisons: list[Comparison]
     notices: list[Notice]
+    origin: Origin | None = None
 
 
 def report(run: Run, base: str | None = None) -> Report:

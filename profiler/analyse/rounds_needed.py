@@ -15,7 +15,8 @@ from statistics import NormalDist
 
 import msgspec
 
-from profiler.analyse.statistics import Interval, fewest_for_verdict, signed_rank_k, t_quantile
+from profiler.analyse.distributions import t_quantile
+from profiler.analyse.statistics import Interval, fewest_for_verdict, signed_rank_k
 from profiler.analyse.verdict import SAME_ZONE
 from profiler.runfile import MOST_ROUNDS
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from statistics import median
 
 import msgspec
 
+from profiler.analyse.gaps import gaps_ns
 from profiler.analyse.intrusion import intruded
 from profiler.analyse.metrics import PassFormula, WorkerFormula
 from profiler.runfile import Case, Pass, Worker, counted
@@ -17,10 +19,11 @@ FEWEST_QUIET_ROUNDS = 3
 INTRUDED, AGAIN, FAILED = "disturbed by others", "of a round measured again", "of a worker that failed"
 
 
-class Samples(msgspec.Struct, frozen=True, kw_only=True):
+class Samples(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """The workers of one case that stand for their rounds, with the passes of each that enter a headline.
 
     `left_out` counts the finished passes that enter none, by why: the words of `INTRUDED`, `AGAIN`, `FAILED`.
+    What several parts of a report need is computed once and kept.
     """
 
     passes: dict[int, list[Pass]]
@@ -32,6 +35,16 @@ class Samples(msgspec.Struct, frozen=True, kw_only=True):
     def excluded(self) -> int:
         """How many finished passes count for nothing."""
         return sum(self.left_out.values())
+
+    @cached_property
+    def gaps_ns(self) -> dict[int, list[list[int]]]:
+        """For each round the gaps between the tokens of each counted pass."""
+        return {number: list(map(gaps_ns, passes)) for number, passes in self.passes.items()}
+
+    @cached_property
+    def figures(self) -> dict[PassFormula, dict[int, list[float]]]:
+        """What `pass_values` has computed so far."""
+        return {}
 
 
 def standing_attempts(workers: Iterable[Worker]) -> dict[int, int]:
@@ -95,11 +108,15 @@ def _amount(passes: Iterable[Sequence[Pass]]) -> int:
 
 def pass_values(formula: PassFormula, case: Case, found: Samples) -> dict[int, list[float]]:
     """For each round the figures of its counted passes; only positive ones have a log."""
-    figures = {
-        number: [formula(done, case.workload) for done in passes] for number, passes in found.passes.items()
-    }
-    positive = {number: [v for v in values if v is not None and v > 0] for number, values in figures.items()}
-    return {number: values for number, values in positive.items() if values}
+    if formula not in found.figures:
+        each = {number: _positive(formula, case, passes) for number, passes in found.passes.items()}
+        found.figures[formula] = {number: values for number, values in each.items() if values}
+    return found.figures[formula]
+
+
+def _positive(formula: PassFormula, case: Case, passes: Iterable[Pass]) -> list[float]:
+    figures = [formula(done, case.workload) for done in passes]
+    return [value for value in figures if value is not None and value > 0]
 
 
 def round_values(formula: PassFormula, case: Case, found: Samples) -> dict[int, float]:

@@ -6,7 +6,7 @@ from statistics import median
 
 import msgspec
 
-from profiler.analyse.gaps import gaps_ns, numbered
+from profiler.analyse.gaps import numbered
 from profiler.analyse.samples import Samples
 
 TIMES_MEDIAN = 3
@@ -36,10 +36,9 @@ def stalls(found: Samples) -> Stalls | None:
     seen: list[tuple[int, int, int, int]] = []
     gaps, beyond, total = 0, 0.0, 0
     for number, passes in found.passes.items():
-        for done in passes:
-            between = gaps_ns(done)
+        for done, between in zip(passes, found.gaps_ns[number], strict=True):
             usual = median(between) if between else 0
-            slow = _slow(between, usual)
+            slow = of_pass(between, usual)
             seen += [(gap, token, number, done.number) for token, gap in slow.items()]
             gaps, total = gaps + len(between), total + sum(between)
             beyond += sum(gap - usual for gap in slow.values())
@@ -57,7 +56,7 @@ def stalls(found: Samples) -> Stalls | None:
     )
 
 
-def _slow(between: list[int], usual: float) -> dict[int, int]:
+def of_pass(between: list[int], usual: float) -> dict[int, int]:
     """The stalls of one pass by the number of the token that ends each."""
     if usual <= 0 or max(between) <= TIMES_MEDIAN * usual:
         return {}

@@ -14,10 +14,12 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from functools import cache
 from itertools import accumulate, combinations_with_replacement, count
-from statistics import NormalDist, fmean, median, variance
+from statistics import NormalDist, fmean, median
 from typing import Literal
 
 import msgspec
+
+from profiler.analyse.distributions import binomial_at_most, t_quantile
 
 CHECKPOINTS = (8, 12, 20, 30)
 """Numbers of rounds at which a run may be looked at and stopped."""
@@ -87,8 +89,7 @@ def t_interval(values: Sequence[float], level: float) -> Interval | None:
     if n < 2:
         return None
     centre = fmean(values)
-    spread = math.fsum((value - centre) ** 2 for value in values) / (n - 1)
-    half_width = t_quantile(n - 1, level) * math.sqrt(spread / n)
+    half_width = t_quantile(n - 1, level) * math.sqrt(variance(values) / n)
     return Interval(
         centre=centre,
         low=centre - half_width,
@@ -124,12 +125,12 @@ def welch_interval(base: Sequence[float], candidate: Sequence[float], level: flo
     )
 
 
-@cache
-def t_quantile(degrees: float, level: float) -> float:
-    """What Student's t exceeds in size with probability 1 - level."""
-    from scipy.special import stdtrit
-
-    return -float(stdtrit(degrees, (1 - level) / 2))
+def variance(values: Sequence[float]) -> float:
+    """The sample variance of at least two values; 0 of equal ones, however their mean is rounded."""
+    if min(values) == max(values):
+        return 0.0
+    centre = fmean(values)
+    return math.fsum((value - centre) ** 2 for value in values) / (len(values) - 1)
 
 
 def interval(values: Sequence[float], level: float) -> Interval | None:
@@ -203,9 +204,7 @@ def order_statistic_bound(values: Sequence[float], p: int, level: float = 0.95) 
 @cache
 def bound_rank(n: int, p: int, level: float = 0.95) -> int:
     """Where that upper end stands among n sorted values, counted from 1; n + 1 where it is open above."""
-    from scipy.special import bdtr
-
-    return bisect_left(range(n), (1 + level) / 2, key=lambda below: float(bdtr(below, n, p / 100))) + 1
+    return bisect_left(range(n), (1 + level) / 2, key=lambda below: binomial_at_most(below, n, p / 100)) + 1
 
 
 def signed_rank_k(n: int, level: float) -> int:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from statistics import fmean, median, variance
+from statistics import fmean, median
 
 import msgspec
 
+from profiler.analyse.statistics import variance
 from profiler.runfile import Worker, start_in_passes
 
 FEWEST_PASSES, MOST_PASSES = 1, 8

@@ -11,9 +11,7 @@ import msgspec
 from profiler.catalogue.data import read_all
 from profiler.catalogue.strict_toml import read_toml
 from profiler.errors import UserError, nearest
-
-THIS = "this"
-"""The id of the machine the program runs on; no profile file may take it."""
+from profiler.runfile import THIS
 
 Confidence = Literal["H", "M", "L", "D"]
 """H: vendor file, raw tool output or maintainer read directly. M: copy of such a source, or one community

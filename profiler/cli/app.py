@@ -17,10 +17,12 @@ from profiler.cli.devices import devices
 from profiler.cli.doctor import doctor
 from profiler.cli.explain import explain
 from profiler.cli.fetch import fetch
+from profiler.cli.importing import importing
 from profiler.cli.models import models
 from profiler.cli.report import report
 from profiler.cli.run import run
 from profiler.cli.setup import setup
+from profiler.cli.verdict import verdict
 from profiler.cli.verify import verify
 from profiler.errors import ExitCode, UserError
 
@@ -61,12 +63,14 @@ def _options(
 app.command()(run)
 app.command()(report)
 app.command()(compare)
+app.command()(verdict)
 app.command()(explain)
 app.command()(bundle)
 app.command()(verify)
 app.command()(devices)
 app.command()(models)
 app.add_typer(build, name="build")
+app.add_typer(importing, name="import")
 app.command()(fetch)
 app.command()(setup)
 app.command()(doctor)

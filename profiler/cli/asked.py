@@ -50,6 +50,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     power_log: Path | None
     power_zone: str | None
     power_offset: str | None
+    limits: str | None = None
 
     def request(self) -> Request:
         """The request behind these words. Raises `UserError` for a word that cannot be read."""
@@ -105,6 +106,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
             "--sustained": self.sustained,
             "--memory-limit": self.memory_limit,
             "--strict": self.strict,
+            "--limits": self.limits,
         }
 
     def _settings(self) -> dict[str, list[str]]:

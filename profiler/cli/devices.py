@@ -55,8 +55,9 @@ def devices(
 
 
 def _chosen(device_id: str | None, known: Mapping[str, DeviceProfile]) -> list[DeviceProfile]:
-    from profiler.catalogue.devices import THIS, called
+    from profiler.catalogue.devices import called
     from profiler.host.machine import this_machine
+    from profiler.runfile import THIS
 
     if device_id == THIS:
         return [this_machine()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Annotated
 
@@ -50,6 +51,7 @@ def report(
     from profiler.cli.power_log import meter_log
     from profiler.cli.sources import read_sources
 
+    gc.disable()  # what a report holds lives until its process ends: looking for garbage takes a tenth of the time
     log = meter_log(power_log, power_zone, power_offset)
     reporting.refuse_useless(output_format, output, limits, chart, review, side_by_side=side_by_side)
     sources = read_sources(runs, log, base)

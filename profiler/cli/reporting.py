@@ -51,4 +51,6 @@ def side_by_side(
     sources: Sequence[Source], review: Path | None, output_format: str | None, output: Path | None
 ) -> None:
     """Models beside each other, with what a review says of them."""
-    raise NotImplementedError
+    from profiler.cli.side_by_side import start
+
+    start(sources, review, output_format, output)

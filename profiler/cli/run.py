@@ -91,6 +91,15 @@ Anchor = Annotated[
         show_default=False,
     ),
 ]
+Limits = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE|NAME",
+        help="Plan enough rounds and passes for these limits, and judge by them: a TOML file or a ready set, "
+        "see `verdict`.",
+        show_default=False,
+    ),
+]
 Resume = Annotated[Path | None, typer.Option(help="Go on with this run file: same builds, its own plan.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show plan, memory and duration only.")]
 RunFile = Annotated[Path | None, typer.Option("-o", "--output", help="The run file to write.")]
@@ -107,7 +116,7 @@ def run(
     within: Within = None, max_time: MaxTime = None, processes: Processes = None, passes: Passes = None,
     seed: Seed = 1, stall: Stall = "5m", settle: Settle = "10s", cold: Cold = False,
     sustained: Sustained = None, memory_limit: MemoryLimit = None, strict: Strict = False,
-    force: Force = False, anchor: Anchor = None, resume: Resume = None, dry_run: DryRun = False,
+    force: Force = False, anchor: Anchor = None, limits: Limits = None, resume: Resume = None, dry_run: DryRun = False,
     output: RunFile = None, output_format: Format = None, power_log: PowerLogFile = None,
     power_zone: PowerZone = None, power_offset: PowerOffset = None,
 ) -> None:  # fmt: skip

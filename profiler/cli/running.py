@@ -10,6 +10,7 @@ from io import FileIO
 from pathlib import Path
 from typing import NoReturn
 
+import msgspec
 import platformdirs
 import typer
 from rich.console import Console
@@ -18,12 +19,14 @@ from profiler import runfile
 from profiler.analyse import coherent
 from profiler.analyse.report import Report
 from profiler.analyse.report import report as analyse
+from profiler.analyse.source import Source
 from profiler.builds.hashes import build_sha256
 from profiler.builds.identify import identify
 from profiler.cli import power_log
 from profiler.cli.app import printable
 from profiler.cli.asked import Asked
 from profiler.cli.judging import judges, so_far
+from profiler.cli.limited_run import Limited, judge, limited
 from profiler.cli.power_log import MeterLog
 from profiler.cli.show import show
 from profiler.errors import ExitCode, UserError
@@ -39,6 +42,14 @@ from profiler.render.live import LiveView, PlainView
 from profiler.runfile import Event, Hashes, Header, Run, Worker
 
 
+class After(msgspec.Struct, frozen=True, kw_only=True):
+    """What follows the last worker: a log that is joined, a report in some format, a verdict by limits."""
+
+    log: MeterLog | None
+    output_format: str | None
+    limited: Limited | None = None
+
+
 def start(asked: Asked) -> None:
     """Show the plan, go on with a run, or start a new one."""
     request, log = asked.request(), asked.meter_log()
@@ -47,12 +58,14 @@ def start(asked: Asked) -> None:
         typer.echo(printable(not_there), err=True)
     if asked.resume is not None:
         refuse_other_plans(asked)
+    fit = limited(asked, request)
+    after = After(log=log, output_format=asked.output_format, limited=fit)
     if asked.dry_run:
-        dry(request)
+        dry(fit.request if fit else request, fit)
     elif asked.resume is not None:
-        resumed(request, asked.resume, asked.output_format, log)
+        resumed(request, asked.resume, after)
     else:
-        fresh(request, asked.output, asked.output_format, log)
+        fresh(fit.request if fit else request, asked.output, after)
 
 
 def refuse_other_plans(asked: Asked) -> None:
@@ -66,25 +79,25 @@ def refuse_other_plans(asked: Asked) -> None:
         raise UserError(f"{typed[0]} and --resume exclude each other: a run goes on by the plan in its file")
 
 
-def dry(request: Request) -> None:
+def dry(request: Request, fit: Limited | None) -> None:
     """Show what would be run."""
-    typer.echo("\n".join(_plan_lines(prepare(request))))
+    typer.echo("\n".join(_plan_lines(prepare(request), fit)))
 
 
-def fresh(request: Request, output: Path | None, output_format: str | None, log: MeterLog | None) -> None:
+def fresh(request: Request, output: Path | None, after: After) -> None:
     """A new run, into a new file."""
-    formats.chosen(output_format, None)
-    prepared = with_meters(prepare(request), external=log is not None)
+    formats.chosen(after.output_format, None)
+    prepared = with_meters(prepare(request), external=after.log is not None)
     path = output or default_path(prepared.header)
     with _created(path) as file:
         _hold(file, path)
         runfile.append(file, prepared.header)
-        _run(prepared, file, path, output_format, [], log)
+        _run(prepared, file, path, [], after)
 
 
-def resumed(request: Request, path: Path, output_format: str | None, log: MeterLog | None) -> None:
+def resumed(request: Request, path: Path, after: After) -> None:
     """Go on with a run that was cut short, by the plan in its file. One cut while it hashed is only hashed."""
-    formats.chosen(output_format, None)
+    formats.chosen(after.output_format, None)
     with _reopened(path) as file:
         _hold(file, path)
         earlier = runfile.read(path)
@@ -98,11 +111,11 @@ def resumed(request: Request, path: Path, output_format: str | None, log: MeterL
         _drop_torn_line(file)
         if earlier.ended is not None:
             runfile.append(file, _hashes(paths))
-            _show_and_exit(path, output_format, power_log.keep(log, file, path), interrupted=False)
+            _show_and_exit(file, path, after, interrupted=False)
         needed = with_needs(earlier.header, paths, force=request.force)
-        prepared = with_known_meters(needed, external=log is not None)
+        prepared = with_known_meters(needed, external=after.log is not None)
         runfile.append(file, Event(name="resumed", at=now()))
-        _run(prepared, file, path, output_format, earlier.workers, log)
+        _run(prepared, file, path, earlier.workers, after)
 
 
 def default_path(header: Header) -> Path:
@@ -144,17 +157,10 @@ def _drop_torn_line(file: FileIO) -> None:
     file.seek(0, os.SEEK_END)
 
 
-def _run(
-    prepared: Prepared,
-    file: FileIO,
-    path: Path,
-    output_format: str | None,
-    earlier: Sequence[Worker],
-    log: MeterLog | None,
-) -> NoReturn:
+def _run(prepared: Prepared, file: FileIO, path: Path, earlier: Sequence[Worker], after: After) -> NoReturn:
     signal.signal(signal.SIGTERM, _as_interrupt)
     console = Console(stderr=True, highlight=False)
-    for line in _plan_lines(prepared):
+    for line in _plan_lines(prepared, after.limited):
         console.print(line, markup=False, soft_wrap=True)
     try:
         _measure(prepared, file, earlier, console)
@@ -164,28 +170,31 @@ def _run(
         runfile.append(file, Event(name="interrupted", at=now()))
         interrupted = True
     except UserError:
-        show(analyse(runfile.read(path)), formats.chosen(output_format, None))
+        show(analyse(runfile.read(path)), formats.chosen(after.output_format, None))
         raise
     finally:
         for meter in prepared.meters:
             meter.close()
-    _show_and_exit(path, output_format, power_log.keep(log, file, path), interrupted=interrupted)
+    _show_and_exit(file, path, after, interrupted=interrupted)
 
 
 def _hashes(paths: Mapping[str, Path]) -> Hashes:
     return Hashes(sha256={name: build_sha256(path) for name, path in paths.items()})
 
 
-def _show_and_exit(
-    path: Path, output_format: str | None, not_joined: str | None, *, interrupted: bool
-) -> NoReturn:
+def _show_and_exit(file: FileIO, path: Path, after: After, *, interrupted: bool) -> NoReturn:
+    not_joined = power_log.keep(after.log, file, path)
     run = runfile.read(path)
-    show(analyse(run), formats.chosen(output_format, None))
+    found, name = analyse(run), formats.chosen(after.output_format, None)
+    show(found, name)
+    code = exit_code(run, interrupted=interrupted)
+    if after.limited is not None and code is ExitCode.DONE:
+        code = judge(Source(name=path.name, report=found, run=run), after.limited.limits, name)
     console = Console(stderr=True, highlight=False)
     console.print(f"\nRun file: {path}", markup=False, soft_wrap=True)
     if not_joined is not None:
         console.print(printable(not_joined), markup=False, soft_wrap=True)
-    raise typer.Exit(exit_code(run, interrupted=interrupted))
+    raise typer.Exit(code)
 
 
 def _as_interrupt(_signal: int, _frame: object) -> NoReturn:
@@ -221,12 +230,13 @@ def _view(
     return PlainView(console)
 
 
-def _plan_lines(prepared: Prepared) -> list[str]:
+def _plan_lines(prepared: Prepared, fit: Limited | None) -> list[str]:
     needed = {case_id: need.bytes for case_id, need in prepared.needs.items()}
     run_plan = prepared.header.plan
     expected = run_seconds(run_plan)
     limited_by = prepared.way.by if prepared.way else None
-    return plan.lines(run_plan, needed, prepared.refusals, prepared.available_bytes, expected, limited_by)
+    lines = plan.lines(run_plan, needed, prepared.refusals, prepared.available_bytes, expected, limited_by)
+    return [*lines, *(f"  {printable(line)}" for line in (fit.lines if fit else []))]
 
 
 def exit_code(run: Run, *, interrupted: bool) -> ExitCode:

@@ -12,7 +12,7 @@ from profiler.analyse.report import Report
 from profiler.analyse.shipping import Verdicts
 from profiler.analyse.source import Source
 from profiler.errors import UserError
-from profiler.render import formats, terminal
+from profiler.render import formats, several_terminal, terminal
 
 
 def show(report: Report, name: str) -> None:
@@ -37,6 +37,9 @@ def show_sources(
         write(output, formats.render_sources(sources, name, verdicts, chart))
     elif name == "terminal" and len(sources) == 1:
         show(sources[0].report, name)
+    elif name == "terminal" and sys.stdout.isatty():
+        console = Console(highlight=False)
+        console.print(several_terminal.renderable(sources, console.width))
     else:
         sys.stdout.write(formats.render_sources(sources, name, verdicts, chart))
 

@@ -6,23 +6,40 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from profiler import runfile
+from profiler.analyse.imported import imported_report
 from profiler.analyse.report import report
 from profiler.analyse.source import Source
 from profiler.cli.power_log import MeterLog, joined_where_it_fits
+from profiler.errors import UserError
+from profiler.runfile.imported import decode_imported, holds_imported, is_imported, read_imported
 
 
-def read_sources(
-    paths: Sequence[Path], log: MeterLog | None = None, base: str | None = None
-) -> list[Source]:
-    """Each file as a source, in the order given. Raises `UserError` for a file that is no run file."""
-    runs = joined_where_it_fits([runfile.read(path) for path in paths], log)
+def read_sources(paths: Sequence[Path], log: MeterLog | None = None, base: str | None = None) -> list[Source]:
+    """Each file as a source, in the order given: a run, or imported figures.
+
+    Raises `UserError` for a file that is neither, and for a base where there is no run.
+    """
+    imported = [is_imported(path) for path in paths]
+    files = [path for path, foreign in zip(paths, imported, strict=True) if not foreign]
+    if not files and (base is not None or log is not None):
+        raise UserError("imported figures have no rounds and no times: leave --base and --power-log out")
+    runs = iter(joined_where_it_fits([runfile.read(path) for path in files], log))
     return [
-        Source(name=path.name, report=report(run, base), run=run)
-        for path, run in zip(paths, runs, strict=True)
+        _imported(path) if foreign else _of_run(path.name, next(runs), base)
+        for path, foreign in zip(paths, imported, strict=True)
     ]
 
 
 def read_content(name: str, content: bytes) -> Source:
-    """The same of a file's bytes, wherever they lie."""
-    run = runfile.decode(name, content)
-    return Source(name=name, report=report(run), run=run)
+    """One file of which the bytes are known already, wherever they lie. Raises `UserError`."""
+    if holds_imported(content):
+        return Source(name=name, report=imported_report(decode_imported(name, content)), run=None)
+    return _of_run(name, runfile.decode(name, content), None)
+
+
+def _imported(path: Path) -> Source:
+    return Source(name=path.name, report=imported_report(read_imported(path)), run=None)
+
+
+def _of_run(name: str, run: runfile.Run, base: str | None) -> Source:
+    return Source(name=name, report=report(run, base), run=run)

@@ -15,16 +15,22 @@ class Relation(StrEnum):
 
 
 class Limit(msgspec.Struct, frozen=True, kw_only=True):
-    """One figure and its limit, in the metric's own unit (bytes, ms, tokens per second). `text` is as it was written."""
+    """One figure and its limit, in the metric's own unit (bytes, ms, tokens per second). `text` is as it was written.
+
+    `unit` is that of the value where one was written, `key` its place in the file, `why` the reason given for it.
+    """
 
     metric: str
     relation: Relation
     value: float
     text: str
+    unit: str | None = None
+    key: str = ""
+    why: str | None = None
 
 
 class Use(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked of the rows of one workload (its id with or without version; None: any) on one device (None: any)."""
+    """What is asked of the rows of one workload (its id, version or not; None: any) on one device (None: any)."""
 
     workload: str | None
     device: str | None
@@ -42,4 +48,6 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_limits(word: str) -> Limits:
     """The limits of a file, or of a ready set by its name. Raises `UserError` in one sentence."""
-    raise NotImplementedError(word)
+    from profiler.documents.limits_file import read
+
+    return read(word)

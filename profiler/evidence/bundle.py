@@ -12,7 +12,7 @@ from profiler.documents.limits import Limits
 from profiler.evidence import manifest as man
 from profiler.evidence import signature
 from profiler.evidence.archive import pack
-from profiler.evidence.contents import Input, Rendered, origin, written
+from profiler.evidence.contents import Input, Pages, origin, written
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -28,18 +28,17 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
 
 def bundle(
     inputs: Sequence[Input],
-    pages: Rendered,
+    pages: Pages,
     limits: Limits | None = None,
     key: Ed25519PrivateKey | None = None,
 ) -> Bundle:
     """These inputs and their pages as evidence, signed if there is a key: the same make the same bytes."""
-    text = written(inputs, limits)
-    contents = text.contents | pages.contents
+    contents = written(inputs, limits) | pages.contents
     described = man.manifest(
         __version__,
         [origin(one) for one in inputs],
         contents,
-        text.missing | pages.missing,
+        pages.missing,
         signature.pem(key.public_key()) if key else None,
     )
     raw = man.encode(described)

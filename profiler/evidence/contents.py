@@ -7,21 +7,21 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from profiler.analyse.shipping import Verdicts, verdicts
+from profiler.analyse.shipping import verdicts
 from profiler.analyse.source import Source
+from profiler.documents.limit_text import limit as limit_of_text
 from profiler.documents.limits import Limits
 from profiler.errors import UserError
 from profiler.evidence.archive import safe_stem
 from profiler.evidence.manifest import Origin
-from profiler.render import formats, json
+from profiler.render import formats, json, verdict_formats
 
 Read = Callable[[str, bytes], Source]
 """A file's name and content as a source; the command line knows how. Raises `UserError`."""
 
 SUFFIXES = {"terminal": "txt", "markdown": "md", "csv": "csv", "json": "json"}
-LIMITS, VERDICT = "limits.json", "reports/verdict.json"
-COMBINED = "all"
-RESERVED = (COMBINED, "verdict")
+LIMITS = "limits.json"
+COMBINED, VERDICT = RESERVED = ("all", "verdict")
 """Stems in reports/ that belong to no single file."""
 
 
@@ -39,8 +39,8 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
         return f"runs/{self.stem}{suffix[0] if suffix else '.jsonl'}"
 
 
-class Rendered(msgspec.Struct, frozen=True):
-    """Members by their path, and why others are not there."""
+class Pages(msgspec.Struct, frozen=True):
+    """Pages with charts by their path, and why others could not be drawn."""
 
     contents: dict[str, bytes]
     missing: dict[str, str]
@@ -67,27 +67,32 @@ def origin(given: Input) -> Origin:
     )
 
 
-def written(given: Sequence[Input], limits: Limits | None) -> Rendered:
+def written(given: Sequence[Input], limits: Limits | None) -> dict[str, bytes]:
     """Files, plans, limits and every report that is text: the same on every machine."""
-    found = Rendered({one.path: one.content for one in given}, {})
+    found = {one.path: one.content for one in given}
     for one in given:
         if one.source.run is not None:
-            found.contents[f"plan/{one.stem}.json"] = json.encoded(one.source.run.header).encode()
+            found[f"plan/{one.stem}.json"] = json.encoded(one.source.run.header).encode()
     for stem, sources in _groups(given).items():
         for name, suffix in SUFFIXES.items():
-            _add(found, f"reports/{stem}.{suffix}", sources, name)
+            found[f"reports/{stem}.{suffix}"] = formats.render_sources(sources, name).encode()
     if limits is not None:
-        found.contents[LIMITS] = json.encoded(limits).encode()
-        found.contents[VERDICT] = json.encoded(_judged(given, limits)).encode()
+        found[LIMITS] = json.encoded(limits).encode()
+        judged = verdicts(_sources(given), limits)
+        for name, render in verdict_formats.RENDERERS.items():
+            found[f"reports/{VERDICT}.{SUFFIXES[name]}"] = render(judged).encode()
     return found
 
 
-def drawn(given: Sequence[Input], limits: Limits | None) -> Rendered:
+def drawn(given: Sequence[Input], limits: Limits | None) -> Pages:
     """The pages with charts, which depend on the fonts and packages of the machine that draws them."""
-    found = Rendered({}, {})
-    judged = _judged(given, limits) if limits else None
+    found = Pages({}, {})
+    judged = verdicts(_sources(given), limits) if limits else None
     for stem, sources in _groups(given).items():
-        _add(found, page(stem), sources, "html", judged)
+        try:
+            found.contents[page(stem)] = formats.render_sources(sources, "html", judged).encode()
+        except UserError as error:
+            found.missing[page(stem)] = str(error)
     return found
 
 
@@ -97,34 +102,27 @@ def pages(given: Sequence[Input]) -> list[str]:
 
 
 def page(stem: str) -> str:
+    """Path of a page."""
     return f"reports/{stem}.html"
+
+
+def read_limits(content: bytes) -> Limits:
+    """The limits of a bundle, each of which has to mean what its text says. Raises `UserError`."""
+    try:
+        limits = msgspec.json.decode(content, type=Limits)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise UserError(f"{LIMITS} holds no limits: {error}") from None
+    for one in (limit for use in limits.uses for limit in use.limits):
+        if msgspec.structs.replace(one, why=None) != limit_of_text(one.text, one.key):
+            raise UserError(f"{LIMITS} means something else than {one.text[:60]!r}, which it says")
+    return limits
 
 
 def _groups(given: Sequence[Input]) -> dict[str, list[Source]]:
     """What is reported on: each file, and all of them together where there are several."""
     single = {one.stem: [one.source] for one in given}
-    return single | ({COMBINED: [one.source for one in given]} if len(given) > 1 else {})
+    return single | ({COMBINED: _sources(given)} if len(given) > 1 else {})
 
 
-def _judged(given: Sequence[Input], limits: Limits) -> Verdicts:
-    return verdicts([one.source for one in given], limits)
-
-
-def _add(
-    found: Rendered, path: str, sources: Sequence[Source], name: str, judged: Verdicts | None = None
-) -> None:
-    try:
-        found.contents[path] = formats.render_sources(sources, name, judged).encode()
-    except (NotImplementedError, ModuleNotFoundError) as error:
-        found.missing[path] = _why_not(error)
-    except UserError as error:
-        if name not in formats.DRAWN:
-            raise
-        found.missing[path] = str(error)
-
-
-def _why_not(error: NotImplementedError | ModuleNotFoundError) -> str:
-    package = error.name or "" if isinstance(error, ModuleNotFoundError) else "profiler"
-    if package.split(".")[0] == "profiler":
-        return "this version does not render it"
-    return f"{package} is not installed: pip install 'edgeprof[charts]'"
+def _sources(given: Sequence[Input]) -> list[Source]:
+    return [one.source for one in given]

@@ -7,6 +7,8 @@ import re
 
 import msgspec
 
+from profiler.errors import UserError
+
 NEAR = 1e-9
 """Share by which the same figure may differ between two processors or mathematics libraries."""
 
@@ -51,7 +53,7 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def figures(one: bytes, other: bytes) -> Compared:
-    """The figures of two JSON reports. Raises `msgspec.MsgspecError` for what is no report."""
+    """The figures of two JSON reports. Raises `UserError` for what is no report."""
     found, known = _figures(one), _figures(other)
     both = found.keys() & known.keys()
     unequal = sorted(name for name in both if not _same(found[name], known[name]))
@@ -59,7 +61,10 @@ def figures(one: bytes, other: bytes) -> Compared:
 
 
 def _figures(report: bytes) -> dict[str, _Figure]:
-    rows = msgspec.json.decode(report, type=_Report).rows
+    try:
+        rows = msgspec.json.decode(report, type=_Report).rows
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise UserError(f"a report in JSON is none: {error}") from None
     return {f"{row.id} {metric}": figure for row in rows for metric, figure in row.metrics.items()}
 
 

@@ -22,7 +22,7 @@ def changes(
     described: man.Manifest, found: Contents, given: Sequence[Input], limits: Limits | None
 ) -> tuple[list[str], list[str]]:
     """What is not as it is computed now; and, if all is, what was compared and how far."""
-    anew = written(given, limits).contents
+    anew = written(given, limits)
     if described.origins != [origin(one) for one in given]:
         return [UNTRUE], []
     compare = _to_the_byte if described.edgeprof == __version__ else _by_figures

@@ -17,7 +17,7 @@ from typing import Literal, TypeVar
 import msgspec
 import psutil
 
-from profiler.catalogue.devices import THIS, Cluster, DeviceProfile, Fact, Memory, Source, figures
+from profiler.catalogue.devices import Cluster, DeviceProfile, Fact, Memory, Source, figures
 from profiler.host.cgroup import memory_rooms
 from profiler.host.confinement import cgroup_cpus
 from profiler.host.cpus import Cpu, fastest, read_cpus
@@ -25,6 +25,7 @@ from profiler.host.elsewhere import told
 from profiler.host.kernel_files import HERE, UnreadableError, read_text, word_or_none
 from profiler.host.readings import compatible
 from profiler.host.told import KINDS, CoreClass, Told
+from profiler.runfile import THIS
 
 T = TypeVar("T")
 Kind = Literal["board", "laptop", "desktop", "server", "phone", "generic"]

@@ -12,7 +12,7 @@ import msgspec
 
 from profiler import __version__
 from profiler.builds.identify import identify
-from profiler.catalogue.devices import THIS, DeviceProfile, load_device
+from profiler.catalogue.devices import DeviceProfile, load_device
 from profiler.host.environment import environment
 from profiler.host.machine import available_memory, this_machine
 from profiler.measure.gate import Need, needs, refusal
@@ -23,7 +23,7 @@ from profiler.measure.planning import plan_of
 from profiler.measure.request import Request, check
 from profiler.measure.ways_to_limit import way_to_limit
 from profiler.measure.worker_environment import recorded
-from profiler.runfile import SCHEMA, Device, Failure, Header, Plan
+from profiler.runfile import SCHEMA, THIS, Device, Failure, Header, Plan
 from profiler.telemetry.protocol import Meter
 from profiler.telemetry.reading import found_meters
 

@@ -14,13 +14,15 @@ from profiler.analyse.metrics import PASS_METRICS
 from profiler.analyse.notices import Notice
 from profiler.analyse.plural import plural
 from profiler.analyse.report import Report
-from profiler.render import advice, energy, rows
+from profiler.render import advice, energy, origin, rows
 from profiler.render import format as fmt
+from profiler.render.columns import MEASURED
 from profiler.runfile import Settings
 
 MOST_NAMED = 8
 """A notice of more rows than this counts them instead of naming them."""
 
+_BASES = {"imported": "told by another tool in its own definitions, without stamps to recompute them from"}
 _LABELS = {metric.name: metric.label for metric in PASS_METRICS}
 STOPPED = {
     "within": "the intervals were as narrow as asked",
@@ -33,18 +35,36 @@ STOPPED = {
 
 
 def facts(report: Report) -> list[tuple[str, str]]:
-    """Label and text of each fact about the run."""
+    """Label and text of each fact about the run; of figures that nobody measured here, what they are instead."""
     found = [
         ("Device", _device(report)),
+        ("Basis", basis(report)),
         ("Engine", _engine(report)),
         ("Settings", _settings(report)),
+        *_measuring(report),
+    ]
+    return [(label, fmt.plain(text)) for label, text in found if text]
+
+
+def basis(report: Report) -> str:
+    """Where figures come from that were not measured; nothing where all of them were."""
+    others = dict.fromkeys(row.basis for row in report.rows if row.basis != MEASURED)
+    return "; ".join(f"{other}: {_BASES.get(other, 'not measured')}" for other in others)
+
+
+def _measuring(report: Report) -> list[tuple[str, str]]:
+    """What was done to get the figures, or where they were taken from."""
+    if report.origin is not None:
+        return origin.facts(report, report.origin)
+    if all(row.basis != MEASURED for row in report.rows):
+        return []
+    return [
         ("Run", _run(report)),
         ("Intervals", _intervals(report)),
         ("Resolution", _resolution(report)),
         ("Spread", _spread(report)),
         ("Energy", energy.not_metered(report)),
     ]
-    return [(label, fmt.plain(text)) for label, text in found if text]
 
 
 def _device(report: Report) -> str:

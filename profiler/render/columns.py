@@ -30,17 +30,20 @@ HEADLINES = {
 SPARE = "prefill"
 """The column that goes first where there is little room: TTFT says nearly the same."""
 
+MEASURED = "measured"
+"""The basis that goes without saying."""
 
 _TITLES = {"id": "", "quantization": "quant", "bits": "bits read"}
 """Titles that are not the field's own name. Bits read per weight tell builds of the same weights apart."""
 
 
 class Cell(msgspec.Struct, frozen=True):
-    """A value, its interval, and whether it is the best beyond doubt."""
+    """A value, its interval, and whether it is the best beyond doubt. `word` says that no figure stands there."""
 
     value: str
     spread: str = ""
     best: bool = False
+    word: bool = False
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -74,15 +77,22 @@ def _table(report: Report, workload: Workload) -> Table:
         *(["quantization"] if any(row.quantization for row in report.rows) else []),
         *(["bits"] if _bits_tell(report) else []),
         *rows.telling(report),
+        *(["basis"] if any(row.basis != MEASURED for row in report.rows) else []),
     ]
     titles = [_TITLES.get(field, field) for field in fields]
     shown = [row for row in report.rows if row.workload == workload.id]
+    stated = [column for column in columns if _has(report, shown, column[0])]
     return Table(
         title=describe(workload),
         names=[fmt.plain(name) for name in [*titles, *report.varying]],
-        figures=[(title, unit) for _, title, unit in columns],
-        lines=[_line(report, row, fields, [name for name, _, _ in columns]) for row in shown],
+        figures=[(title, unit) for _, title, unit in stated],
+        lines=[_line(report, row, fields, [name for name, _, _ in stated]) for row in shown],
     )
+
+
+def _has(report: Report, shown: Sequence[Row], metric: str) -> bool:
+    """Whether a column may have figures: another tool may never state them."""
+    return report.origin is None or any(row.metrics[metric].value is not None for row in shown)
 
 
 def _bits_tell(report: Report) -> bool:
@@ -109,7 +119,10 @@ def describe(workload: Workload) -> str:
 
 def _line(report: Report, row: Row, fields: Sequence[str], metrics: Sequence[str]) -> Line:
     mark = " (anchor)" if row.id in report.anchors else ""
-    said = {"build": _short(row) + mark, "bits": fmt.bits(row.metrics.get("bits_read_per_weight"))}
+    said = {
+        "build": short(row.build, row.quantization) + mark,
+        "bits": fmt.bits(row.metrics.get("bits_read_per_weight")),
+    }
     names = [fmt.plain(said[field] if field in said else getattr(row, field) or "-") for field in fields]
     names += rows.settings(report, row)
     if row.failure is not None:
@@ -119,12 +132,12 @@ def _line(report: Report, row: Row, fields: Sequence[str], metrics: Sequence[str
     return Line(names, [_cell(report, row, metric) for metric in metrics])
 
 
-def _short(row: Row) -> str:
+def short(build: str, quantization: str | None) -> str:
     """The build without its quantization, which has a column of its own."""
-    if not row.quantization:
-        return row.build
-    part = rf"[._-]{re.escape(row.quantization)}(?=[._-]|$)"
-    return re.sub(part, "", row.build, flags=re.IGNORECASE) or row.build
+    if not quantization:
+        return build
+    part = rf"[._-]{re.escape(quantization)}(?=[._-]|$)"
+    return re.sub(part, "", build, flags=re.IGNORECASE) or build
 
 
 def _cell(report: Report, row: Row, metric: str) -> Cell:

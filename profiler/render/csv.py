@@ -25,11 +25,12 @@ def render(report: Report) -> str:
     writer = csv.writer(output, lineterminator="\n")
     writer.writerow(COLUMNS)
     for row in report.rows:
-        writer.writerows(_lines(row))
+        writer.writerows(lines(row))
     return output.getvalue()
 
 
-def _lines(row: Row) -> list[list[object]]:
+def lines(row: Row) -> list[list[object]]:
+    """The lines of one row: one for each metric, or one that says why it has none."""
     settings = ";".join(f"{name}={fmt.setting(value)}" for name, value in row.settings.items())
     names = [row.id, row.device, row.target, row.engine, row.build, row.quantization, row.workload, settings]
     start: list[object] = [*(inert(name or "") for name in names), row.basis]

@@ -12,6 +12,11 @@ def plain(text: str) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
 
 
+def short(text: str, most: int) -> str:
+    """At most so many characters, the last of them dots where some are left out."""
+    return text if len(text) <= most else f"{text[: most - 3].rstrip()}..."
+
+
 def number(value: float) -> str:
     """Three significant digits, more for whole numbers: 0.0123, 4.56, 78.9, 1234, 1.2e+15."""
     if value == 0:

@@ -6,6 +6,9 @@ import msgspec
 
 from profiler.analyse.report import Report
 
+DELETE = "\x7f"
+"""The one character of ASCII that cannot be seen and that JSON does not escape."""
+
 
 def render(report: Report) -> str:
     """Every figure with its interval, in the order of the rows."""
@@ -15,8 +18,9 @@ def render(report: Report) -> str:
 def encoded(value: msgspec.Struct) -> str:
     """A value as indented JSON. Characters that cannot be seen are escaped."""
     text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"
-    unseen = {ord(c): _escape(c) for c in set(text) - {"\n"} if not c.isprintable()}
-    return text.translate(unseen) if unseen else text
+    if text.isascii() and DELETE not in text:
+        return text
+    return text.translate({ord(c): _escape(c) for c in set(text) - {"\n"} if not c.isprintable()})
 
 
 def _escape(character: str) -> str:

@@ -40,13 +40,13 @@ def renderable(report: Report, width: int) -> RenderableType:
     """The report for a console of this width."""
     parts: list[RenderableType] = []
     for table in [*tables(report), *cold.tables(report), *memory.tables(report)]:
-        parts += [_BLANK, Text(table.title, style="bold"), _BLANK, *_rows(table, width), *_stories(table)]
+        parts += [_BLANK, Text(table.title, style="bold"), _BLANK, *_rows(table, width), *stories(table)]
     for metered in energy.sections(report):
         parts += [_BLANK, Text(metered.table.title, style="bold"), _BLANK, *_rows(metered.table, width)]
-        parts += [_BLANK, _facts(metered.lines)]
+        parts += [_BLANK, facts(metered.lines)]
     for course in sustained.courses(report):
-        parts += [_BLANK, Text(course.heading, style="bold"), _facts(course.lines)]
-    parts += [_BLANK, _facts(below.facts(report))]
+        parts += [_BLANK, Text(course.heading, style="bold"), facts(course.lines)]
+    parts += [_BLANK, facts(below.facts(report))]
     for heading, ratios in below.comparisons(report):
         parts += [_BLANK, Text(heading, style="dim"), *_ratios(ratios, width)]
     parts += listed("Undecided", below.undecided(report))
@@ -54,7 +54,7 @@ def renderable(report: Report, width: int) -> RenderableType:
         parts += [_BLANK, Text(section.heading, style="dim", overflow="fold")]
         parts += _percentiles(section, width)
     if state := board.lines(report):
-        parts += [_BLANK, Text(board.HEADING, style="dim"), Padding(_facts(state), (0, 0, 0, 2))]
+        parts += [_BLANK, Text(board.HEADING, style="dim"), Padding(facts(state), (0, 0, 0, 2))]
     parts += listed("Agreement", below.agreements(report))
     parts += listed("Notices", below.notices(report))
     return Group(*parts)
@@ -67,7 +67,7 @@ def _rows(table: Table, width: int) -> list[Text]:
         lines = _grid(table, shown)
         if widest(lines) <= width:
             return lines
-    return _cards(table)
+    return cards(table)
 
 
 def _grid(table: Table, shown: Sequence[int]) -> list[Text]:
@@ -101,14 +101,14 @@ def _instead(line: Line, n: int) -> Text:
     return Text(line.instead or "", style="red") if n == 0 else _BLANK
 
 
-def _stories(table: Table) -> list[RenderableType]:
+def stories(table: Table) -> list[RenderableType]:
     """What went wrong in the rows without figures."""
     told = [(line, line.story) for line in table.lines if line.story]
     shown = [_folded(f"{line.names[0]}: {story}", "red") for line, story in told]
     return [_BLANK, *shown] if shown else []
 
 
-def _cards(table: Table) -> list[Text]:
+def cards(table: Table) -> list[Text]:
     """One short block for each row: names on one line, each figure on its own."""
     labels = [f"{title}, {unit}" if unit else title for title, unit in table.figures]
     lines: list[Text] = []
@@ -128,9 +128,10 @@ def _card(labels: Sequence[str], line: Line) -> list[Text]:
     return aligned([[Text(label, style="dim") for label in labels], figures], indent=2)
 
 
-def _facts(facts: Sequence[tuple[str, str]]) -> RenderableType:
+def facts(told: Sequence[tuple[str, str]]) -> RenderableType:
+    """Label and text of each fact, one below the other."""
     grid = RichTable.grid(padding=(0, 2, 0, 0))
-    for label, text in facts:
+    for label, text in told:
         grid.add_row(Text(label, style="dim"), _folded(text))
     return grid
 

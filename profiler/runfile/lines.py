@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from io import BytesIO, FileIO
 from pathlib import Path
@@ -11,9 +12,22 @@ from typing import BinaryIO, TypeVar
 import msgspec
 
 from profiler.errors import UserError
-from profiler.runfile.records import SCHEMA, Event, Hashes, Header, Idle, PowerLog, Record, Run, Worker
+from profiler.runfile.records import (
+    IMPORTED_SCHEMA,
+    SCHEMA,
+    Event,
+    Hashes,
+    Header,
+    Idle,
+    PowerLog,
+    Record,
+    Run,
+    Worker,
+)
 
 LONGEST_LINE = 64 * 1024 * 1024
+
+_FIRST_FIELD = re.compile(rb'\{"type":"([a-z_]+)",')
 
 T = TypeVar("T")
 
@@ -61,7 +75,7 @@ def _decoded(path: Path, found: Iterator[bytes]) -> Run:
 
 def _with(run: Run, path: Path, number: int, line: bytes) -> Run:
     """The run with what one more line says."""
-    match _kind(path, number, line).type:
+    match _type(path, number, line):
         case "worker":
             run.workers.append(_decode(path, number, line, Worker))
         case "event":
@@ -113,12 +127,23 @@ class _Kind(msgspec.Struct):
     schema: str | None = None
 
 
+def _type(path: Path, number: int, line: bytes) -> str:
+    """The type of a record, which stands first in the lines that we write: they need not be read twice."""
+    first = _FIRST_FIELD.match(line)
+    return first[1].decode() if first else _kind(path, number, line).type
+
+
 def _kind(path: Path, number: int, line: bytes) -> _Kind:
     return _decode(path, number, line, _Kind)
 
 
 def _header(path: Path, line: bytes) -> Header:
     kind = _kind(path, 1, line)
+    if kind.schema == IMPORTED_SCHEMA:
+        raise UserError(
+            f"{_name(path)} holds figures imported from another tool, which have no rounds and no stamps: "
+            "edgeprof report shows them, also beside runs, but they cannot be compared or explained"
+        )
     if kind.type != "header":
         raise _refusal(path, 1, f"{kind.type!r} is not the header of a run file")
     if kind.schema != SCHEMA:

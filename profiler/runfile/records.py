@@ -8,9 +8,14 @@ from typing import Annotated, Any
 import msgspec
 
 SCHEMA = "edgeprof.run/1"
+IMPORTED_SCHEMA = "edgeprof.imported/1"
+"""That of a document of figures from another tool, which is no run; see `runfile/imported.py`."""
 
 MOST_CASES, MOST_ROUNDS, MOST_PASSES, MOST_TOKENS = 1000, 200, 50, 1_048_576
 """Limits of a plan: cases, rounds, passes of one worker, tokens of a prompt, an answer or a depth."""
+
+THIS = "this"
+"""The id of the machine a program runs on, as it describes itself; no profile may take it."""
 
 MOST_SECONDS = 30 * 24 * 3600
 """The longest time that a plan may set for anything."""
@@ -193,6 +198,11 @@ class Device(Record, frozen=True, kw_only=True):
     memory_bandwidth_bytes_per_s: Positive | None = None
     bandwidth_source: str | None = None
     throttle_celsius: Celsius | None = None
+
+    @property
+    def label(self) -> str:
+        """What a reader calls it: the name of its profile; of a machine without one its processor."""
+        return (self.cpu or self.name) if self.id == THIS else self.name
 
 
 class Sensor(Record, frozen=True, kw_only=True):

@@ -1,27 +1,33 @@
-"""Charts of a report: drawn by Vega-Lite from Altair's descriptions, as SVG that follows the page's colours."""
+"""Charts of a report: described with Altair, drawn by Vega-Lite as SVG that follows the page's colours."""
 
 from __future__ import annotations
 
-import msgspec
-
 from profiler.analyse.source import Source
-from profiler.render.columns import Table
+from profiler.analyse.study import Study
+from profiler.render.charts import bandwidth, depth, energy, gaps, intrusions, memory, speeds, sustained
+from profiler.render.charts.chart import Chart
+from profiler.render.charts.drawing import unchecked
 
+__all__ = ["Chart", "charts"]
 
-class Chart(msgspec.Struct, frozen=True, kw_only=True):
-    """One picture. `says` is what it shows in one or two sentences, `table` the same figures to read.
-
-    `wide` and `narrow` are the same chart as SVG for a page of about 600 and of about 340 pixels.
-    """
-
-    name: str
-    title: str
-    says: str
-    wide: str
-    narrow: str
-    table: Table | None
+MAKERS = (
+    speeds.charts,
+    depth.charts,
+    gaps.charts,
+    memory.charts,
+    sustained.charts,
+    energy.charts,
+    bandwidth.charts,
+    intrusions.charts,
+)
+"""What makes the charts of a report, in its order."""
 
 
 def charts(source: Source) -> list[Chart]:
-    """Every chart that this source has the figures for, in the order of a report."""
-    raise NotImplementedError(source.name)
+    """Every chart that this source has the figures for, in the order of a report.
+
+    Raises `UserError` where a package that draws is missing.
+    """
+    study = Study(source.run) if source.run is not None else None
+    with unchecked():
+        return [chart for make in MAKERS for chart in make(source.report, study)]

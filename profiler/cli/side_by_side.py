@@ -1,0 +1,92 @@
+"""What `edgeprof report --side-by-side` does: a review read, its uses judged, the catalogue asked, a page written."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from profiler.analyse.known import Known, KnownDevice, KnownModel
+from profiler.analyse.shipping import Verdicts, verdicts
+from profiler.analyse.side_by_side import side_by_side
+from profiler.analyse.source import Source
+from profiler.cli.show import write
+from profiler.documents.limits import read_limits
+from profiler.documents.review import Review
+from profiler.documents.review_file import read_review
+from profiler.render import formats
+from profiler.render import side_by_side as renderers
+
+
+def start(
+    sources: Sequence[Source], review_file: Path | None, output_format: str | None, output: Path | None
+) -> None:
+    """The whole command."""
+    name = formats.chosen(output_format, output, renderers.FORMATS)
+    review = read_review(review_file) if review_file else None
+    named = with_distinct_names(sources)
+    found = side_by_side(
+        named,
+        known(),
+        review,
+        review_file.name if review_file else None,
+        _judged(named, review, review_file) if review and review_file else {},
+    )
+    text = renderers.render(found, name)
+    if output is not None:
+        write(output, text)
+    else:
+        sys.stdout.write(text)
+
+
+def known() -> Known:
+    """What the catalogue has, the user's own files included."""
+    from profiler.catalogue.devices import load_devices
+    from profiler.catalogue.models import load_models
+
+    models = [
+        KnownModel(
+            id=model.id,
+            name=model.name,
+            parameters=model.shape.parameters,
+            active_parameters=model.shape.active_parameters,
+            licence=model.licence.value if model.licence else None,
+            licence_source=model.licence.source if model.licence else None,
+            hashes=tuple(build.sha256 for build in model.builds),
+        )
+        for model in load_models().values()
+    ]
+    devices = [
+        KnownDevice(
+            id=device.id,
+            name=device.name,
+            memory_bytes=fact.value,
+            source=f"{fact.source} ({fact.confidence})",
+        )
+        for device in load_devices().values()
+        if (fact := device.memory.bytes) is not None
+    ]
+    return Known(models=tuple(models), devices=tuple(devices))
+
+
+def with_distinct_names(sources: Sequence[Source]) -> list[Source]:
+    """Files of one name get a number, so that each figure names its own."""
+    counts, seen = Counter(source.name for source in sources), Counter[str]()
+    found = []
+    for source in sources:
+        seen[source.name] += 1
+        told = f"{source.name} ({seen[source.name]})" if counts[source.name] > 1 else source.name
+        found.append(replace(source, name=told))
+    return found
+
+
+def _judged(sources: Sequence[Source], review: Review, review_file: Path) -> dict[str, Verdicts]:
+    """The verdicts of each use. A file of limits lies beside the review."""
+    found = {}
+    for use in review.uses:
+        beside = review_file.parent / use.limits
+        found[use.name] = verdicts(sources, read_limits(str(beside) if beside.is_file() else use.limits))
+    return found
