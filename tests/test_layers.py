@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "importing": {"errors", "runfile"},
     "analyse": {"errors", "runfile", "documents"},
     "render": {"errors", "runfile", "documents", "analyse"},
+    "evidence": {"errors", "documents", "analyse", "render"},
 }
 """Each part of the package, and the other parts it may know. `cli` brings all together and is known by none."""
 

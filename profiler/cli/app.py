@@ -10,6 +10,7 @@ import typer
 
 from profiler import __version__
 from profiler.cli.build import build
+from profiler.cli.bundle import bundle
 from profiler.cli.capture import capture
 from profiler.cli.compare import compare
 from profiler.cli.devices import devices
@@ -22,6 +23,7 @@ from profiler.cli.report import report
 from profiler.cli.run import run
 from profiler.cli.setup import setup
 from profiler.cli.verdict import verdict
+from profiler.cli.verify import verify
 from profiler.errors import ExitCode, UserError
 
 _UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
@@ -63,6 +65,8 @@ app.command()(report)
 app.command()(compare)
 app.command()(verdict)
 app.command()(explain)
+app.command()(bundle)
+app.command()(verify)
 app.command()(devices)
 app.command()(models)
 app.add_typer(build, name="build")

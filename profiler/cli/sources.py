@@ -11,7 +11,7 @@ from profiler.analyse.report import report
 from profiler.analyse.source import Source
 from profiler.cli.power_log import MeterLog, joined_where_it_fits
 from profiler.errors import UserError
-from profiler.runfile.imported import is_imported, read_imported
+from profiler.runfile.imported import decode_imported, holds_imported, is_imported, read_imported
 
 
 def read_sources(paths: Sequence[Path], log: MeterLog | None = None, base: str | None = None) -> list[Source]:
@@ -28,6 +28,13 @@ def read_sources(paths: Sequence[Path], log: MeterLog | None = None, base: str |
         _imported(path) if foreign else _of_run(path.name, next(runs), base)
         for path, foreign in zip(paths, imported, strict=True)
     ]
+
+
+def read_content(name: str, content: bytes) -> Source:
+    """One file of which the bytes are known already, wherever they lie. Raises `UserError`."""
+    if holds_imported(content):
+        return Source(name=name, report=imported_report(decode_imported(name, content)), run=None)
+    return _of_run(name, runfile.decode(name, content), None)
 
 
 def _imported(path: Path) -> Source:

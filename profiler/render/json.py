@@ -20,10 +20,7 @@ def encoded(value: msgspec.Struct) -> str:
     text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"
     if text.isascii() and DELETE not in text:
         return text
-    for character in sorted(set(text) - {"\n"}):
-        if not character.isprintable():
-            text = text.replace(character, _escape(character))
-    return text
+    return text.translate({ord(c): _escape(c) for c in set(text) - {"\n"} if not c.isprintable()})
 
 
 def _escape(character: str) -> str:

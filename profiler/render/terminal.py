@@ -16,6 +16,8 @@ from profiler.render.aligned import aligned, widest
 from profiler.render.columns import SPARE, Cell, Line, Table, tables
 
 WIDTH_WITHOUT_TERMINAL = 110
+LONGEST_TEXT = 10_000
+"""Characters of one text: laying out megabytes takes minutes, and other formats have all of it."""
 VERDICT_STYLE = {"better": "green", "worse": "red", "same": "cyan"}
 _BLANK = Text("")
 
@@ -102,7 +104,7 @@ def _instead(line: Line, n: int) -> Text:
 def stories(table: Table) -> list[RenderableType]:
     """What went wrong in the rows without figures."""
     told = [(line, line.story) for line in table.lines if line.story]
-    shown = [Text(f"{line.names[0]}: {story}", style="red", overflow="fold") for line, story in told]
+    shown = [_folded(f"{line.names[0]}: {story}", "red") for line, story in told]
     return [_BLANK, *shown] if shown else []
 
 
@@ -130,8 +132,15 @@ def facts(told: Sequence[tuple[str, str]]) -> RenderableType:
     """Label and text of each fact, one below the other."""
     grid = RichTable.grid(padding=(0, 2, 0, 0))
     for label, text in told:
-        grid.add_row(Text(label, style="dim"), Text(text, overflow="fold"))
+        grid.add_row(Text(label, style="dim"), _folded(text))
     return grid
+
+
+def _folded(text: str, style: str = "") -> Text:
+    """Text over several lines, cut where it is far too long for a screen."""
+    more = len(text) - LONGEST_TEXT
+    shown = f"{text[:LONGEST_TEXT]}... and {more} more characters" if more > 0 else text
+    return Text(shown, style=style, overflow="fold")
 
 
 def _ratios(ratios: Sequence[below.Ratio], width: int) -> list[Text]:
@@ -171,5 +180,5 @@ def listed(title: str, lines: Sequence[str]) -> list[RenderableType]:
     """A title and its lines; nothing where there are none."""
     if not lines:
         return []
-    bullets = [Padding(Text(line, overflow="fold"), (0, 0, 0, 2)) for line in lines]
+    bullets = [Padding(_folded(line), (0, 0, 0, 2)) for line in lines]
     return [_BLANK, Text(title, style="dim"), *bullets]

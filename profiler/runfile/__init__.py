@@ -4,7 +4,7 @@ Nothing in it names a host, a user, a serial number or an absolute path. Times a
 ties the clock of the stamps to the wall clock. `None` means "not read", never zero.
 """
 
-from profiler.runfile.lines import append, read
+from profiler.runfile.lines import append, decode, read
 from profiler.runfile.lock import hold
 from profiler.runfile.passes import counted, start_in_passes
 from profiler.runfile.records import (
@@ -86,6 +86,7 @@ __all__ = [
     "Workload",
     "append",
     "counted",
+    "decode",
     "hold",
     "read",
     "start_in_passes",

@@ -121,18 +121,29 @@ def is_imported(path: Path) -> bool:
         return False
 
 
+def holds_imported(content: bytes) -> bool:
+    """The same of a file's bytes."""
+    return _schema(content.partition(b"\n")[0][:LONGEST_LINE]) == IMPORTED_SCHEMA
+
+
 def read_imported(path: Path) -> Imported:
     """The document in a file, strictly decoded. Raises `UserError` in one sentence."""
     try:
         with path.open("rb") as file:
-            line, more = file.readline(LONGEST_LINE), file.read(1)
-        if more:
-            raise UserError(f"{path.name} has more than the one line of imported figures: import them anew")
-        return msgspec.json.decode(line, type=Imported)
+            return decode_imported(path.name, file.readline(LONGEST_LINE) + file.read(1))
     except OSError as error:
         raise UserError(f"{path.name} cannot be read: {error.strerror}") from None
+
+
+def decode_imported(name: str, content: bytes) -> Imported:
+    """The same of a file's bytes; `name` is what a refusal calls them."""
+    line, _, more = content.partition(b"\n")
+    if more:
+        raise UserError(f"{name} has more than the one line of imported figures: import them anew")
+    try:
+        return msgspec.json.decode(line, type=Imported)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise UserError(f"{path.name} holds no imported figures: {error}; import them anew") from None
+        raise UserError(f"{name} holds no imported figures: {error}; import them anew") from None
 
 
 def encoded(document: Imported) -> str:

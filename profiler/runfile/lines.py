@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from io import FileIO
+from io import BytesIO, FileIO
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 import msgspec
 
@@ -51,7 +51,16 @@ def append(file: FileIO, record: Record) -> None:
 
 def read(path: Path) -> Run:
     """A run file, strictly decoded. A torn last line is dropped and noted."""
-    lines = enumerate(_lines(path), start=1)
+    return _decoded(path, _lines(path))
+
+
+def decode(name: str, content: bytes) -> Run:
+    """The same of a run file's bytes; `name` is what a refusal calls them."""
+    return _decoded(Path(name), _bounded(Path(name), BytesIO(content)))
+
+
+def _decoded(path: Path, found: Iterator[bytes]) -> Run:
+    lines = enumerate(found, start=1)
     _, first = next(lines, (1, b""))
     if not first.endswith(b"\n"):
         raise UserError(f"{_name(path)} holds no run, not even its header line: delete it and start anew")
@@ -101,14 +110,16 @@ def _lines(path: Path) -> Iterator[bytes]:
         if path.exists() and not path.is_file():
             raise UserError(f"{_name(path)} is a folder or a device, not a run file")
         with path.open("rb") as file:
-            while line := file.readline(LONGEST_LINE + 1):
-                if len(line) > LONGEST_LINE:
-                    raise UserError(
-                        f"{_name(path)} is no run file: it has a line of more than {LONGEST_LINE} bytes"
-                    )
-                yield line
+            yield from _bounded(path, file)
     except OSError as error:
         raise UserError(f"{_name(path)} cannot be read: {error.strerror}") from None
+
+
+def _bounded(path: Path, file: BinaryIO) -> Iterator[bytes]:
+    while line := file.readline(LONGEST_LINE + 1):
+        if len(line) > LONGEST_LINE:
+            raise UserError(f"{_name(path)} is no run file: it has a line of more than {LONGEST_LINE} bytes")
+        yield line
 
 
 class _Kind(msgspec.Struct):

@@ -33,7 +33,10 @@ FAILURE_KINDS = (
     "fell_back",
 )
 
-Settings = dict[str, int | str | bool | None]
+Name = Annotated[str, msgspec.Meta(max_length=1000)]
+"""What is repeated in every line of a table: a name of megabytes would make gigabytes of it."""
+
+Settings = dict[Name, int | Name | bool | None]
 Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 Natural = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Tokens = Annotated[int, msgspec.Meta(ge=0, le=MOST_TOKENS)]
@@ -103,11 +106,11 @@ class Build(Record, frozen=True, kw_only=True):
     token, `read_bytes_per_token` are the bytes of weights read and `bits_read_per_weight` the same per weight.
     """
 
-    id: str
-    name: str
-    format: str
+    id: Name
+    name: Name
+    format: Name
     size_bytes: Natural
-    quantization: str | None = None
+    quantization: Name | None = None
     architecture: str | None = None
     parameters: Natural | None = None
     weights_bytes: Natural | None = None
@@ -126,7 +129,7 @@ class Build(Record, frozen=True, kw_only=True):
 class Workload(Record, frozen=True, kw_only=True):
     """What is asked of the model. `method` is "text" or "raw" (the llama-bench method)."""
 
-    id: str
+    id: Name
     method: Method
     prompt_tokens: Tokens
     output_tokens: Tokens
@@ -137,10 +140,10 @@ class Workload(Record, frozen=True, kw_only=True):
 class Case(Record, frozen=True, kw_only=True):
     """Build x settings x workload: one row of a report."""
 
-    id: str
-    build: str
-    engine: str
-    target: str
+    id: Name
+    build: Name
+    engine: Name
+    target: Name
     settings: Settings
     workload: Workload
 
@@ -187,8 +190,8 @@ class Device(Record, frozen=True, kw_only=True):
     From `throttle_celsius` on its processor slows itself down.
     """
 
-    id: str
-    name: str
+    id: Name
+    name: Name
     cpu: str | None = None
     cores: Natural | None = None
     memory_bytes: Natural | None = None
@@ -211,8 +214,8 @@ class Sensor(Record, frozen=True, kw_only=True):
     starts again from 0 after `wraps_at_j` joules. `period_s` is how often the sensor itself has something new.
     """
 
-    id: str
-    source: str
+    id: Name
+    source: Name
     name: str
     scope: Scope
     quantity: Quantity

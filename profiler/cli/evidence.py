@@ -1,0 +1,44 @@
+"""Files that become evidence: read whole and bounded, written once."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from profiler.errors import UserError
+from profiler.evidence import archive
+
+
+def told_name(path: Path) -> str:
+    """The file's name as text that every document can hold, whatever its bytes are."""
+    return os.fsencode(path.name).decode("utf-8", "replace")
+
+
+def content(path: Path) -> bytes:
+    """The bytes of a file that a bundle can hold, or of a bundle. Raises `UserError`."""
+    if not path.is_file():
+        what = "a folder or a device" if path.exists() else "not there"
+        raise UserError(f"{path} is {what}; give a file")
+    try:
+        with path.open("rb") as file:
+            raw = file.read(archive.MOST_BYTES + 1)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from None
+    if len(raw) > archive.MOST_BYTES:
+        raise UserError(f"{path} has more than {archive.MOST_BYTES >> 20} MiB, and no bundle holds as much")
+    return raw
+
+
+def write_new(path: Path, raw: bytes) -> None:
+    """A new file, whole or not at all. Raises `UserError`."""
+    try:
+        with path.open("xb") as file:
+            try:
+                file.write(raw)
+            except OSError:
+                path.unlink()
+                raise
+    except FileExistsError:
+        raise UserError(f"{path} is there already; choose another name with -o") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}") from None
