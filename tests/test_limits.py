@@ -141,7 +141,7 @@ def test_a_ready_set_can_be_asked_and_each_limit_has_its_reason(name: str) -> No
     for use in found.uses:
         assert use.workload is not None
         assert all(one.why for one in use.limits)
-        assert demand(use.limits, parse(use.workload)).rounds <= 36
+        assert demand(use.limits, parse(use.workload)).rounds <= 38
 
 
 def of(*uses: tuple[str | None, str | None, float]) -> Limits:

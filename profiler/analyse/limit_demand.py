@@ -16,6 +16,9 @@ from profiler.runfile import MOST_PASSES, MOST_ROUNDS, Workload
 
 FOR_THE_LARGEST = 3
 
+RESERVE = 2
+"""Rounds beyond the fewest for a percentile's bound: one process that others disturbed would leave it open."""
+
 
 class Demand(msgspec.Struct, frozen=True, kw_only=True):
     """Rounds and passes at least, each with the limit that takes the most of them."""
@@ -49,7 +52,8 @@ def _rounds(limit: Limit) -> tuple[int, str]:
     match kind(limit.metric):
         case Kind.FIRST_TOKENS:
             needed = _for_bound(limit)
-            return needed, f"{limit.text} needs {needed} first tokens for a closed bound"
+            why = f"{limit.text} needs {needed} first tokens for a closed bound, {RESERVE} more in case some are lost"
+            return needed + RESERVE, why
         case Kind.INTERVAL:
             return FOR_AN_INTERVAL, f"{limit.text} needs an interval that outlasts one ruined round"
         case Kind.LARGEST | Kind.EXACT:

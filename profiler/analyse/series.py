@@ -130,5 +130,5 @@ def _stalls(round_number: int, done: Pass) -> list[Stalled]:
     gaps = gaps_ns(done)
     return [
         Stalled(token=token, gap_ms=gap / NS_PER_MS, round=round_number, number=done.number)
-        for token, gap in stalls.of_pass(gaps, median(gaps)).items()
+        for token, gap in stalls.of_pass(gaps).items()
     ]

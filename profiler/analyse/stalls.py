@@ -34,21 +34,20 @@ class Stalls(msgspec.Struct, frozen=True, kw_only=True):
 def stalls(found: Samples) -> Stalls | None:
     """The stalls in the counted passes of a case, or None without one."""
     seen: list[tuple[int, int, int, int]] = []
-    gaps, beyond, total = 0, 0.0, 0
+    beyond = 0.0
     for number, passes in found.passes.items():
         for done, between in zip(passes, found.gaps_ns[number], strict=True):
-            usual = median(between) if between else 0
-            slow = of_pass(between, usual)
+            slow = of_pass(between)
             seen += [(gap, token, number, done.number) for token, gap in slow.items()]
-            gaps, total = gaps + len(between), total + sum(between)
-            beyond += sum(gap - usual for gap in slow.values())
+            beyond += sum(slow.values()) - len(slow) * median(between) if slow else 0
     if not seen:
         return None
+    every = [between for passes in found.gaps_ns.values() for between in passes]
     longest, token, number, pass_number = max(seen)
     return Stalls(
         count=len(seen),
-        gaps=gaps,
-        share=beyond / max(total, beyond),
+        gaps=sum(map(len, every)),
+        share=beyond / max(sum(map(sum, every)), beyond),
         longest_ns=longest,
         token=token,
         round=number,
@@ -56,8 +55,11 @@ def stalls(found: Samples) -> Stalls | None:
     )
 
 
-def of_pass(between: list[int], usual: float) -> dict[int, int]:
+def of_pass(between: list[int]) -> dict[int, int]:
     """The stalls of one pass by the number of the token that ends each."""
-    if usual <= 0 or max(between) <= TIMES_MEDIAN * usual:
+    if not between or max(between) <= TIMES_MEDIAN * min(between):
+        return {}
+    usual = median(between)
+    if usual <= 0:
         return {}
     return {token: gap for token, gap in numbered(between).items() if gap > TIMES_MEDIAN * usual}

@@ -89,7 +89,7 @@ def t_interval(values: Sequence[float], level: float) -> Interval | None:
     if n < 2:
         return None
     centre = fmean(values)
-    half_width = t_quantile(n - 1, level) * math.sqrt(variance(values) / n)
+    half_width = t_quantile(n - 1, level) * math.sqrt(variance(values, centre) / n)
     return Interval(
         centre=centre,
         low=centre - half_width,
@@ -125,11 +125,11 @@ def welch_interval(base: Sequence[float], candidate: Sequence[float], level: flo
     )
 
 
-def variance(values: Sequence[float]) -> float:
+def variance(values: Sequence[float], mean: float | None = None) -> float:
     """The sample variance of at least two values; 0 of equal ones, however their mean is rounded."""
     if min(values) == max(values):
         return 0.0
-    centre = fmean(values)
+    centre = fmean(values) if mean is None else mean
     return math.fsum((value - centre) ** 2 for value in values) / (len(values) - 1)
 
 

@@ -1,25 +1,28 @@
-"""Reports on the screen or in a file."""
+"""Reports on the screen or in a file. What draws on a terminal is imported where one is drawn on."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-
-from rich.console import Console
+from typing import TYPE_CHECKING
 
 from profiler.analyse.report import Report
 from profiler.analyse.shipping import Verdicts
 from profiler.analyse.source import Source
 from profiler.errors import UserError
-from profiler.render import formats, several_terminal, terminal
+from profiler.render import formats
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 
 def show(report: Report, name: str) -> None:
     """One report on standard output. A terminal gets colour and its own width."""
     if name == "terminal" and sys.stdout.isatty():
-        console = Console(highlight=False)
-        console.print(terminal.renderable(report, console.width))
+        from profiler.render.terminal import renderable
+
+        _print(lambda width: renderable(report, width))
     else:
         sys.stdout.write(formats.render(report, name))
 
@@ -38,10 +41,18 @@ def show_sources(
     elif name == "terminal" and len(sources) == 1:
         show(sources[0].report, name)
     elif name == "terminal" and sys.stdout.isatty():
-        console = Console(highlight=False)
-        console.print(several_terminal.renderable(sources, console.width))
+        from profiler.render.several_terminal import renderable
+
+        _print(lambda width: renderable(sources, width))
     else:
         sys.stdout.write(formats.render_sources(sources, name, verdicts, chart))
+
+
+def _print(drawn: Callable[[int], RenderableType]) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    console.print(drawn(console.width))
 
 
 def write(path: Path, text: str) -> None:

@@ -78,7 +78,9 @@ def _grid(table: Table, shown: Sequence[int]) -> list[Text]:
     figures = [
         [*(Text(part, style="dim") for part in table.figures[n]), *_figures(table.lines, n)] for n in shown
     ]
-    return aligned([*names, *figures])
+    lines = aligned([*names, *figures])
+    has_units = any(unit for _, unit in table.figures)
+    return lines if has_units else [lines[0], *lines[2:]]
 
 
 def _figures(lines: Sequence[Line], n: int) -> list[Text]:
