@@ -53,7 +53,7 @@ def worded(estimate: Estimate, unit: str) -> str:
 def plot(lines: Sequence[rows.Line], size: rows.Size, unit: str) -> Piece:
     """Points and intervals of these lines."""
     alt, y, down = vega(), rows.place(len(lines)), rows.shift(size)
-    axis = alt.Axis(grid=True, tickCount=4, format="~g", title=unit, titleAnchor="end")
+    axis = alt.Axis(grid=True, tickCount=4, format="~f", title=unit, titleAnchor="end")
     scale = alt.Scale(domain=[0, max(map(_furthest, lines))], nice=True, padding=0)
     base, x = alt.Chart(rows.data(lines, size)), alt.X("value:Q", axis=axis, scale=scale)
     thin = {"stroke": COLOURS[0], "strokeWidth": 2, "opacity": 1, "yOffset": down, "aria": False}

@@ -15,6 +15,9 @@ from profiler.render.columns import tables
 from profiler.render.html import grids, sections
 from profiler.render.html.parts import Block, Cell, Grid, Head, figure
 
+MOST_OPEN = 2
+"""Judged rows up to which every limit is shown at once."""
+
 
 def first(sources: Sequence[Source], verdicts: Verdicts | None) -> list[Block]:
     """Verdicts, if limits were given; then the table of one run, or models by devices of several."""
@@ -60,9 +63,10 @@ def _day(source: Source) -> str:
 
 
 def _judged(verdicts: Verdicts) -> list[Block]:
-    """The verdict of each row, then what it rests on, folded."""
+    """The verdict of each row, then the limits it rests on, folded where they are many."""
     blocks = words.blocks(verdicts)
-    limits = Block(heading="Each limit", grid=_limits(verdicts, blocks), says=_rule(), folded=True)
+    many = len(blocks) > MOST_OPEN
+    limits = Block(heading="Each limit", grid=_limits(verdicts, blocks), says=_rule(), folded=many)
     reasons, beside = words.reasons(verdicts), words.not_judged(verdicts)
     return [
         Block(grid=_verdicts(verdicts, blocks)),
