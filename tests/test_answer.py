@@ -230,6 +230,16 @@ def test_limits_ask_their_own_question_and_have_their_own_answer() -> None:
     assert answer([seen], judged) == words.answer(judged)
 
 
+def test_a_workload_is_named_once() -> None:
+    cases = [case("r1", workload=tg(4)), case("r2", workload=pp(8))]
+    workers = [
+        worker("r1", 0, raw_pass(evaluated_ms=0, token_ms=[10, 20, 30, 40])),
+        failed("r2", 0, "crashed", ""),
+    ]
+    found = said(run(cases, workers))
+    assert found.startswith("tg4: tiny-Q4_0 generates 100 tok/s by llama-bench's method")
+
+
 def test_a_name_that_begins_the_sentence_keeps_its_letters() -> None:
     found = run([case("r1", "tiny.gguf")], rounds("r1", STEADY), builds=[build("tiny.gguf")])
     assert said(found).startswith("tiny.gguf gives its first token")
