@@ -178,6 +178,16 @@ class TestMemory:
         assert found.reason == "the largest of 8 processes, no interval"
         assert one(alone(phases=memory(200)), "pss_bytes <= 149 MiB").word is Word.SKIP
 
+    def test_what_others_may_have_taken_a_part_of_does_not_ship_by_pss(self) -> None:
+        seen = alone(phases=memory(200))
+        seen = replace(seen, workers=[replace(one, other_mappers=["ollama"]) for one in seen.workers])
+        assert only(seen, "peak_rss_bytes <= 200 MiB").word is Word.SHIP
+        found = only(seen, "pss_bytes <= 150 MiB")
+        assert (found.word, found.turn) == (
+            Word.UNDECIDED,
+            ["limit peak_rss_bytes, or stop what else has loaded this file and run again"],
+        )
+
     def test_a_shorter_context_where_the_kv_cache_is_what_is_too_much(self) -> None:
         facts = {"context": 4096, "kv_bytes": 64 * MIB}
         found = only(alone(phases=memory(200), facts=facts), "pss_bytes <= 134 MiB")
@@ -271,6 +281,16 @@ class TestTurn:
             "no setting of this build can reach it: 10 GB/s (theoretical, MAKER) allow at most 111 tok/s where a token "
             "reads 85.8 MiB; a build that reads at most 76.3 MiB for a token could, which is 4 bits per weight instead "
             "of 4.5, or a smaller model",
+        ]
+
+    def test_a_smaller_kv_cache_is_needed_where_the_weights_alone_would_do(self) -> None:
+        """At 130.5 tokens the cache holds 80,000 x 2 x 130.5 bytes: 19.9 MiB of 77.1."""
+        device = replace(BOARD, memory_bandwidth_bytes_per_s=10e9, bandwidth_source="theoretical, MAKER")
+        made = build("tiny-Q4_0", read_bytes_per_token=60_000_000, kv_elements_per_token=80_000)
+        turn = only(alone([10.0] * 8, builds=[made], device=device), "decode_tps >= 130").turn
+        assert turn[1:] == [
+            "10 GB/s (theoretical, MAKER) allow at most 124 tok/s where a token reads 77.1 MiB, 19.9 MiB of it the KV "
+            "cache: a smaller type of it or a shorter context may do"
         ]
 
     def test_weights_in_a_cache_are_not_bound_by_the_memory(self) -> None:
