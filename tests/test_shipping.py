@@ -160,6 +160,13 @@ class TestFirstTokens:
         assert one(seen, "ttft_ms.p90 <= 105").word is Word.SKIP
         assert one(seen, "ttft_ms.p90 <= 106").word is Word.UNDECIDED
 
+    def test_a_limit_between_the_bounds_takes_more_processes_than_there_were(self) -> None:
+        found = only(self.first_tokens(40), "ttft_ms.p50 <= 120")
+        assert found.turn == [
+            "ttft_ms.p50: the limit lies between the bounds of its first tokens: a fresh run with --processes 80 narrows "
+            "them"
+        ]
+
     def test_p99_takes_more_than_any_run_has(self) -> None:
         found = only(self.first_tokens(100), "ttft_ms.p99 <= 1000")
         assert found.judged[0].reason == "open above: p99 needs 368 processes, more than any run has"
