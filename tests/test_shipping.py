@@ -163,8 +163,8 @@ class TestFirstTokens:
     def test_a_limit_between_the_bounds_takes_more_processes_than_there_were(self) -> None:
         found = only(self.first_tokens(40), "ttft_ms.p50 <= 120")
         assert found.turn == [
-            "ttft_ms.p50: the limit lies between the bounds of its first tokens: a fresh run with --processes 80 narrows "
-            "them"
+            "ttft_ms.p50: the limit lies between the bounds of its first tokens: a fresh run with --processes 80 "
+            "narrows them"
         ]
 
     def test_p99_takes_more_than_any_run_has(self) -> None:
