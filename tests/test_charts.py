@@ -329,7 +329,7 @@ class TestMemory:
         changed_report = replace(found, rows=[replace(row, metrics=row.metrics | changed)])
         (chart,) = memory.charts(changed_report, None)
         assert "r1 PSS: 159 MiB; its parts claim 1.0 MiB more" in chart.wide
-        assert chart.says.endswith("; the parts claim up to 0.63% more than a row takes.")
+        assert chart.says.endswith("; the parts claim 0.63% more than it takes.")
         assert "PSS, where the parts claim more" in chart.wide
 
     def test_what_is_swapped_out_is_said_to_be_within(self, found: Report) -> None:
@@ -348,9 +348,12 @@ class TestGaps:
     def test_no_line_runs_through_the_labels_of_a_strip(self, drawn: dict[str, Chart]) -> None:
         """The longest label is `20 ms`: five characters of at most 7.2 pixels, and 6 beside them."""
         for text in (drawn["gaps"].wide, drawn["gaps"].narrow):
-            blue = [one for one in elements(text) if one.get("stroke") == palette.COLOURS[0] and one.get("d")]
-            starts = [re.match(r"M(\d+),", one.get("d", "")) for one in blue]
-            assert {start[1] for start in starts if start} == {"0", "42"}
+            blue = [one for one in elements(text) if one.get("stroke") == palette.COLOURS[0]]
+            starts = [float(found[1]) for one in blue if (found := re.match(r"M([\d.]+),", one.get("d", "")))]
+            in_key, *in_strips = sorted(starts)
+            assert in_key == 0
+            assert len(in_strips) == 3
+            assert min(in_strips) >= 42
 
 
 class TestNarrow:
