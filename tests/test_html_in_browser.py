@@ -188,6 +188,12 @@ class TestOtherScreens:
         label = "cell => getComputedStyle(cell, '::before').content"
         assert row.locator("td.n").first.evaluate(label) == '"TTFT ms"'
 
+    def test_no_table_scrolls_sideways_on_a_phone(self, plain: Opened) -> None:
+        page = plain.show(PHONE)
+        page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+        wide = "found => found.filter(one => one.scrollWidth > one.clientWidth).map(one => one.ariaLabel)"
+        assert page.locator(".scroll").evaluate_all(wide) == []
+
     def test_a_long_name_has_a_line_of_its_own_on_a_phone(self, plain: Opened) -> None:
         row = plain.show(PHONE).locator("#settings table tbody tr").first
         name, after = (row.locator("> *").nth(n).bounding_box() for n in (0, 1))
