@@ -221,7 +221,7 @@ class TestCommand:
         ("test", "more", "says"),
         [
             ({"cpu_info": ""}, (), "do not say on what machine they were made: name it with --device ID"),
-            ({}, ("--device", "raspbery-pi-5"), "no device is called 'raspbery-pi-5'; did you mean"),
+            ({}, ("--device", "raspbery-pi-5"), "no device is called 'raspbery-pi-5' (did you mean"),
         ],
     )
     def test_refusals(
