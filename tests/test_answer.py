@@ -147,9 +147,9 @@ class TestSeveralCases:
     def test_the_best_beyond_doubt_and_what_is_undecided(self) -> None:
         found = said(runfile.read(DEMO))
         assert found == (
-            "r4 (SmolLM2-135M-Instruct.Q4_0, llama-cpp) decodes fastest beyond doubt, at 156 tok/s ±6.6%; "
-            "which one gives the first token soonest is undecided (best figure: 149 ms ±7.4%, of r4); "
-            "1 of 10 comparisons stays undecided."
+            "r4 (SmolLM2-135M-Instruct.Q4_0, llama-cpp) decodes fastest beyond doubt, at 165 tok/s ±4.7%; "
+            "which one gives the first token soonest is undecided (best figure: 141 ms ±5.2%, of r4); "
+            "2 of 10 comparisons stay undecided."
         )
 
     def test_best_is_what_the_report_marks(self) -> None:

@@ -131,16 +131,29 @@ class TestWhatIsSaid:
             "r1 comes nearest to what memory can give: its decoding reads 32% of 17.1 GB/s."
         )
 
+    def test_more_than_all_of_the_bandwidth_is_told_as_what_it_is(self) -> None:
+        made = report(hand_made())
+        first = made.rows[0]
+        above = replace(first.metrics["bandwidth_share"], value=1.3)
+        rows = [replace(first, metrics=first.metrics | {"bandwidth_share": above}), *made.rows[1:]]
+        found = charts(Source(name="x", report=replace(made, rows=rows), run=None))
+        assert {chart.name: chart for chart in found}["bandwidth"].says == (
+            "r1 seems to read 130% of 17.1 GB/s: a cache holds weights, or that is not the bandwidth of this machine."
+        )
+
     def test_energy(self, drawn: dict[str, Chart]) -> None:
         assert drawn["energy"].title == "Energy of the processor package alone"
-        assert drawn["energy"].says.startswith("r1 takes least for a token of an answer: 0.0535 J (")
+        assert drawn["energy"].says.startswith("r1 has the least value for a token of an answer: 0.0535 J (")
 
     def test_sustained(self, drawn: dict[str, Chart]) -> None:
         assert drawn["sustained"].says == "r1 settles at 80.0 tok/s, 80% of its first minute."
 
     def test_depth(self, made: dict[str, list[Chart]]) -> None:
         depth = {chart.name: chart for chart in made["depths"]}["depth"]
-        assert depth.says == "r1 loses with depth: 50% from 2 to 514 tokens (100 to 50.0 tok/s)."
+        assert depth.says == (
+            "By the values drawn, r1 loses with depth: 50% from 2 to 514 tokens (100 to 50.0 tok/s); no interval "
+            "judges it."
+        )
 
     def test_stalls(self) -> None:
         found = run([case("r1")], rounds("r1", [10] * 3, tokens=12), planned=3)

@@ -160,6 +160,13 @@ class TestFirstTokens:
         assert one(seen, "ttft_ms.p90 <= 105").word is Word.SKIP
         assert one(seen, "ttft_ms.p90 <= 106").word is Word.UNDECIDED
 
+    def test_a_limit_between_the_bounds_takes_more_processes_than_there_were(self) -> None:
+        found = only(self.first_tokens(40), "ttft_ms.p50 <= 120")
+        assert found.turn == [
+            "ttft_ms.p50: the limit lies between the bounds of its first tokens: a fresh run with --processes 80 "
+            "narrows them"
+        ]
+
     def test_p99_takes_more_than_any_run_has(self) -> None:
         found = only(self.first_tokens(100), "ttft_ms.p99 <= 1000")
         assert found.judged[0].reason == "open above: p99 needs 368 processes, more than any run has"
@@ -177,6 +184,16 @@ class TestMemory:
         assert (found.word, found.value, found.low, found.high) == (Word.SHIP, 150 * MIB, None, None)
         assert found.reason == "the largest of 8 processes, no interval"
         assert one(alone(phases=memory(200)), "pss_bytes <= 149 MiB").word is Word.SKIP
+
+    def test_what_others_may_have_taken_a_part_of_does_not_ship_by_pss(self) -> None:
+        seen = alone(phases=memory(200))
+        seen = replace(seen, workers=[replace(one, other_mappers=["ollama"]) for one in seen.workers])
+        assert only(seen, "peak_rss_bytes <= 200 MiB").word is Word.SHIP
+        found = only(seen, "pss_bytes <= 150 MiB")
+        assert (found.word, found.turn) == (
+            Word.UNDECIDED,
+            ["limit peak_rss_bytes, or stop what else has loaded this file and run again"],
+        )
 
     def test_a_shorter_context_where_the_kv_cache_is_what_is_too_much(self) -> None:
         facts = {"context": 4096, "kv_bytes": 64 * MIB}
@@ -271,6 +288,16 @@ class TestTurn:
             "no setting of this build can reach it: 10 GB/s (theoretical, MAKER) allow at most 111 tok/s where a token "
             "reads 85.8 MiB; a build that reads at most 76.3 MiB for a token could, which is 4 bits per weight instead "
             "of 4.5, or a smaller model",
+        ]
+
+    def test_a_smaller_kv_cache_is_needed_where_the_weights_alone_would_do(self) -> None:
+        """At 130.5 tokens the cache holds 80,000 x 2 x 130.5 bytes: 19.9 MiB of 77.1."""
+        device = replace(BOARD, memory_bandwidth_bytes_per_s=10e9, bandwidth_source="theoretical, MAKER")
+        made = build("tiny-Q4_0", read_bytes_per_token=60_000_000, kv_elements_per_token=80_000)
+        turn = only(alone([10.0] * 8, builds=[made], device=device), "decode_tps >= 130").turn
+        assert turn[1:] == [
+            "10 GB/s (theoretical, MAKER) allow at most 124 tok/s where a token reads 77.1 MiB, 19.9 MiB of it the KV "
+            "cache: a smaller type of it or a shorter context may do"
         ]
 
     def test_weights_in_a_cache_are_not_bound_by_the_memory(self) -> None:

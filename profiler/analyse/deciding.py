@@ -30,7 +30,9 @@ def _needed(judged: Judged, row: Row, study: Study | None) -> str:
     if study is None:
         return "measure it with edgeprof run, which keeps stamps"
     if judged.metric in FIRST_TOKEN_PERCENTILES:
-        return _of_first_tokens(FIRST_TOKEN_PERCENTILES[judged.metric], judged)
+        return _of_first_tokens(
+            FIRST_TOKEN_PERCENTILES[judged.metric], judged, figure.processes if figure else 0
+        )
     if figure is None or figure.value is None:
         return "a meter would tell it" if judged.metric in METERED else "limit a figure that this row has"
     if kind(judged.metric) is not Kind.INTERVAL or not figure.processes:
@@ -38,13 +40,14 @@ def _needed(judged: Judged, row: Row, study: Study | None) -> str:
     return _of_interval(judged, figure, study)
 
 
-def _of_first_tokens(p: int, judged: Judged) -> str:
+def _of_first_tokens(p: int, judged: Judged, processes: int) -> str:
     needed = processes_for(p)
     if needed > MOST_ROUNDS:
         return f"it takes {needed} processes, and a run has {MOST_ROUNDS} at most: limit a lower percentile"
     if judged.high is None:
         return f"{FRESH} {needed} would close its bound"
-    return f"the limit lies among the slowest first tokens: {FRESH} {min(4 * needed, MOST_ROUNDS)} narrows the bounds"
+    more = min(max(4 * needed, 2 * processes), MOST_ROUNDS)
+    return f"the limit lies between the bounds of its first tokens: {FRESH} {more} narrows them"
 
 
 def _of_interval(judged: Judged, figure: Estimate, study: Study) -> str:

@@ -58,6 +58,10 @@ def _of_bandwidth(judged: Judged, row: Row, report: Report) -> list[str]:
     )
     if most >= asked:
         return [f"{allows}; {share(used)} of that is reached, so other settings or another engine may do"]
+    build = _build(row, report)
+    if build and build.read_bytes_per_token and bandwidth / build.read_bytes_per_token >= asked:
+        kv = amount(read - build.read_bytes_per_token, "B")
+        return [f"{allows}, {kv} of it the KV cache: a smaller type of it or a shorter context may do"]
     return [
         f"no setting of this build can reach it: {allows}; {_fewer_bits(bandwidth / asked, read, row, report)}"
     ]

@@ -222,7 +222,7 @@ def _beside(report: Report, shown: Sequence[Row], measured: Sequence[Row]) -> li
         and len(judged) > 2
         and report.stopped is not None,
         "the intervals are provisional": any(
-            figure.provisional for row in measured for figure in row.metrics.values()
+            row.metrics[name].provisional for row in measured for name in IS_BEST if name in row.metrics
         ),
         "other programs disturbed nearly every pass": any("disturbed" in seen for seen in codes),
         "not everything ran where it was asked to": any("fell_back" in seen for seen in codes),

@@ -21,7 +21,7 @@ TITLES = ("limit", "value", "interval", "margin", "verdict")
 RULE = (
     "a row ships if every limit is kept by the whole interval, and is skipped if one is broken by the whole interval; "
     "a bound of a 95% interval is wrong in 2.5% of cases, so a false ship is at most that likely, a false skip that "
-    "for each limit"
+    "for each limit; it speaks of this machine in these minutes, and of memory as the largest seen"
 )
 
 

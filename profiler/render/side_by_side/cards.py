@@ -93,7 +93,10 @@ def _fit(fit: Fit, *, first: bool) -> Fact:
     text = f"{_devices(fit)} ({fmt.size(size)}) as {fit_name(fit)}"
     room = f"{fmt.size(fit.room_bytes)} after {fmt.percent(SYSTEM_SHARE)} for the system"
     return Fact(
-        label, text, f"{fit.basis}, memory only: took {needs} where it was measured, room is {room}; {basis}"
+        label,
+        text,
+        f"{fit.basis}, memory only, of each device the size in the catalogue: took {needs} where it was measured, "
+        f"room is {room}; {basis}",
     )
 
 
