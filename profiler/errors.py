@@ -10,7 +10,7 @@ MOST_NAMED = 12
 """Names in a sentence."""
 
 MOST_BEGINNING = 3
-"""Of those names that a short word may have meant."""
+"""Names that a word may be the beginning of."""
 
 
 class ExitCode(IntEnum):
@@ -36,6 +36,6 @@ def nearest(found: str, accepted: Iterable[str], most: int = MOST_NAMED) -> str:
     begun = [name for name in names if found and name.startswith(found)]
     close = difflib.get_close_matches(found, names, n=2, cutoff=0.6) or begun[:MOST_BEGINNING]
     if close:
-        return "did you mean " + " or ".join(filter(None, [", ".join(close[:-1]), close[-1]])) + "?"
+        return "did you mean " + " or ".join(close) + "?"
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return "accepted: " + ", ".join(names[:most]) + more
