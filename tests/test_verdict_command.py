@@ -162,6 +162,13 @@ def test_columns_go_where_there_is_little_room() -> None:
     assert "  decode_tps >= 40   99.8 tok/s   149% inside   ship" in shown.splitlines()
 
 
+def test_what_is_judged_goes_on_beside_its_word() -> None:
+    shown = verdict_terminal.render(judged(three(), "decode_tps >= 40"), width=60).splitlines()
+    first = next(n for n, line in enumerate(shown) if line.startswith("SHIP       r1  "))
+    assert shown[first + 1].startswith(" " * 11)
+    assert max(map(len, shown)) <= 60
+
+
 @pytest.mark.parametrize(
     ("least", "answer"),
     [
