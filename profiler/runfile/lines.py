@@ -161,7 +161,9 @@ def _header(path: Path, line: bytes) -> Header:
     if kind.type != "header":
         raise _refusal(path, 1, f"{kind.type!r} is not the header of a run file")
     if kind.schema != SCHEMA:
-        raise UserError(f"{_name(path)} has schema {kind.schema!r}; this version reads {SCHEMA!r}")
+        raise UserError(
+            f"{_name(path)} has schema {kind.schema!r}; this version reads {SCHEMA!r}: use the one that wrote it"
+        )
     return _decode(path, 1, line, Header)
 
 
