@@ -84,7 +84,8 @@ def test_what_was_typed_is_kept_and_told(tmp_path: Path) -> None:
     found = planned(asked, output_tokens=21, processes=8, passes=2)
     assert (found.request.rounds, found.request.passes) == (8, 2)
     assert found.lines == [
-        "--processes 8 is kept instead of 38: ttft_ms.p90 <= 1 s needs 36 first tokens for a closed bound, 2 more in case some are lost",
+        "--processes 8 is kept instead of 38: ttft_ms.p90 <= 1 s needs 36 first tokens for a closed bound, "
+        "2 more in case some are lost",
         "--passes 2 is kept instead of 5: itl_ms.p99 <= 100 ms needs 100 gaps in each process",
     ]
     assert planned(asked, output_tokens=21, processes=40, passes=9).lines == []
@@ -106,7 +107,8 @@ def test_the_workload_is_that_of_the_limits(name: str, workload: str) -> None:
          "own.toml: use[0].limits[0] is 'itl_ms.p99 <= 9': it needs 100 gaps in each process, and 50 passes of 2 "
          "tokens have fewer; ask for longer answers with -n"),
         (("decode_tps >= 9",), {"workload": ["tg128"]},
-         "--limits own.toml: no limit speaks of tg128 on this; ask for a workload and a device that its uses name"),
+         "--limits own.toml: no limit speaks of tg128 on device this, only of chat on any device: ask for one of these "
+         "with --workload and --device"),
         (("decode_tps >= 9",), {"sustained": "10m"},
          "--sustained and --limits exclude each other: one long process of each case has no interval to judge"),
         (("decode_tps >= 9",), {"within": "3%"},
@@ -124,7 +126,9 @@ def test_what_cannot_be_planned_is_one_sentence(
 def test_uses_of_another_device_plan_nothing(tmp_path: Path) -> None:
     asked = own(tmp_path, "decode_tps >= 9", device="raspberry-pi-5")
     assert planned(asked, device="raspberry-pi-5").request.rounds == 12
-    with pytest.raises(UserError, match="no limit speaks of chat@1 on this"):
+    with pytest.raises(
+        UserError, match="no limit speaks of chat@1 on device this, only of chat on device rasp"
+    ):
         planned(asked)
 
 

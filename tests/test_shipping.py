@@ -18,7 +18,20 @@ from profiler.documents.limit_text import limit as in_words
 from profiler.documents.limits import Limits, Use
 from profiler.runfile import Run
 from tests.hand_made import hand_made
-from tests.run_builder import BOARD, MIB, build, case, counters, failed, memory, rounds, run, worker
+from tests.run_builder import (
+    BOARD,
+    MIB,
+    build,
+    case,
+    counters,
+    failed,
+    memory,
+    pp,
+    raw_pass,
+    rounds,
+    run,
+    worker,
+)
 
 WOBBLE = [9.9, 10.1, 9.8, 10.2, 10.0, 9.95, 10.05, 10.15]
 """Gaps in ms: 98.0 to 101.0 tokens per second are their interval."""
@@ -307,14 +320,22 @@ class TestTurn:
         first = judged(hand_made(), "ttft_ms <= 600").judgements[0]
         assert first.word is Word.SKIP
         assert first.turn == [
-            "ttft_ms must fall by 34%, to 600 ms",
-            "a prompt of about 84 tokens instead of 128 would do, if time goes with length",
+            "ttft_ms must fall by 35% to ship with its whole interval",
+            "a prompt of about 83 tokens instead of 128 would do, if time goes with length",
             "of the same run r3 (SmolLM2-135M-Q4_0, llama-cpp) ships",
         ]
 
     def test_an_undecided_limit_says_how_many_processes_would_decide_it(self) -> None:
         assert only(alone(), "decode_tps >= 99").turn == [
             "decode_tps: a fresh run with --processes 31 would decide it with 80% chance, if the speed stays what it is"
+        ]
+
+    def test_a_row_whose_workload_has_no_such_speed_asks_for_a_better_use(self) -> None:
+        seen = run(
+            [case("r1", workload=pp(64))], [worker("r1", n, raw_pass(evaluated_ms=80)) for n in range(8)]
+        )
+        assert only(seen, "tg_tps >= 10").turn == [
+            "tg_tps: this workload generates no tokens; name the workload that has it in the [[use]] of this limit"
         ]
 
 
@@ -346,8 +367,8 @@ class TestMatching:
         assert found.judgements == []
         assert found.word is Word.UNDECIDED
         assert found.unmatched == [
-            "no limit speaks of chat@1 on board",
-            "no row is of code on any device: there are chat@1 on board",
+            "no limit speaks of chat@1 on device board",
+            "no row is of code on any device; the rows are of chat@1 on device board",
         ]
 
     def test_anchors_are_not_judged(self) -> None:

@@ -16,6 +16,9 @@ from profiler.runfile import MOST_ROUNDS
 FOR_AN_INTERVAL = 12
 """Rounds from which on a signed-rank interval at 95% outlasts one ruined round (docs/method.md)."""
 
+OF_ONE_WORKLOAD = ("pp_tps", "tg_tps")
+"""What llama-bench measures by one workload each: a row of the other never has it."""
+
 FRESH = "a fresh run with --processes"
 
 
@@ -27,6 +30,8 @@ def advice(judged: Judged, row: Row, study: Study | None) -> str:
 
 def _needed(judged: Judged, row: Row, study: Study | None) -> str:
     figure = row.metrics.get(judged.metric)
+    if judged.value is None and judged.metric in OF_ONE_WORKLOAD:
+        return "name the workload that has it in the [[use]] of this limit"
     if study is None:
         return "measure it with edgeprof run, which keeps stamps"
     if judged.metric in FIRST_TOKEN_PERCENTILES:

@@ -131,7 +131,7 @@ def _own(source: Source) -> list[Row]:
 
 def _unasked(rows: Sequence[Row], limits: Limits) -> list[str]:
     asked = dict.fromkeys((row.workload, row.device) for row in rows if not limits_of(row, limits))
-    return [f"no limit speaks of {workload} on {device}" for workload, device in asked]
+    return [f"no limit speaks of {workload} on device {device}" for workload, device in asked]
 
 
 def _of_source(source: Source, limits: Limits) -> list[Judgement]:

@@ -31,10 +31,17 @@ def turns(judged: Judged, row: Row, report: Report) -> list[str]:
 
 
 def _distance(judged: Judged) -> str:
-    """Change from the value to the limit."""
-    value, asked = judged.value or 0.0, judged.asked
+    """Change that brings the farther bound to the limit, or the value where no bound is known."""
+    far, asked = _farther(judged), amount(judged.asked, judged.unit)
     verb = "rise" if LIMITABLE[judged.metric].higher_is_better else "fall"
-    return f"{judged.metric} must {verb} by {share(abs(asked / value - 1))}, to {amount(asked, judged.unit)}"
+    change = f"{judged.metric} must {verb} by {share(abs(judged.asked / far - 1))}"
+    return f"{change}, to {asked}" if far == judged.value else f"{change} to ship with its whole interval"
+
+
+def _farther(judged: Judged) -> float:
+    """The bound that has to keep the limit; the value where there is none."""
+    bound = judged.low if LIMITABLE[judged.metric].higher_is_better else judged.high
+    return bound or judged.value or 1.0
 
 
 def _of_bandwidth(judged: Judged, row: Row, report: Report) -> list[str]:
@@ -80,7 +87,7 @@ def _fewer_bits(allowed: float, read: float, row: Row, report: Report) -> str:
 
 def _of_prompt(judged: Judged, row: Row, report: Report) -> list[str]:
     asked = _workload(row, report)
-    tokens = int(asked.prompt_tokens * judged.asked / (judged.value or 1.0)) if asked else 0
+    tokens = int(asked.prompt_tokens * judged.asked / _farther(judged)) if asked else 0
     if asked is None or tokens < 1:
         return []
     return [

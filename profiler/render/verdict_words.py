@@ -54,7 +54,10 @@ def answer(found: Verdicts) -> str:
     """One line: which rows ship, and how many do not."""
     judgements = found.judgements
     if not judgements:
-        return "Undecided: no row is one that these limits speak of."
+        return (
+            "Undecided: no row is one that these limits speak of; "
+            f"`edgeprof run` with --limits {fmt.plain(found.limits)} measures those."
+        )
     ships = [item for item in judgements if item.word is Word.SHIP]
     if len(ships) == len(judgements):
         return f"Ship: {_all(len(ships))} {'keeps' if len(ships) == 1 else 'keep'} every limit."

@@ -111,7 +111,7 @@ def _verdict(use: UseVerdict, *, several: bool) -> Verdict:
     basis = f"limits {use.limits}"
     if use.row is not None:
         rows = plural(use.judged_rows, "row")
-        basis += f"; decided by {use.build} ({use.source} {use.row}), {rows} judged"
+        basis += f"; rests on {use.build} ({use.source} {use.row}), {rows} judged"
     return Verdict(
         use=fmt.plain(use.use),
         device=fmt.plain(device),
