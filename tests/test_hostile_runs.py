@@ -57,11 +57,11 @@ REPEATED: list[tuple[str | int, ...]] = [
 @pytest.mark.parametrize("place", REPEATED, ids=lambda place: place[-1])
 def test_a_name_that_every_line_repeats_has_a_limit(place: tuple[str | int, ...]) -> None:
     """A name of 5 MB would make a CSV of hundreds of megabytes."""
-    decode("run.jsonl", edited({place: "x" * 1000}))
+    decode("run.jsonl", edited({place: "x" * 256}))
     with pytest.raises(UserError) as raised:
         decode("run.jsonl", edited({place: "x" * LONG}))
     assert str(raised.value).startswith(
-        "run.jsonl line 1 is not part of a run file: Expected `str` of length <= 1000 - at `$."
+        "run.jsonl line 1 is not part of a run file: Expected `str` of length <= 256 - at `$."
     )
 
 
@@ -100,9 +100,9 @@ def test_an_environment_in_hundreds_of_levels_or_facts_is_cut_on_a_page() -> Non
 
 
 def test_names_of_a_thousand_characters_are_whole_in_csv_and_cut_in_tables() -> None:
-    seen = run([case("r1", kv="x" * 1000), case("r2", kv="y" * 1000)], rounds("r1", [10.0, 11.0], passes=1))
+    seen = run([case("r1", kv="x" * 256), case("r2", kv="y" * 256)], rounds("r1", [10.0, 11.0], passes=1))
     found = report(seen)
-    assert "x" * 1000 in formats.render(found, "csv")
+    assert "x" * 256 in formats.render(found, "csv")
     screen = "".join(formats.render(found, "terminal").split())
     assert "x" * 117 + "..." in screen
     assert "x" * 118 not in screen

@@ -172,7 +172,7 @@ class TestRefused:
             ({"avg_ts": -3.0}, "> 0.0"),
             ({"avg_ts": 1e12}, "<= 1000000000.0"),
             ({"avg_ts": 2.0}, "contradicts its avg_ns"),
-            ({"model_filename": "x" * 10_000}, "length <= 1000"),
+            ({"model_filename": "x" * 10_000}, "length <= 256"),
             ({"model_filename": "x" * 10_000_000}, "field larger than field limit"),
             ({"n_gen": 0}, "neither n_prompt nor n_gen"),
             ({"n_gpu_layers": "many"}, "n_gpu_layers"),
@@ -214,8 +214,8 @@ class TestRefused:
         assert "a quote in a name broke it" in refusal(tmp_path, broken)
 
     def test_a_document_that_nobody_could_read_is_not_written(self, tmp_path: Path) -> None:
-        found = imported(tmp_path, as_json(bench_test(output=128, tensor_split="1/" * 501)))
-        with pytest.raises(UserError, match="cannot be imported: Expected `str` of length <= 1000"):
+        found = imported(tmp_path, as_json(bench_test(output=128, tensor_split="1/" * 129)))
+        with pytest.raises(UserError, match="cannot be imported: Expected `str` of length <= 256"):
             encoded(found)
 
     def test_a_file_that_is_too_large_or_none(self, tmp_path: Path) -> None:

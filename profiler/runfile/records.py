@@ -33,7 +33,7 @@ FAILURE_KINDS = (
     "fell_back",
 )
 
-Name = Annotated[str, msgspec.Meta(max_length=1000)]
+Name = Annotated[str, msgspec.Meta(max_length=256)]
 """What is repeated in every line of a table: a name of megabytes would make gigabytes of it."""
 
 Settings = dict[Name, int | Name | bool | None]
