@@ -8,14 +8,14 @@ from pathlib import Path
 from profiler import runfile
 from profiler.analyse.imported import imported_report
 from profiler.analyse.report import report
-from profiler.analyse.source import Source
+from profiler.analyse.source import Source, named_apart
 from profiler.cli.power_log import MeterLog, joined_where_it_fits
 from profiler.errors import UserError
 from profiler.runfile.imported import decode_imported, holds_imported, is_imported, read_imported
 
 
 def read_sources(paths: Sequence[Path], log: MeterLog | None = None, base: str | None = None) -> list[Source]:
-    """Each file as a source, in the order given: a run, or imported figures.
+    """Each file as a source, in the order given, under a name of its own: a run, or imported figures.
 
     Raises `UserError` for a file that is neither, and for a base where there is no run.
     """
@@ -24,10 +24,11 @@ def read_sources(paths: Sequence[Path], log: MeterLog | None = None, base: str |
     if not files and (base is not None or log is not None):
         raise UserError("imported figures have no rounds and no times: leave --base and --power-log out")
     runs = iter(joined_where_it_fits([runfile.read(path) for path in files], log))
-    return [
+    found = [
         _imported(path) if foreign else _of_run(path.name, next(runs), base)
         for path, foreign in zip(paths, imported, strict=True)
     ]
+    return named_apart(found)
 
 
 def read_content(name: str, content: bytes) -> Source:

@@ -109,8 +109,6 @@ def _says_more(item: Judgement) -> bool:
 
 
 def _asked(item: Judgement) -> str:
-    if item.prompt_tokens is None:
-        return item.workload
     return f"{item.workload} ({item.prompt_tokens} in, {item.output_tokens} out)"
 
 
