@@ -84,7 +84,8 @@ def test_what_was_typed_is_kept_and_told(tmp_path: Path) -> None:
     found = planned(asked, output_tokens=21, processes=8, passes=2)
     assert (found.request.rounds, found.request.passes) == (8, 2)
     assert found.lines == [
-        "--processes 8 is kept instead of 38: ttft_ms.p90 <= 1 s needs 36 first tokens for a closed bound, 2 more in case some are lost",
+        "--processes 8 is kept instead of 38: ttft_ms.p90 <= 1 s needs 36 first tokens for a closed bound, "
+        "2 more in case some are lost",
         "--passes 2 is kept instead of 5: itl_ms.p99 <= 100 ms needs 100 gaps in each process",
     ]
     assert planned(asked, output_tokens=21, processes=40, passes=9).lines == []
@@ -160,6 +161,7 @@ class TestCommand:
         broken = script(fail={"at": "load", "how": "raise", "kind": "load_failed", "message": "no"})
         done = edgeprof("run", broken, "--limits", own(tmp_path, "decode_tps >= 1"), *self.quick)
         assert done.code == 3, done.err
+        assert "Skip: 1 row to skip; none ships." in done.out
 
     def test_a_resumed_run_goes_by_its_own_plan(self, edgeprof: Command, script: Script) -> None:
         assert only_refusal(

@@ -17,7 +17,7 @@ from profiler.analyse.report import report
 from profiler.analyse.shipping import Judgement, Verdicts, Word
 from profiler.analyse.side_by_side import SideBySide, side_by_side
 from profiler.analyse.source import Source
-from profiler.cli.side_by_side import known, start
+from profiler.cli.side_by_side import known, show_side_by_side
 from profiler.documents.review import Costs, Hosted, Quote, Review, ReviewedModel
 from profiler.errors import UserError
 from profiler.render.side_by_side import FORMATS, render
@@ -370,10 +370,8 @@ class TestPages:
         assert [render(found, name) for name in FORMATS]
 
 
-def test_the_command_writes_the_page_by_its_suffix(tmp_path: Path) -> None:
+def test_the_command_writes_the_page(tmp_path: Path) -> None:
     review = tmp_path / "review.toml"
     review.write_text('title = "Two"\n[[model]]\nname = "Alpha"\n[[model]]\nname = "Beta"\n')
-    start(two(), review, None, tmp_path / "page.html")
+    show_side_by_side(two(), review, "html", tmp_path / "page.html")
     assert (tmp_path / "page.html").read_text("utf-8").startswith("<!doctype html>")
-    with pytest.raises(UserError, match=r"page.csv: its suffix names no format; use one of"):
-        start(two(), review, None, tmp_path / "page.csv")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from pathlib import Path
 from typing import Annotated
 
@@ -47,15 +46,16 @@ def report(
 
     Example: edgeprof report run.jsonl -o page.html
     """
-    from profiler.cli import reporting
     from profiler.cli.power_log import meter_log
-    from profiler.cli.sources import read_sources
+    from profiler.cli.reporting import Wanted, start
 
-    gc.disable()  # what a report holds lives until its process ends: looking for garbage takes a tenth of the time
-    log = meter_log(power_log, power_zone, power_offset)
-    reporting.refuse_useless(output_format, output, limits, chart, review, side_by_side=side_by_side)
-    sources = read_sources(runs, log, base)
-    if side_by_side:
-        reporting.side_by_side(sources, review, output_format, output)
-    else:
-        reporting.reports(sources, limits, chart, output_format, output)
+    wanted = Wanted(
+        output_format=output_format,
+        output=output,
+        base=base,
+        limits=limits,
+        chart=chart,
+        side_by_side=side_by_side,
+        review=review,
+    )
+    start(runs, meter_log(power_log, power_zone, power_offset), wanted)

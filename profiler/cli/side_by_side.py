@@ -14,15 +14,13 @@ from profiler.cli.show import write
 from profiler.documents.limits import read_limits
 from profiler.documents.review import Review
 from profiler.documents.review_file import read_review
-from profiler.render import formats
 from profiler.render import side_by_side as renderers
 
 
-def start(
-    sources: Sequence[Source], review_file: Path | None, output_format: str | None, output: Path | None
+def show_side_by_side(
+    sources: Sequence[Source], review_file: Path | None, name: str, output: Path | None
 ) -> None:
-    """The whole command."""
-    name = formats.chosen(output_format, output, renderers.FORMATS)
+    """Read the review, and write the page in the format of this name."""
     review = read_review(review_file) if review_file else None
     found = side_by_side(
         sources,

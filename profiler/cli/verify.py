@@ -37,22 +37,21 @@ def verify(
     """
     from profiler.cli.evidence import content, told_name
     from profiler.cli.sources import read_content
-    from profiler.errors import ExitCode, UserError, nearest
+    from profiler.errors import ExitCode
     from profiler.evidence.signature import public_key
     from profiler.evidence.told import lines
     from profiler.evidence.trust import Trust
     from profiler.evidence.verify import verify as check
-    from profiler.render import json
+    from profiler.render import formats, json
 
-    if output_format not in FORMATS:
-        raise UserError(f"there is no format {output_format!r} here: {nearest(output_format, FORMATS)}")
+    name = formats.chosen(output_format, None, FORMATS)
     asked = Trust(
         key=public_key(key) if key else None,
         any_signature=require_signature,
         sha256=_hash(sha256) if sha256 is not None else None,
     )
     verified = check(told_name(file), content(file), read_content, asked)
-    shown = json.encoded(verified) if output_format == "json" else "\n".join(lines(verified)) + "\n"
+    shown = json.encoded(verified) if name == "json" else "\n".join(lines(verified)) + "\n"
     sys.stdout.write(shown)
     if not verified.holds:
         raise typer.Exit(ExitCode.GATE_FAILED)
