@@ -69,6 +69,10 @@ def test_the_passes_whose_gaps_carry_a_percentile(text: str, output: int, passes
     assert demand([limit(text, "use")], parse("chat", output=output)).passes == passes
 
 
+def test_a_cold_start_is_planned_where_processes_start_cold(tmp_path: Path) -> None:
+    assert planned(own(tmp_path, "cold_start_ms <= 3 s"), cold=True).request.rounds == 12
+
+
 def test_the_plan_follows_the_limit_that_takes_the_most(tmp_path: Path) -> None:
     asked = own(tmp_path, "decode_tps >= 10", "ttft_ms.p90 <= 1 s", "itl_ms.p99 <= 100 ms")
     found = planned(asked, output_tokens=21)
@@ -106,6 +110,14 @@ def test_the_workload_is_that_of_the_limits(name: str, workload: str) -> None:
         (("itl_ms.p99 <= 9",), {"output_tokens": 2},
          "own.toml: use[0].limits[0] is 'itl_ms.p99 <= 9': it needs 100 gaps in each process, and 50 passes of 2 "
          "tokens have fewer; ask for longer answers with -n"),
+        (("idle_power_w <= 3 W",), {},
+         "own.toml: use[0].limits[0] is 'idle_power_w <= 3 W': it is one figure of a whole run, without an interval "
+         "that could decide it; limit power_w"),
+        (("cold_start_ms <= 3 s",), {},
+         "own.toml: use[0].limits[0] is 'cold_start_ms <= 3 s': no process starts cold in this run; add --cold"),
+        (("tg_tps >= 9",), {},
+         "own.toml: use[0].limits[0] is 'tg_tps >= 9': chat@1 does not measure it; name the workload of this limit in "
+         "its [[use]]"),
         (("decode_tps >= 9",), {"workload": ["tg128"]},
          "--limits own.toml: no limit speaks of tg128 on this; ask for a workload and a device that its uses name"),
         (("decode_tps >= 9",), {"sustained": "10m"},

@@ -127,6 +127,17 @@ SEEN = source(alone())
 STUDY = Study(alone())
 
 
+def test_gaps_that_are_too_few_take_more_passes() -> None:
+    found = only(alone(), "itl_ms.p99 <= 50")
+    assert (found.word, found.turn) == (
+        Word.UNDECIDED,
+        [
+            "itl_ms.p99: the 12 gaps of one process do not carry a p99; "
+            "edgeprof run --limits plans enough passes for it"
+        ],
+    )
+
+
 class TestFirstTokens:
     def first_tokens(self, count: int, *slow: float) -> Run:
         times = [100.0 + n for n in range(count - len(slow))] + list(slow)
