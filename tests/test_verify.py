@@ -432,7 +432,11 @@ class TestCommand:
         [
             (b"hello", (), "evidence.zip is no bundle, for it does not begin with a manifest.json"),
             (PLAIN, ("--sha256", "ab"), "--sha256 'ab': 64 hexadecimal digits are accepted"),
-            (PLAIN, ("--key", "no.pem"), "no.pem: no such key file"),
+            (
+                PLAIN,
+                ("--key", "no.pem"),
+                "no.pem is not there; make it of the private key with: openssl pkey",
+            ),
             (PLAIN, ("-f", "xml"), "there is no format 'xml'"),
         ],
     )
