@@ -132,6 +132,12 @@ def test_files_of_one_name_are_told_apart(here: Here, tmp_path: Path) -> None:
     assert {one["source"] for one in told} == {"run.jsonl", "run.jsonl (2)"}
 
 
+def test_what_a_run_cannot_be_asked_is_said_of_its_file(here: Here, tmp_path: Path) -> None:
+    stored(tmp_path, three(), "three.jsonl")
+    words = ("report", "three.jsonl", "run.jsonl", "-f", "json", "--base", "r4")
+    assert only_refusal(here(*words)).startswith("three.jsonl: there is no row 'r4' in this run")
+
+
 def test_limits_that_speak_of_no_row_leave_it_undecided(here: Here) -> None:
     outcome = here("verdict", "run.jsonl", "--limits", "code-completion")
     assert outcome.code == 4

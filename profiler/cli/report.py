@@ -7,30 +7,29 @@ from typing import Annotated
 
 import typer
 
+from profiler.cli.file_options import Output, Runs
 from profiler.cli.power_options import PowerLogFile, PowerOffset, PowerZone
+
+Base = Annotated[
+    str | None, typer.Option("--base", help="Row to compare with, such as r2 (default: the first).")
+]
+Limits = Annotated[
+    str | None,
+    typer.Option(help="Limits that an HTML page judges by: a TOML file or a ready set, see `verdict`."),
+]
 
 
 def report(
-    runs: Annotated[
-        list[Path],
-        typer.Argument(metavar="RUN...", help="Run files, or imported figures.", show_default=False),
-    ],
+    runs: Runs,
     output_format: Annotated[
         str | None,
         typer.Option(
             "-f", "--format", help="terminal, markdown, html, csv, json or svg.", show_default="terminal"
         ),
     ] = None,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Write to a file; its suffix says the format.")
-    ] = None,
-    base: Annotated[
-        str | None, typer.Option("--base", help="Row to compare with, such as r2 (default: the first).")
-    ] = None,
-    limits: Annotated[
-        str | None,
-        typer.Option(help="Limits that an HTML page judges by: a TOML file or a ready set, see `verdict`."),
-    ] = None,
+    output: Output = None,
+    base: Base = None,
+    limits: Limits = None,
     chart: Annotated[str | None, typer.Option(help="With -f svg: which chart.", show_default="first")] = None,
     side_by_side: Annotated[
         bool, typer.Option("--side-by-side", help="Models beside each other, as a review shows them.")

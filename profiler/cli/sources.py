@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from profiler import runfile
@@ -11,7 +12,7 @@ from profiler.analyse.report import report
 from profiler.analyse.source import Source, named_apart
 from profiler.cli.power_log import MeterLog, joined_where_it_fits
 from profiler.errors import UserError
-from profiler.runfile.imported import decode_imported, holds_imported, is_imported, read_imported
+from profiler.runfile.imported import Imported, decode_imported, holds_imported, is_imported, read_imported
 
 
 def read_sources(paths: Sequence[Path], log: MeterLog | None = None, base: str | None = None) -> list[Source]:
@@ -25,7 +26,7 @@ def read_sources(paths: Sequence[Path], log: MeterLog | None = None, base: str |
         raise UserError("imported figures have no rounds and no times: leave --base and --power-log out")
     runs = iter(joined_where_it_fits([runfile.read(path) for path in files], log))
     found = [
-        _imported(path) if foreign else _of_run(path.name, next(runs), base)
+        _of_document(path.name, read_imported(path)) if foreign else _of_run(path.name, next(runs), base)
         for path, foreign in zip(paths, imported, strict=True)
     ]
     return named_apart(found)
@@ -34,13 +35,24 @@ def read_sources(paths: Sequence[Path], log: MeterLog | None = None, base: str |
 def read_content(name: str, content: bytes) -> Source:
     """One file of which the bytes are known already, wherever they lie. Raises `UserError`."""
     if holds_imported(content):
-        return Source(name=name, report=imported_report(decode_imported(name, content)), run=None)
+        return _of_document(name, decode_imported(name, content))
     return _of_run(name, runfile.decode(name, content), None)
 
 
-def _imported(path: Path) -> Source:
-    return Source(name=path.name, report=imported_report(read_imported(path)), run=None)
+def _of_document(name: str, document: Imported) -> Source:
+    with _said_of(name):
+        return Source(name=name, report=imported_report(document), run=None)
 
 
 def _of_run(name: str, run: runfile.Run, base: str | None) -> Source:
-    return Source(name=name, report=report(run, base), run=run)
+    with _said_of(name):
+        return Source(name=name, report=report(run, base), run=run)
+
+
+@contextmanager
+def _said_of(name: str) -> Iterator[None]:
+    """What the analysis refuses, which knows no files, with the name of the file before it."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{name}: {error}") from None

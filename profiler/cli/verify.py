@@ -11,6 +11,11 @@ import typer
 
 FORMATS = ("json", "terminal")
 
+Hash = Annotated[
+    str | None,
+    typer.Option(metavar="HEX", help="SHA-256 of its manifest.json, as you got it by another way."),
+]
+
 
 def verify(
     file: Annotated[
@@ -23,10 +28,7 @@ def verify(
     require_signature: Annotated[
         bool, typer.Option("--require-signature", help="It has to be signed, by whatever key.")
     ] = False,
-    sha256: Annotated[
-        str | None,
-        typer.Option(metavar="HEX", help="SHA-256 of its manifest.json, as you got it by another way."),
-    ] = None,
+    sha256: Hash = None,
     output_format: Annotated[str, typer.Option("-f", "--format", help="terminal or json.")] = "terminal",
 ) -> None:
     """Check every byte of a bundle and compute its tables anew. Ends with code 1 if anything differs.
