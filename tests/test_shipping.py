@@ -194,7 +194,7 @@ class TestMemory:
         found = only(alone(phases=memory(200), facts=facts), "pss_bytes <= 134 MiB")
         assert found.turn == [
             "pss_bytes must fall by 11%, to 134 MiB",
-            "a context of 3072 tokens instead of 4096 would do: its KV cache takes 64 MiB",
+            "a context of 3072 tokens instead of 4096 would do: its KV cache takes 64.0 MiB",
         ]
 
     def test_no_context_is_advised_that_the_workload_does_not_fit_into(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from profiler.analyse import said
-from profiler.analyse.amounts import amount, share
+from profiler.analyse.amounts import amount, percent
 from profiler.analyse.judged import Judged
 from profiler.analyse.limit_metrics import LIMITABLE
 from profiler.analyse.report import Report, Row, build_of, workload_of
@@ -34,7 +34,9 @@ def _distance(judged: Judged) -> str:
     """Change from the value to the limit."""
     value, asked = judged.value or 0.0, judged.asked
     verb = "rise" if LIMITABLE[judged.metric].higher_is_better else "fall"
-    return f"{judged.metric} must {verb} by {share(abs(asked / value - 1))}, to {amount(asked, judged.unit)}"
+    return (
+        f"{judged.metric} must {verb} by {percent(abs(asked / value - 1))}, to {amount(asked, judged.unit)}"
+    )
 
 
 def _of_bandwidth(judged: Judged, row: Row, report: Report) -> list[str]:
@@ -50,7 +52,7 @@ def _of_bandwidth(judged: Judged, row: Row, report: Report) -> list[str]:
         f"where a token reads {amount(read, 'B')}"
     )
     if most >= asked:
-        return [f"{allows}; {share(used)} of that is reached, so other settings or another engine may do"]
+        return [f"{allows}; {percent(used)} of that is reached, so other settings or another engine may do"]
     return [
         f"no setting of this build can reach it: {allows}; {_fewer_bits(bandwidth / asked, read, row, report)}"
     ]
