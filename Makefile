@@ -65,7 +65,7 @@ environments: $(READY)  ## Optimum and the GenAI builder, each in an environment
 
 browser:  ## Debian's Chromium, in which the tests open HTML reports; nothing where a browser is there.
 	@{ command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null || \
-	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; }
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; }
 
 clean:  ## Remove the virtual environment and caches.
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build

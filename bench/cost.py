@@ -86,7 +86,7 @@ def large_report(count: int) -> dict[str, float]:
         path = Path(folder) / "run.jsonl"
         write_run(path, count)
         took = {}
-        for name in ("terminal", "markdown", "csv", "json"):
+        for name in ("terminal", "markdown", "csv", "json", "html"):
             command = [sys.executable, "-m", "profiler", "report", str(path), "-f", name]
             took[name] = _timed(partial(subprocess.run, command, check=True, capture_output=True))
         return took

@@ -9,6 +9,9 @@ from enum import IntEnum
 MOST_NAMED = 12
 """Names in a sentence."""
 
+MOST_BEGINNING = 3
+"""Names that a word may be the beginning of."""
+
 
 class ExitCode(IntEnum):
     """What the process returns. People's scripts rely on these numbers."""
@@ -27,11 +30,12 @@ class UserError(Exception):
     exit_code = ExitCode.BAD_INPUT
 
 
-def nearest(found: str, accepted: Iterable[str]) -> str:
-    """A clause naming the accepted spelling nearest to `found`; when none is near, all of them or the first dozen."""
+def nearest(found: str, accepted: Iterable[str], most: int = MOST_NAMED) -> str:
+    """A clause naming the accepted spellings nearest to `found`, or that begin so; without any the first `most`."""
     names = sorted(accepted)
-    close = difflib.get_close_matches(found, names, n=2, cutoff=0.6)
+    begun = [name for name in names if found and name.startswith(found)]
+    close = difflib.get_close_matches(found, names, n=2, cutoff=0.6) or begun[:MOST_BEGINNING]
     if close:
         return "did you mean " + " or ".join(close) + "?"
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return "accepted: " + ", ".join(names[:MOST_NAMED]) + more
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return "accepted: " + ", ".join(names[:most]) + more

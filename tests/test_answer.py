@@ -147,9 +147,9 @@ class TestSeveralCases:
     def test_the_best_beyond_doubt_and_what_is_undecided(self) -> None:
         found = said(runfile.read(DEMO))
         assert found == (
-            "r4 (SmolLM2-135M-Instruct.Q4_0, llama-cpp) decodes fastest beyond doubt, at 156 tok/s ±6.6%; "
-            "which one gives the first token soonest is undecided (best figure: 149 ms ±7.4%, of r4); "
-            "1 of 10 comparisons stays undecided."
+            "r4 (SmolLM2-135M-Instruct.Q4_0, llama-cpp) decodes fastest beyond doubt, at 165 tok/s ±4.7%; "
+            "which one gives the first token soonest is undecided (best figure: 141 ms ±5.2%, of r4); "
+            "2 of 10 comparisons stay undecided."
         )
 
     def test_best_is_what_the_report_marks(self) -> None:
@@ -228,6 +228,16 @@ def test_limits_ask_their_own_question_and_have_their_own_answer() -> None:
     judged = verdicts([seen], read_limits("laptop-chat"))
     assert question([seen], judged) == words.question(judged)
     assert answer([seen], judged) == words.answer(judged)
+
+
+def test_a_workload_is_named_once() -> None:
+    cases = [case("r1", workload=tg(4)), case("r2", workload=pp(8))]
+    workers = [
+        worker("r1", 0, raw_pass(evaluated_ms=0, token_ms=[10, 20, 30, 40])),
+        failed("r2", 0, "crashed", ""),
+    ]
+    found = said(run(cases, workers))
+    assert found.startswith("tg4: tiny-Q4_0 generates 100 tok/s by llama-bench's method")
 
 
 def test_a_name_that_begins_the_sentence_keeps_its_letters() -> None:

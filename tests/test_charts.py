@@ -131,16 +131,29 @@ class TestWhatIsSaid:
             "r1 comes nearest to what memory can give: its decoding reads 32% of 17.1 GB/s."
         )
 
+    def test_more_than_all_of_the_bandwidth_is_told_as_what_it_is(self) -> None:
+        made = report(hand_made())
+        first = made.rows[0]
+        above = replace(first.metrics["bandwidth_share"], value=1.3)
+        rows = [replace(first, metrics=first.metrics | {"bandwidth_share": above}), *made.rows[1:]]
+        found = charts(Source(name="x", report=replace(made, rows=rows), run=None))
+        assert {chart.name: chart for chart in found}["bandwidth"].says == (
+            "r1 seems to read 130% of 17.1 GB/s: a cache holds weights, or that is not the bandwidth of this machine."
+        )
+
     def test_energy(self, drawn: dict[str, Chart]) -> None:
         assert drawn["energy"].title == "Energy of the processor package alone"
-        assert drawn["energy"].says.startswith("r1 takes least for a token of an answer: 0.0535 J (")
+        assert drawn["energy"].says.startswith("r1 has the least value for a token of an answer: 0.0535 J (")
 
     def test_sustained(self, drawn: dict[str, Chart]) -> None:
         assert drawn["sustained"].says == "r1 settles at 80.0 tok/s, 80% of its first minute."
 
     def test_depth(self, made: dict[str, list[Chart]]) -> None:
         depth = {chart.name: chart for chart in made["depths"]}["depth"]
-        assert depth.says == "r1 loses with depth: 50% from 2 to 514 tokens (100 to 50.0 tok/s)."
+        assert depth.says == (
+            "By the values drawn, r1 loses with depth: 50% from 2 to 514 tokens (100 to 50.0 tok/s); no interval "
+            "judges it."
+        )
 
     def test_stalls(self) -> None:
         found = run([case("r1")], rounds("r1", [10] * 3, tokens=12), planned=3)
@@ -149,7 +162,8 @@ class TestWhatIsSaid:
         found = replace(found, workers=[*found.workers, worker("r1", 3, slow)])
         gaps = {chart.name: chart for chart in charts(of(found))}["gaps"]
         assert gaps.says == (
-            "1 stall (gaps over 3 times the median of their pass); the longest, 90.0 ms, came before token 12 of r1."
+            "1 stall (gaps over 3 times the median of their pass); the longest, 90.0 ms, came before token 12 of r1. "
+            "Gaps beyond a strip stand at its upper edge."
         )
 
     def test_passes_left_out(self) -> None:
@@ -165,6 +179,19 @@ class TestWhatIsSaid:
         decode = {chart.name: chart for chart in found}["decode"]
         assert decode.says.endswith("Shown are the 24 fastest of 30 rows.")
         assert re.findall(r">(r\d+)<", decode.wide) == [f"r{n}" for n in range(6, 30)]
+
+    def test_the_rows_that_are_shown_are_the_fastest_of_that_chart(self) -> None:
+        """The slower a row decodes, the sooner it answers here."""
+        cases = [case(f"r{n}", threads=n) for n in range(30)]
+        seen = [rounds(c.id, [30 - n], ttft_ms=100 + n) for n, c in enumerate(cases)]
+        ttft = {chart.name: chart for chart in charts(of(run(cases, *seen, planned=1)))}["ttft"]
+        assert re.findall(r">(r\d+)<", ttft.wide) == [f"r{n}" for n in range(24)]
+        assert "r0 has the best value, 100 ms" in ttft.says
+
+    def test_the_key_has_no_mark_that_is_not_drawn(self) -> None:
+        few = charts(of(run([case("r1")], rounds("r1", [10, 11]), planned=2)))[0].wide
+        assert "provisional: few rounds" in few
+        assert "value and its 95% interval" not in few
 
 
 class TestPictures:
@@ -182,7 +209,9 @@ class TestPictures:
     def test_they_are_named_for_those_who_do_not_see_them(self, drawn: dict[str, Chart]) -> None:
         for chart in drawn.values():
             root = ElementTree.fromstring(chart.wide)
-            named = [root.find(f"*[@id='{name}']") for name in root.get("aria-labelledby", "").split()]
+            named = [
+                root.find(f"*[@id='{root.get(f'aria-{how}')}']") for how in ("labelledby", "describedby")
+            ]
             assert root.get("role") == "img"
             assert [one.text for one in named if one is not None] == [chart.title, chart.says]
 
@@ -218,7 +247,7 @@ class TestPictures:
 ALLOWED = {
     *(name for names in KEPT.values() for name in names),
     *PAINT,
-    *("id", "class", "role", "aria-labelledby", "viewBox", "font-family", "patternUnits"),
+    *("id", "class", "role", "aria-labelledby", "aria-describedby", "viewBox", "font-family", "patternUnits"),
     *("stroke-linejoin", "paint-order", "x", "y"),
 }
 
@@ -300,11 +329,46 @@ class TestMemory:
         changed_report = replace(found, rows=[replace(row, metrics=row.metrics | changed)])
         (chart,) = memory.charts(changed_report, None)
         assert "r1 PSS: 159 MiB; its parts claim 1.0 MiB more" in chart.wide
+        assert chart.says.endswith("; the parts claim 0.63% more than it takes.")
         assert "PSS, where the parts claim more" in chart.wide
+
+    def test_what_is_swapped_out_is_said_to_be_within(self, found: Report) -> None:
+        row = found.rows[0]
+        swapped = replace(row.metrics["swapped_bytes"], value=40 * 2.0**20)
+        changed = replace(found, rows=[replace(row, metrics=row.metrics | {"swapped_bytes": swapped})])
+        (chart,) = memory.charts(changed, None)
+        assert chart.says.startswith("r1 takes 199 MiB, with what is swapped out; ")
 
     def test_parts_are_told_by_hatches_too(self, drawn: dict[str, Chart]) -> None:
         used = set(re.findall(r'fill="url\(#[\w-]*-(\w+)\)"', drawn["memory"].wide))
         assert used == {"rising", "falling", "dotted"} <= set(HATCHES)
+
+
+class TestGaps:
+    def test_no_line_runs_through_the_labels_of_a_strip(self, drawn: dict[str, Chart]) -> None:
+        """The longest label is `20 ms`: five characters of at most 7.2 pixels, and 6 beside them."""
+        for text in (drawn["gaps"].wide, drawn["gaps"].narrow):
+            blue = [one for one in elements(text) if one.get("stroke") == palette.COLOURS[0]]
+            starts = [float(found[1]) for one in blue if (found := re.match(r"M([\d.]+),", one.get("d", "")))]
+            in_key, *in_strips = sorted(starts)
+            assert in_key == 0
+            assert len(in_strips) == 3
+            assert min(in_strips) >= 42
+
+
+class TestNarrow:
+    def test_text_above_a_line_has_no_grid_behind_it(self, drawn: dict[str, Chart]) -> None:
+        bands = {
+            name: [
+                one
+                for one in elements(text)
+                if one.tag == f"{SVG}path"
+                and one.get("fill") == palette.SURFACE
+                and one.get("stroke") is None
+            ]
+            for name, text in (("wide", drawn["ttft"].wide), ("narrow", drawn["ttft"].narrow))
+        }
+        assert {name: len(found) for name, found in bands.items()} == {"wide": 0, "narrow": 3}
 
 
 class TestLines:

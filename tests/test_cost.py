@@ -35,6 +35,9 @@ def between(low: float, value: float, high: float, unit: str = "tok/s") -> Estim
     return Estimate(value=value, low=low, high=high, level=0.95, unit=unit)
 
 
+SURE = row(prompt=between(99.9, 100, 100.1), answer=between(49.9, 50, 50.1))
+
+
 def cost(costs: Costs, of: Row | None = None) -> tuple[Spending, Price]:
     found = spending(of or row(), terms(costs, "board"))
     return found, price(found, found.answer_tps, found.answer_j)
@@ -136,7 +139,7 @@ class TestMeasuredPower:
 class TestBreakEven:
     def test_tokens_and_months_after_which_owning_is_cheaper(self) -> None:
         """A token of the mix takes 15 ms, so 0.015 for the power of a million, and 0.735 is saved."""
-        found = even(WHOLE)
+        found = even(WHOLE, SURE)
         assert found.hosted == 0.75
         assert found.power.value == pytest.approx(0.015)
         assert found.tokens.value == pytest.approx(315.576 / 0.735 * 1e6)
@@ -144,10 +147,17 @@ class TestBreakEven:
         assert found.outcome is Outcome.LATE
 
     def test_a_longer_life_pays(self) -> None:
-        assert even(msgspec.structs.replace(WHOLE, lifetime_years=5)).outcome is Outcome.PAYS
+        longer = msgspec.structs.replace(WHOLE, lifetime_years=5)
+        assert even(longer, SURE).outcome is Outcome.PAYS
+
+    def test_figures_without_an_interval_or_with_a_provisional_one_decide_nothing(self) -> None:
+        longer = msgspec.structs.replace(WHOLE, lifetime_years=5)
+        few = msgspec.structs.replace(between(49.9, 50, 50.1), provisional=True)
+        assert even(longer).outcome is Outcome.OPEN
+        assert even(longer, row(prompt=between(99.9, 100, 100.1), answer=few)).outcome is Outcome.OPEN
 
     def test_power_alone_may_cost_more_than_hosting(self) -> None:
-        found = even(msgspec.structs.replace(WHOLE, price_per_kwh=36))
+        found = even(msgspec.structs.replace(WHOLE, price_per_kwh=36), SURE)
         assert found.outcome is Outcome.NEVER
         assert (found.tokens.value, found.months.value) == (None, None)
 

@@ -148,8 +148,10 @@ def test_two_files_with_one_id_are_both_named(tmp_path: Path) -> None:
 
 
 def test_an_unknown_device_or_folder_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"'rasberry-pi5'; did you mean raspberry-pi-5 or"):
+    with pytest.raises(UserError, match=r"'rasberry-pi5' \(did you mean raspberry-pi-5 or"):
         load_device("rasberry-pi5")
+    with pytest.raises(UserError, match=r"did you mean jetson-agx-orin-64gb or jetson-orin-nano or jetson"):
+        load_device("jet")
     with pytest.raises(UserError, match="no such folder"):
         load_devices(tmp_path / "none")
 

@@ -24,6 +24,7 @@ from profiler.render.charts import Chart
 from profiler.render.columns import Cell, Line, Table
 from profiler.render.html import sections
 from profiler.render.html.sorting import amount
+from profiler.render.spark import BLOCKS
 from profiler.runfile import Run
 from tests.hand_made import hand_made
 from tests.run_builder import board, build, case, metered, rounds, run, sensor, text
@@ -130,7 +131,6 @@ class TestTheSections:
 
     def test_a_chart_stands_in_its_section_with_its_sentence_and_figures(self, shown: str) -> None:
         speed = shown[shown.index('<section id="speed"') : shown.index('<section id="gaps"')]
-        assert 'role="img" aria-label="Picture of ttft. What ttft shows."' in speed
         assert "<figcaption>What ttft shows.</figcaption>" in speed
         assert "Figures of ttft" in speed
         assert speed.count("<svg") == 2
@@ -186,8 +186,16 @@ class TestTheSections:
         assert "nothing of the build in the page cache" in found[found.index('<section id="cold"') :]
 
     def test_minutes(self) -> None:
+        """The chart draws what other formats show as blocks of text."""
         found = page(minutes(*course()))
-        assert "<dt>settled</dt><dd>100 tok/s from the start" in found[found.index('id="sustained"') :]
+        shown = found[found.index('id="sustained"') :]
+        assert "<dt>decode</dt><dd>100 tok/s</dd>" in shown
+        assert "<dt>settled</dt><dd>100 tok/s from the start" in shown
+        assert not set(shown) & set(BLOCKS)
+
+    def test_tables_of_many_columns_become_cards_on_a_phone(self, shown: str) -> None:
+        memory = shown[shown.index('<section id="memory"') : shown.index('<section id="bandwidth"')]
+        assert '<table class="cards">' in memory
 
     def test_energy_with_what_is_known_of_the_sensor(self) -> None:
         found = page(run([case("r1", workload=text(output=11))], [metered("r1", n) for n in range(8)],

@@ -188,6 +188,34 @@ class TestOtherScreens:
         label = "cell => getComputedStyle(cell, '::before').content"
         assert row.locator("td.n").first.evaluate(label) == '"TTFT ms"'
 
+    def test_no_table_scrolls_sideways_on_a_phone(self, plain: Opened) -> None:
+        page = plain.show(PHONE)
+        page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+        wide = "found => found.filter(one => one.scrollWidth > one.clientWidth).map(one => one.ariaLabel)"
+        assert page.locator(".scroll").evaluate_all(wide) == []
+
+    def test_a_long_name_has_a_line_of_its_own_on_a_phone(self, plain: Opened) -> None:
+        row = plain.show(PHONE).locator("#settings table tbody tr").first
+        name, after = (row.locator("> *").nth(n).bounding_box() for n in (0, 1))
+        assert name is not None
+        assert after is not None
+        assert name["y"] + name["height"] <= after["y"] + 1
+
+    def test_cards_stay_tables_for_those_who_hear_them(self, plain: Opened) -> None:
+        page = plain.show(PHONE)
+        table = page.get_by_role("table").first
+        assert table.get_by_role("row").count() == 5
+        assert table.get_by_role("rowheader").all_text_contents() == ["r1", "r2", "r3", "r4"]
+
+    @pytest.mark.parametrize("width", [WIDE, PHONE])
+    def test_each_chart_is_one_image_with_its_title_and_its_sentence(self, plain: Opened, width: int) -> None:
+        page = plain.show(width)
+        chart = page.get_by_role("img", name="Time to first token", exact=True)
+        assert chart.count() == 1
+        assert page.locator(f"#{chart.get_attribute('aria-describedby')}").text_content() == (
+            "r3 answers first: 456 ms (451 to 461)."
+        )
+
     def test_between_phone_and_desk_tables_scroll_alone_and_keep_their_first_column(
         self, plain: Opened
     ) -> None:

@@ -129,8 +129,10 @@ class TestReport:
         assert (found.comparisons, found.best, found.rounds) == ([], [], 0)
 
     def test_what_the_tool_does_not_state_is_absent(self, tmp_path: Path) -> None:
-        cell = shown(tmp_path).rows[0].metrics["peak_rss_bytes"]
-        assert (cell.value, cell.reason) == (None, "llama-bench does not state it")
+        cells = shown(tmp_path).rows[0].metrics
+        assert (cells["peak_rss_bytes"].value, cells["tg_tps"].value) == (None, None)
+        assert cells["peak_rss_bytes"].reason == "llama-bench does not state it"
+        assert cells["tg_tps"].reason == "this workload generates no tokens"
 
     def test_its_rows_have_the_metrics_of_measured_ones(self, tmp_path: Path) -> None:
         measured = report(hand_made()).rows[0]
@@ -221,7 +223,7 @@ class TestCommand:
         ("test", "more", "says"),
         [
             ({"cpu_info": ""}, (), "do not say on what machine they were made: name it with --device ID"),
-            ({}, ("--device", "raspbery-pi-5"), "no device is called 'raspbery-pi-5'; did you mean"),
+            ({}, ("--device", "raspbery-pi-5"), "no device is called 'raspbery-pi-5' (did you mean"),
         ],
     )
     def test_refusals(

@@ -121,8 +121,8 @@ def test_limits_without_a_question_or_a_use(tmp_path: Path) -> None:
 
 def test_neither_file_nor_ready_set() -> None:
     assert refused(Path("laptop-caht")) == (
-        "laptop-caht: there is no such file of limits, and no ready set of that name (did you mean laptop-chat?): "
-        "give a TOML file or one of board-batch, code-completion, laptop-chat, voice-assistant"
+        "laptop-caht: there is no such file of limits, and no ready set of that name: "
+        "give a TOML file or a ready set (did you mean laptop-chat?)"
     )
 
 

@@ -90,6 +90,12 @@ class TestFirstTokens:
         assert (few.high, few.level) == (None, None)
         assert (enough.high, enough.level) == (closed_from, 0.95)
 
+    def test_a_bound_of_a_run_with_four_looks_holds_at_all_of_them(self) -> None:
+        """Of twelve values the tenth lies above the median with 98.1%, too little where four looks were planned."""
+        seen = first_tokens(*range(1, 13))
+        highs = [of(seen, level)["ttft_ms.p50"].high for level in (0.95, 0.982)]
+        assert highs == [10, 11]
+
     def test_the_reason_names_the_processes(self) -> None:
         assert of(first_tokens(1, 2, 3))["ttft_ms.p90"].reason == (
             "the first tokens of 3 processes do not carry a p90"

@@ -119,7 +119,8 @@ def test_the_workload_is_that_of_the_limits(name: str, workload: str) -> None:
          "own.toml: use[0].limits[0] is 'tg_tps >= 9': chat@1 does not measure it; name the workload of this limit in "
          "its [[use]]"),
         (("decode_tps >= 9",), {"workload": ["tg128"]},
-         "--limits own.toml: no limit speaks of tg128 on this; ask for a workload and a device that its uses name"),
+         "--limits own.toml: no limit speaks of tg128 on device this, only of chat on any device: ask for one of these "
+         "with --workload and --device"),
         (("decode_tps >= 9",), {"sustained": "10m"},
          "--sustained and --limits exclude each other: one long process of each case has no interval to judge"),
         (("decode_tps >= 9",), {"within": "3%"},
@@ -137,7 +138,9 @@ def test_what_cannot_be_planned_is_one_sentence(
 def test_uses_of_another_device_plan_nothing(tmp_path: Path) -> None:
     asked = own(tmp_path, "decode_tps >= 9", device="raspberry-pi-5")
     assert planned(asked, device="raspberry-pi-5").request.rounds == 12
-    with pytest.raises(UserError, match="no limit speaks of chat@1 on this"):
+    with pytest.raises(
+        UserError, match="no limit speaks of chat@1 on device this, only of chat on device rasp"
+    ):
         planned(asked)
 
 

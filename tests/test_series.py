@@ -72,10 +72,12 @@ class TestGaps:
         assert found is not None
         assert found.stalls == [Stalled(token=6, gap_ms=31, round=1, number=2)]
 
-    def test_of_very_many_passes_as_many_are_taken_evenly(self) -> None:
-        found = gap_course(counted([stamped([10.0] * 10, number) for number in range(1, 901)]))
+    def test_of_very_many_passes_as_many_are_taken_evenly_and_no_stall_is_lost(self) -> None:
+        passes = [stamped([10.0] * 10, number) for number in range(1, 899)]
+        slow = [stamped([10.0] * 9 + [40.0], number) for number in (899, 900)]
+        found = gap_course(counted([*passes, *slow]))
         assert found is not None
-        assert found.passes == 300
+        assert (found.passes, len(found.stalls)) == (300, 2)
 
     def test_below_ten_gaps_there_is_none(self) -> None:
         assert gap_course(counted([stamped([10.0] * 9)])) is None

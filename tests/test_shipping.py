@@ -18,7 +18,20 @@ from profiler.documents.limit_text import limit as in_words
 from profiler.documents.limits import Limits, Use
 from profiler.runfile import Run
 from tests.hand_made import hand_made
-from tests.run_builder import BOARD, MIB, build, case, counters, failed, memory, rounds, run, worker
+from tests.run_builder import (
+    BOARD,
+    MIB,
+    build,
+    case,
+    counters,
+    failed,
+    memory,
+    pp,
+    raw_pass,
+    rounds,
+    run,
+    worker,
+)
 
 WOBBLE = [9.9, 10.1, 9.8, 10.2, 10.0, 9.95, 10.05, 10.15]
 """Gaps in ms: 98.0 to 101.0 tokens per second are their interval."""
@@ -171,6 +184,13 @@ class TestFirstTokens:
         assert one(seen, "ttft_ms.p90 <= 105").word is Word.SKIP
         assert one(seen, "ttft_ms.p90 <= 106").word is Word.UNDECIDED
 
+    def test_a_limit_between_the_bounds_takes_more_processes_than_there_were(self) -> None:
+        found = only(self.first_tokens(40), "ttft_ms.p50 <= 120")
+        assert found.turn == [
+            "ttft_ms.p50: the limit lies between the bounds of its first tokens: a fresh run with --processes 80 "
+            "narrows them"
+        ]
+
     def test_p99_takes_more_than_any_run_has(self) -> None:
         found = only(self.first_tokens(100), "ttft_ms.p99 <= 1000")
         assert found.judged[0].reason == "open above: p99 needs 368 processes, more than any run has"
@@ -188,6 +208,16 @@ class TestMemory:
         assert (found.word, found.value, found.low, found.high) == (Word.SHIP, 150 * MIB, None, None)
         assert found.reason == "the largest of 8 processes, no interval"
         assert one(alone(phases=memory(200)), "pss_bytes <= 149 MiB").word is Word.SKIP
+
+    def test_what_others_may_have_taken_a_part_of_does_not_ship_by_pss(self) -> None:
+        seen = alone(phases=memory(200))
+        seen = replace(seen, workers=[replace(one, other_mappers=["ollama"]) for one in seen.workers])
+        assert only(seen, "peak_rss_bytes <= 200 MiB").word is Word.SHIP
+        found = only(seen, "pss_bytes <= 150 MiB")
+        assert (found.word, found.turn) == (
+            Word.UNDECIDED,
+            ["limit peak_rss_bytes, or stop what else has loaded this file and run again"],
+        )
 
     def test_a_shorter_context_where_the_kv_cache_is_what_is_too_much(self) -> None:
         facts = {"context": 4096, "kv_bytes": 64 * MIB}
@@ -284,6 +314,16 @@ class TestTurn:
             "of 4.5, or a smaller model",
         ]
 
+    def test_a_smaller_kv_cache_is_needed_where_the_weights_alone_would_do(self) -> None:
+        """At 130.5 tokens the cache holds 80,000 x 2 x 130.5 bytes: 19.9 MiB of 77.1."""
+        device = replace(BOARD, memory_bandwidth_bytes_per_s=10e9, bandwidth_source="theoretical, MAKER")
+        made = build("tiny-Q4_0", read_bytes_per_token=60_000_000, kv_elements_per_token=80_000)
+        turn = only(alone([10.0] * 8, builds=[made], device=device), "decode_tps >= 130").turn
+        assert turn[1:] == [
+            "10 GB/s (theoretical, MAKER) allow at most 124 tok/s where a token reads 77.1 MiB, 19.9 MiB of it the KV "
+            "cache: a smaller type of it or a shorter context may do"
+        ]
+
     def test_weights_in_a_cache_are_not_bound_by_the_memory(self) -> None:
         assert len(only(self.limited(110_000_000), "decode_tps >= 125").turn) == 1
 
@@ -291,14 +331,22 @@ class TestTurn:
         first = judged(hand_made(), "ttft_ms <= 600").judgements[0]
         assert first.word is Word.SKIP
         assert first.turn == [
-            "ttft_ms must fall by 34%, to 600 ms",
-            "a prompt of about 84 tokens instead of 128 would do, if time goes with length",
+            "ttft_ms must fall by 35% to ship with its whole interval",
+            "a prompt of about 83 tokens instead of 128 would do, if time goes with length",
             "of the same run r3 (SmolLM2-135M-Q4_0, llama-cpp) ships",
         ]
 
     def test_an_undecided_limit_says_how_many_processes_would_decide_it(self) -> None:
         assert only(alone(), "decode_tps >= 99").turn == [
             "decode_tps: a fresh run with --processes 31 would decide it with 80% chance, if the speed stays what it is"
+        ]
+
+    def test_a_row_whose_workload_has_no_such_speed_asks_for_a_better_use(self) -> None:
+        seen = run(
+            [case("r1", workload=pp(64))], [worker("r1", n, raw_pass(evaluated_ms=80)) for n in range(8)]
+        )
+        assert only(seen, "tg_tps >= 10").turn == [
+            "tg_tps: this workload generates no tokens; name the workload that has it in the [[use]] of this limit"
         ]
 
 
@@ -330,8 +378,8 @@ class TestMatching:
         assert found.judgements == []
         assert found.word is Word.UNDECIDED
         assert found.unmatched == [
-            "no limit speaks of chat@1 on board",
-            "no row is of code on any device: there are chat@1 on board",
+            "no limit speaks of chat@1 on device board",
+            "no row is of code on any device; the rows are of chat@1 on device board",
         ]
 
     def test_anchors_are_not_judged(self) -> None:

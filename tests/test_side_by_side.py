@@ -13,6 +13,7 @@ import pytest
 
 from profiler.analyse.estimate import Estimate
 from profiler.analyse.known import Known, KnownDevice, KnownModel, begins, stem
+from profiler.analyse.notices import Notice
 from profiler.analyse.report import report
 from profiler.analyse.shipping import Judgement, Verdicts, Word
 from profiler.analyse.side_by_side import SideBySide, side_by_side
@@ -210,6 +211,28 @@ class TestFits:
             "a part of it lies in an accelerator's memory, which other devices have in other ways",
         )
 
+    @pytest.mark.parametrize(
+        ("code", "metric", "reason"),
+        [
+            ("shared_file", "peak RSS", None),
+            (
+                "paging",
+                "PSS",
+                "it did not stay in memory where it was measured, so what it takes is not known",
+            ),
+        ],
+    )
+    def test_memory_that_tells_too_little_says_nothing_of_other_devices(
+        self, code: str, metric: str, reason: str | None
+    ) -> None:
+        sources = two()
+        noticed = [Notice(code=code, seen="seen", advice="advice")]
+        row = msgspec.structs.replace(sources[0].report.rows[0], notices=noticed)
+        told = msgspec.structs.replace(sources[0].report, rows=[row])
+        sources[0] = msgspec.structs.replace(sources[0], report=told)
+        found = side_by_side(sources, CATALOGUE).models[0].fits[0]
+        assert (found.metric, found.reason) == (metric, reason)
+
 
 class TestUnlikeRows:
     def test_rows_asked_the_same_on_one_device_share_a_table_that_says_they_are_of_two_runs(self) -> None:
@@ -260,8 +283,9 @@ class TestUses:
         both = run(cases, rounds("r1", [10.0] * 8), rounds("r2", [9.0] * 8), builds=[built])
         told = [judgement("a.jsonl", one, f"r{n}") for n, one in enumerate(words, start=1)]
         found = side_by_side([source("a.jsonl", both), *two()[1:]], CATALOGUE, judged=judged(*told)).uses
+        picked = "; it is the best of 2 rows: confirm it in a fresh run" if word is Word.SHIP else ""
         assert (found[0].word, found[0].row, found[0].why, found[0].judged_rows) == (
-            word, row, f"because {word.value}", 2,
+            word, row, f"because {word.value}{picked}", 2,
         )  # fmt: skip
 
     def test_a_model_that_no_limit_speaks_of_has_no_verdict(self) -> None:

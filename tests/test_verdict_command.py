@@ -141,8 +141,10 @@ def test_what_a_run_cannot_be_asked_is_said_of_its_file(here: Here, tmp_path: Pa
 def test_limits_that_speak_of_no_row_leave_it_undecided(here: Here) -> None:
     outcome = here("verdict", "run.jsonl", "--limits", "code-completion")
     assert outcome.code == 4
-    assert "Undecided: no row is one that these limits speak of." in outcome.out
-    assert "no row is of code on any device: there are chat@1 on board" in outcome.out
+    assert (
+        "Undecided: no row is one that these limits speak of; `edgeprof run` with --limits code-completion measures"
+    ) in outcome.out
+    assert "no row is of code on any device; the rows are of chat@1 on device board" in outcome.out
 
 
 def test_the_json_that_scripts_rely_on(here: Here, tmp_path: Path) -> None:
@@ -172,6 +174,13 @@ def test_the_terminal_answers_in_its_second_line(here: Here, tmp_path: Path) -> 
 def test_columns_go_where_there_is_little_room() -> None:
     shown = verdict_terminal.render(judged(three(), "decode_tps >= 40"), width=60)
     assert "  decode_tps >= 40   99.8 tok/s   149% inside   ship" in shown.splitlines()
+
+
+def test_what_is_judged_goes_on_beside_its_word() -> None:
+    shown = verdict_terminal.render(judged(three(), "decode_tps >= 40"), width=60).splitlines()
+    first = next(n for n, line in enumerate(shown) if line.startswith("SHIP       r1  "))
+    assert shown[first + 1].startswith(" " * 11)
+    assert max(map(len, shown)) <= 60
 
 
 @pytest.mark.parametrize(
@@ -219,7 +228,10 @@ def test_imported_figures_say_so() -> None:
         (("none.jsonl", "--limits", "laptop-chat"), "none.jsonl cannot be read: No such file or directory"),
         (("run.jsonl", "--limits", "run.jsonl"), "run.jsonl: line 1 has over 1000 characters; break it up"),
         (("run.jsonl", "--limits", "laptop-chat", "-f", "csv"), "there is no format 'csv': accepted: json, markdown"),
-        (("run.jsonl", "--limits", "laptop-chat", "-o", "no/v.md"), "v.md cannot be written"),
+        (("run.jsonl", "--limits", "laptop-chat", "-o", "no/v.md"),
+         "v.md cannot be written: No such file or directory; choose another place with -o"),
+        (("run.jsonl", "--limits", "laptop-chat", "-f", "json", "-o", "run.jsonl"),
+         "run.jsonl is a run file, which nothing can make again: choose another name with -o"),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_sentence(here: Here, words: tuple[str, ...], found: str) -> None:

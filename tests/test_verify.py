@@ -168,7 +168,7 @@ class TestRewritten:
     def test_a_run_file_that_is_none_is_one_sentence(self) -> None:
         assert failures(checked(repacked(PLAIN, {"runs/run.jsonl": b"hello\n"})))["tables"] == [
             "they cannot be computed: run.jsonl line 1 is not part of a run file: JSON is malformed: "
-            "invalid character (byte 0)"
+            "invalid character (byte 0); accepted is what `edgeprof run` or `edgeprof import` wrote"
         ]
 
     def test_a_member_that_follows_from_nothing_is_named(self) -> None:
@@ -299,7 +299,7 @@ class TestKeys:
         ("content", "mode", "said"),
         [
             (b"", 0o600, "cannot be read as a private key in PEM"),
-            (PUBLIC.encode(), 0o600, "cannot be read as a private key in PEM"),
+            (PUBLIC.encode(), 0o644, "cannot be read as a private key in PEM"),
             (
                 written(generate_private_key(SECP256R1())),
                 0o600,

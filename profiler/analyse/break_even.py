@@ -35,7 +35,7 @@ class Outcome(StrEnum):
     PAYS = "pays off within its lifetime"
     LATE = "does not pay off within its lifetime"
     NEVER = "never: power alone costs more"
-    OPEN = "undecided: the interval spans it"
+    OPEN = "undecided: no interval shows it"
     UNKNOWN = "not known"
 
 
@@ -133,21 +133,20 @@ def _speed_is_in(spent: Spending) -> bool:
 
 
 def _outcome(spent: Spending, saving: Span, months: Span | None) -> Outcome:
-    """Bounds that are not known decide nothing, but for figures without any interval, which are taken as they are.
+    """Bounds that are not known, or provisional, decide nothing.
 
     Power of which only a part was seen can show that owning does not pay, never that it does.
     """
-    bare = saving.low is None and saving.high is None
-    highest = saving.value if bare else saving.high
-    if highest is not None and highest <= 0:
+    if saving.provisional:
+        return Outcome.OPEN
+    if saving.high is not None and saving.high <= 0:
         return Outcome.NEVER
-    if months is None:
+    if months is None or months.provisional:
         return Outcome.OPEN
     life = (spent.terms.lifetime_years or 0.0) * 12
-    first, last = (months.value, months.value) if bare else (months.low, months.high)
-    if last is not None and last <= life and spent.power_from is not PowerFrom.LOWER_BOUND:
+    if months.high is not None and months.high <= life and spent.power_from is not PowerFrom.LOWER_BOUND:
         return Outcome.PAYS
-    return Outcome.LATE if first is not None and first > life else Outcome.OPEN
+    return Outcome.LATE if months.low is not None and months.low > life else Outcome.OPEN
 
 
 def _shown(span: Span | None, unit: str) -> Estimate:

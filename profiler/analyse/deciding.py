@@ -16,6 +16,9 @@ from profiler.runfile import MOST_ROUNDS
 FOR_AN_INTERVAL = 12
 """Rounds from which on a signed-rank interval at 95% outlasts one ruined round (docs/method.md)."""
 
+OF_ONE_WORKLOAD = ("pp_tps", "tg_tps")
+"""What llama-bench measures by one workload each: a row of the other never has it."""
+
 FRESH = "a fresh run with --processes"
 
 
@@ -27,10 +30,14 @@ def advice(judged: Judged, row: Row, study: Study | None) -> str:
 
 def _needed(judged: Judged, row: Row, study: Study | None) -> str:
     figure = row.metrics.get(judged.metric)
+    if judged.value is None and judged.metric in OF_ONE_WORKLOAD:
+        return "name the workload that has it in the [[use]] of this limit"
     if study is None:
         return "measure it with edgeprof run, which keeps stamps"
     if judged.metric in FIRST_TOKEN_PERCENTILES:
-        return _of_first_tokens(FIRST_TOKEN_PERCENTILES[judged.metric], judged)
+        return _of_first_tokens(
+            FIRST_TOKEN_PERCENTILES[judged.metric], judged, figure.processes if figure else 0
+        )
     if judged.metric in GAP_PERCENTILES and judged.value is None and row.metrics:
         return "edgeprof run --limits plans enough passes for it"
     if figure is None or figure.value is None:
@@ -40,13 +47,14 @@ def _needed(judged: Judged, row: Row, study: Study | None) -> str:
     return _of_interval(judged, figure, study)
 
 
-def _of_first_tokens(p: int, judged: Judged) -> str:
+def _of_first_tokens(p: int, judged: Judged, processes: int) -> str:
     needed = processes_for(p)
     if needed > MOST_ROUNDS:
         return f"it takes {needed} processes, and a run has {MOST_ROUNDS} at most: limit a lower percentile"
     if judged.high is None:
         return f"{FRESH} {needed} would close its bound"
-    return f"the limit lies among the slowest first tokens: {FRESH} {min(4 * needed, MOST_ROUNDS)} narrows the bounds"
+    more = min(max(4 * needed, 2 * processes), MOST_ROUNDS)
+    return f"the limit lies between the bounds of its first tokens: {FRESH} {more} narrows them"
 
 
 def _of_interval(judged: Judged, figure: Estimate, study: Study) -> str:

@@ -123,7 +123,7 @@ def explain(run: Run, row: str, name: str) -> Explanation:
         all_count=study.samples[row].kept_although_disturbed,
         symbols=_symbols(study, case, metric, cells),
         interval=_interval(study, metric, processes),
-        order=_order(metric, processes) if metric in FIRST_TOKENS else None,
+        order=_order(metric, processes, study.level) if metric in FIRST_TOKENS else None,
         sensor=energy_of(study, case) if metric in ENERGY_METRICS or metric is IDLE_POWER else None,
         cell=cells[name],
         best=(name, row) in best_rows(study),
@@ -172,10 +172,12 @@ def _interval(study: Study, metric: Metric | None, processes: list[ProcessSteps]
     return interval_steps(logs, study.level, study.looks)
 
 
-def _order(metric: Metric, processes: list[ProcessSteps]) -> OrderSteps:
+def _order(metric: Metric, processes: list[ProcessSteps], level: float) -> OrderSteps:
     samples = sorted(process.value for process in processes if process.value is not None)
     p = FIRST_TOKENS[metric]
-    return OrderSteps(samples=samples, rank=rank(len(samples), p), bound_rank=bound_rank(len(samples), p))
+    return OrderSteps(
+        samples=samples, rank=rank(len(samples), p), bound_rank=bound_rank(len(samples), p, level)
+    )
 
 
 def _symbols(

@@ -18,8 +18,9 @@ from profiler.analyse.report import Row
 SYSTEM_SHARE = 0.25
 """Of a device's memory, kept for its system and for what differs there."""
 
-MEMORY = (("pss_bytes", "PSS"), ("peak_rss_bytes", "peak RSS"))
-"""What a process took, the better figure first: RSS counts pages that are shared with others in full."""
+PSS, RSS = ("pss_bytes", "PSS"), ("peak_rss_bytes", "peak RSS")
+"""What a process took. PSS is the better figure, since RSS counts pages that are shared with others in full, but for
+a build whose file others had mapped as well: a part of it is in their PSS."""
 
 
 class Fit(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +45,8 @@ class Fit(msgspec.Struct, frozen=True, kw_only=True):
 
 def memory_of(row: Row) -> tuple[str, Estimate] | None:
     """The name and the figure of what the process of a row took; None where neither is known."""
-    named = [(label, row.metrics.get(metric)) for metric, label in MEMORY]
+    divided = any(notice.code == "shared_file" for notice in row.notices)
+    named = [(label, row.metrics.get(metric)) for metric, label in ((RSS,) if divided else (PSS, RSS))]
     return next(
         ((label, figure) for label, figure in named if figure is not None and figure.value is not None), None
     )
@@ -94,6 +96,8 @@ def _unknown(row: Row, needed: float | None) -> str | None:
         return "its memory is not known"
     if row.target != "cpu" or (held is not None and held.value):
         return "a part of it lies in an accelerator's memory, which other devices have in other ways"
+    if any(notice.code == "paging" for notice in row.notices):
+        return "it did not stay in memory where it was measured, so what it takes is not known"
     return None
 
 

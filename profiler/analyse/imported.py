@@ -104,9 +104,15 @@ def _metrics(tool: str, row: ImportedRow) -> dict[str, Estimate]:
     for metric in (*METRICS.values(), *FIRST_TOKENS, *GAPS, IDLE_POWER, *FROM_FILE.values()):
         if row.workload.method in metric.methods:
             stated = row.figures.get(metric.name)
-            absent = Estimate(value=None, unit=metric.unit, reason=f"{tool} does not state it")
+            absent = Estimate(value=None, unit=metric.unit, reason=_absent(tool, metric, row))
             found[metric.name] = _estimate(metric, stated) if stated else absent
     return found
+
+
+def _absent(tool: str, metric: Metric, row: ImportedRow) -> str:
+    """Why there is no such figure: the workload has none, or the tool keeps it to itself."""
+    tokens = {"pp_tps": row.workload.prompt_tokens, "tg_tps": row.workload.output_tokens}
+    return f"{tool} does not state it" if tokens.get(metric.name, 1) else metric.absent
 
 
 def _estimate(metric: Metric, stated: Sequence[Stated]) -> Estimate:

@@ -162,12 +162,12 @@ def _lower_bound(p: int, row: Row, study: Study | None) -> float | None:
         return None
     case = next(case for case in study.plan.cases if case.id == row.id)
     mirrored = [-value for value in first_tokens_ms(case, study.samples[case.id]).values()]
-    bound = order_statistic_bound(mirrored, 100 - p)
+    bound = order_statistic_bound(mirrored, 100 - p, study.level)
     return None if bound is None else -bound
 
 
 def processes_for(p: int) -> int:
-    """The fewest processes whose first tokens give the p-th percentile an upper bound: 36 for p90, 72, 368."""
+    """The fewest processes whose first tokens give the p-th percentile an upper bound, looked at once: 36 for p90."""
     n = 1
     while bound_rank(n, p) > n:
         n += 1

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from profiler.analyse.report import Row
 from profiler.documents.limits import Limit, Limits, Use
 
+MOST_NAMED = 8
+"""Uses in a sentence."""
+
 
 def limits_of(row: Row, limits: Limits) -> list[Limit]:
     """The limits on this row, one for each metric."""
@@ -36,12 +39,18 @@ def asks(use: Use, workload: str) -> bool:
 
 def unmet(limits: Limits, rows: Sequence[Row]) -> list[str]:
     """The uses that no row met, in words."""
-    seen = ", ".join(dict.fromkeys(f"{row.workload} on {row.device}" for row in rows)) or "none"
+    seen = ", ".join(dict.fromkeys(f"{row.workload} on device {row.device}" for row in rows)) or "none"
     return [
-        f"no row is of {_asked(use)}: there are {seen}"
+        f"no row is of {_asked(use)}; the rows are of {seen}"
         for use in limits.uses
         if not any(concerns(use, row.workload, row.device) for row in rows)
     ]
+
+
+def named(limits: Limits) -> str:
+    """What the uses speak of, in words; the first few of many."""
+    asked = list(dict.fromkeys(map(_asked, limits.uses)))
+    return ", ".join([*asked[:MOST_NAMED], *(["..."] if len(asked) > MOST_NAMED else [])])
 
 
 def _says(use: Use) -> tuple[bool, bool]:
@@ -49,4 +58,5 @@ def _says(use: Use) -> tuple[bool, bool]:
 
 
 def _asked(use: Use) -> str:
-    return f"{use.workload or 'any workload'} on {use.device or 'any device'}"
+    device = f"device {use.device}" if use.device else "any device"
+    return f"{use.workload or 'any workload'} on {device}"

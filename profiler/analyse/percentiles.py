@@ -60,7 +60,7 @@ def percentiles(case: Case, found: Samples, level: float) -> dict[str, Estimate]
     if case.workload.method != "text":
         return {}
     first, gaps = sorted(first_tokens_ms(case, found).values()), gaps_of_rounds(found)
-    figures = {metric.name: _of_first_tokens(first, p, found) for metric, p in FIRST_TOKENS.items()}
+    figures = {metric.name: _of_first_tokens(first, p, found, level) for metric, p in FIRST_TOKENS.items()}
     return figures | {metric.name: _of_gaps(metric, gaps, found, level) for metric in GAPS}
 
 
@@ -80,13 +80,13 @@ def first_tokens_ms(case: Case, found: Samples) -> dict[int, float]:
     return {number: first for number, first in firsts.items() if first is not None}
 
 
-def _of_first_tokens(ordered: Sequence[float], p: int, found: Samples) -> Estimate:
+def _of_first_tokens(ordered: Sequence[float], p: int, found: Samples, level: float) -> Estimate:
     n = len(ordered)
     if not percentile_allowed(n, p):
         return Estimate(
             value=None, unit="ms", reason=f"the first tokens of {n} processes do not carry a p{p}"
         )
-    bound = order_statistic_bound(ordered, p)
+    bound = order_statistic_bound(ordered, p, level)
     return Estimate(
         value=percentile(ordered, p),
         high=bound,

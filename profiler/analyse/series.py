@@ -52,7 +52,10 @@ class Stalled(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GapCourse(msgspec.Struct, frozen=True, kw_only=True):
-    """Gaps of one case by position. `typical_ms` are those of the pass whose median gap is in the middle of all."""
+    """Gaps of one case by position. `typical_ms` are those of the pass whose median gap is in the middle of all.
+
+    `passes` are those that this and the stretches rest on; stalls are of all counted passes.
+    """
 
     typical_ms: list[float]
     round: int
@@ -97,7 +100,7 @@ def gap_course(found: Samples) -> GapCourse | None:
         round=number,
         number=typical.number,
         stretches=[_stretch(between, start, end) for start, end in _stretches(max(map(len, between)))],
-        stalls=[one for n, done in long_enough for one in _stalls(n, done)],
+        stalls=[one for n, passes in found.passes.items() for done in passes for one in _stalls(n, done)],
         passes=len(long_enough),
     )
 

@@ -2,7 +2,8 @@
 
 A row ships only if every limit is kept, so a false ship is no likelier than one false bound (intersection-union test):
 2.5%, as each bound of a 95% interval is wrong on its side. A false skip takes one false bound of several: 2.5% for each
-limit that has an interval. Rows are not corrected for each other: each is a question of its own.
+limit that has an interval. Memory is judged on the largest seen, and has no such rate. Rows are not corrected for each
+other: each is a question of its own.
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ NO_SHIP = {
     "disagrees": "make the build again, and check it by edgeprof build onnx --check",
 }
 """Notices that stand against a ship however good the figures are, and what would answer them."""
+
+NO_SHIP_BY_PSS = {"shared_file": "limit peak_rss_bytes, or stop what else has loaded this file and run again"}
+"""The same of a ship that rests on PSS, which others may have taken a part of."""
 
 NO_SKIP = {"disturbed": "close what `edgeprof doctor` lists and run again"}
 """Notices of rows that others may have made slow."""
@@ -127,7 +131,7 @@ def _own(source: Source) -> list[Row]:
 
 def _unasked(rows: Sequence[Row], limits: Limits) -> list[str]:
     asked = dict.fromkeys((row.workload, row.device) for row in rows if not limits_of(row, limits))
-    return [f"no limit speaks of {workload} on {device}" for workload, device in asked]
+    return [f"no limit speaks of {workload} on device {device}" for workload, device in asked]
 
 
 def _of_source(source: Source, limits: Limits) -> list[Judgement]:
@@ -178,7 +182,7 @@ def _measured(judged: Sequence[Judged], row: Row, source: Source, study: Study |
     word = overall(one.word for one in judged)
     doubt = _doubt(word, judged, row)
     if doubt is not None:
-        advice = (NO_SHIP | NO_SKIP)[doubt.code]
+        advice = (NO_SHIP | NO_SHIP_BY_PSS | NO_SKIP)[doubt.code]
         return _Said(Word.UNDECIDED, f"the limits say {word.value}, but {doubt.seen}", [advice])
     if word is Word.SHIP:
         return _Said(word, "every limit is kept", [])
@@ -194,7 +198,8 @@ def _doubt(word: Word, judged: Sequence[Judged], row: Row) -> Notice | None:
     """The notice that stands against a word. Memory that is too much was not taken by others."""
     against: Mapping[str, str] = {}
     if word is Word.SHIP:
-        against = NO_SHIP
+        by_pss = any(one.metric == "pss_bytes" for one in judged)
+        against = NO_SHIP | NO_SHIP_BY_PSS if by_pss else NO_SHIP
     elif word is Word.SKIP and all(kind(one.metric) in SPEEDS for one in judged if one.word is Word.SKIP):
         against = NO_SKIP
     return next((notice for notice in row.notices if notice.code in against), None)

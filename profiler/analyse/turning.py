@@ -31,12 +31,17 @@ def turns(judged: Judged, row: Row, report: Report) -> list[str]:
 
 
 def _distance(judged: Judged) -> str:
-    """Change from the value to the limit."""
-    value, asked = judged.value or 0.0, judged.asked
+    """Change that brings the farther bound to the limit, or the value where no bound is known."""
+    far, asked = _farther(judged), amount(judged.asked, judged.unit)
     verb = "rise" if LIMITABLE[judged.metric].higher_is_better else "fall"
-    return (
-        f"{judged.metric} must {verb} by {percent(abs(asked / value - 1))}, to {amount(asked, judged.unit)}"
-    )
+    change = f"{judged.metric} must {verb} by {percent(abs(judged.asked / far - 1))}"
+    return f"{change}, to {asked}" if far == judged.value else f"{change} to ship with its whole interval"
+
+
+def _farther(judged: Judged) -> float:
+    """The bound that has to keep the limit; the value where there is none."""
+    bound = judged.low if LIMITABLE[judged.metric].higher_is_better else judged.high
+    return bound or judged.value or 1.0
 
 
 def _of_bandwidth(judged: Judged, row: Row, report: Report) -> list[str]:
@@ -53,6 +58,10 @@ def _of_bandwidth(judged: Judged, row: Row, report: Report) -> list[str]:
     )
     if most >= asked:
         return [f"{allows}; {percent(used)} of that is reached, so other settings or another engine may do"]
+    build = build_of(report, row)
+    if build.read_bytes_per_token and bandwidth / build.read_bytes_per_token >= asked:
+        kv = amount(read - build.read_bytes_per_token, "B")
+        return [f"{allows}, {kv} of it the KV cache: a smaller type of it or a shorter context may do"]
     return [
         f"no setting of this build can reach it: {allows}; {_fewer_bits(bandwidth / asked, read, row, report)}"
     ]
@@ -78,7 +87,7 @@ def _fewer_bits(allowed: float, read: float, row: Row, report: Report) -> str:
 
 def _of_prompt(judged: Judged, row: Row, report: Report) -> list[str]:
     asked = workload_of(report, row).prompt_tokens
-    tokens = int(asked * judged.asked / (judged.value or 1.0))
+    tokens = int(asked * judged.asked / _farther(judged))
     if tokens < 1:
         return []
     return [f"a prompt of about {tokens} tokens instead of {asked} would do, if time goes with length"]

@@ -57,6 +57,7 @@ def _on_device(
     use: str, verdicts: Verdicts, model: ModelRows, found: Sequence[tuple[Judgement, Member]]
 ) -> UseVerdict:
     best, member = min(found, key=lambda one: _BEST.index(one[0].word))
+    picked = best.word is Word.SHIP and len(found) > 1
     return UseVerdict(
         use=use,
         limits=verdicts.limits,
@@ -64,7 +65,9 @@ def _on_device(
         device=member.row.device,
         device_name=member.machine,
         word=best.word,
-        why=best.why,
+        why=f"{best.why}; it is the best of {len(found)} rows: confirm it in a fresh run"
+        if picked
+        else best.why,
         source=best.source,
         row=best.row,
         build=best.build,

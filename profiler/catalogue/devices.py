@@ -179,7 +179,9 @@ def load_device(device_id: str, extra: Path | None = None) -> DeviceProfile:
 def called(device_id: str, profiles: Mapping[str, DeviceProfile]) -> DeviceProfile:
     """That of these profiles. Raises `UserError` with the nearest ids if it is not among them."""
     if device_id not in profiles:
-        raise UserError(f"no device is called {device_id!r}; {nearest(device_id, profiles)}")
+        raise UserError(
+            f"no device is called {device_id!r} ({nearest(device_id, profiles)}); `edgeprof devices` lists all"
+        )
     return profiles[device_id]
 
 

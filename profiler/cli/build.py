@@ -10,7 +10,6 @@ import typer
 build = typer.Typer(
     help="Make another build of a model, on this machine.",
     epilog="Example: edgeprof build onnx model.gguf --check",
-    no_args_is_help=True,
     rich_markup_mode=None,
 )
 

@@ -32,4 +32,4 @@ def write_new(path: Path, raw: bytes) -> None:
     except FileExistsError:
         raise UserError(f"{path} is there already; choose another name with -o") from None
     except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}") from None
+        raise UserError(f"{path} cannot be written: {error.strerror}; choose another place with -o") from None

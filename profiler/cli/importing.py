@@ -19,7 +19,6 @@ LONGEST_ID = 60
 importing = typer.Typer(
     help="Take over what another tool measured, where its definitions are ours.",
     epilog="Example: edgeprof import llama-bench bench.json -o bench.jsonl",
-    no_args_is_help=True,
     rich_markup_mode=None,
 )
 

@@ -9,7 +9,7 @@ import typer
 from msgspec.structs import replace
 
 from profiler.analyse.limit_demand import Demand, demand, together
-from profiler.analyse.limit_uses import limits_for
+from profiler.analyse.limit_uses import limits_for, named
 from profiler.analyse.plural import plural
 from profiler.analyse.shipping import verdicts
 from profiler.analyse.source import Source
@@ -82,8 +82,8 @@ def _needed(limits: Limits, request: Request) -> Demand:
     if not demands:
         names = ", ".join(workload.id for workload in asked)
         raise UserError(
-            f"--limits {limits.name}: no limit speaks of {names} on {request.device}; ask for a workload and a device "
-            "that its uses name"
+            f"--limits {limits.name}: no limit speaks of {names} on device {request.device}, only of {named(limits)}: "
+            "ask for one of these with --workload and --device"
         )
     return together(demands)
 

@@ -12,6 +12,7 @@ from profiler.analyse.shipping import Verdicts
 from profiler.analyse.source import Source
 from profiler.errors import UserError
 from profiler.render import formats
+from profiler.runfile import is_run
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -62,8 +63,10 @@ def show_sources(
 
 
 def write(path: Path, text: str) -> None:
-    """The text as a file. Raises `UserError` when it cannot be written."""
+    """The text as a file. Raises `UserError` when it cannot be written, or would take the place of a run."""
+    if is_run(path):
+        raise UserError(f"{path} is a run file, which nothing can make again: choose another name with -o")
     try:
         path.write_text(text, "utf-8")
     except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}") from None
+        raise UserError(f"{path} cannot be written: {error.strerror}; choose another place with -o") from None

@@ -42,5 +42,7 @@ def _unit(word: str, text: str, key: str) -> tuple[str | None, float]:
     if not word:
         return None, 1.0
     if word not in UNITS:
-        raise UserError(f"{key} is {text[:60]!r}: there is no unit {word!r}: {nearest(word, UNITS)}")
+        raise UserError(
+            f"{key} is {text[:60]!r}: there is no unit {word!r}: {nearest(word, UNITS, len(UNITS))}"
+        )
     return UNITS[word]

@@ -43,8 +43,8 @@ def read(word: str) -> Limits:
     path = ready.get(word) or Path(word)
     if not path.exists():
         raise UserError(
-            f"{word}: there is no such file of limits, and no ready set of that name "
-            f"({nearest(word, ready)}): give a TOML file or one of {', '.join(ready)}"
+            f"{word}: there is no such file of limits, and no ready set of that name: "
+            f"give a TOML file or a ready set ({nearest(word, ready)})"
         )
     found = read_toml(path, _File)
     try:

@@ -34,7 +34,8 @@ def private_key(path: Path) -> Ed25519PrivateKey:
     except ImportError:
         raise UserError(MISSING) from None
     raw = read_whole(path, str(path), LARGEST_KEY, MAKE_KEY)
-    _refuse_open_to_others(path)
+    if b"PRIVATE KEY" in raw:
+        _refuse_open_to_others(path)
     passphrase = os.environ.get(PASSPHRASE)
     try:
         key = load_pem_private_key(

@@ -52,7 +52,7 @@ def of_report(report: Report) -> list[str]:
     if not measured:
         return [_nothing(report, shown)]
     asked = [work for work in report.workloads if any(row.workload == work.id for row in measured)]
-    found = [_of_workload(report, work, measured, named=len(asked) > 1) for work in asked]
+    found = [_of_workload(report, work, measured, named=len(report.workloads) > 1) for work in asked]
     found[0] = _unjudged(report, measured) + found[0]
     return [*_some(found, "more workload"), *_cold(report, measured), *_beside(report, shown, measured)]
 
@@ -186,10 +186,10 @@ def _first(metric: str, best: str | None, mine: Sequence[Row]) -> Row:
 
 
 def _names(report: Report) -> dict[str, str]:
-    """What rows are called, cut where a name would fill the sentence."""
+    """What rows are called beside their workload, cut where a name would fill the sentence."""
     return {
         row: name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 4]} ..."
-        for row, name in rows.names(report).items()
+        for row, name in rows.names(report, workload=False).items()
     }
 
 
@@ -222,7 +222,7 @@ def _beside(report: Report, shown: Sequence[Row], measured: Sequence[Row]) -> li
         and len(judged) > 2
         and report.stopped is not None,
         "the intervals are provisional": any(
-            figure.provisional for row in measured for figure in row.metrics.values()
+            row.metrics[name].provisional for row in measured for name in IS_BEST if name in row.metrics
         ),
         "other programs disturbed nearly every pass": any("disturbed" in seen for seen in codes),
         "not everything ran where it was asked to": any("fell_back" in seen for seen in codes),

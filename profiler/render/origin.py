@@ -36,7 +36,7 @@ def _files(origin: Origin) -> str:
 def _intervals(report: Report) -> str:
     """Of the rows that have none the reasons, each once."""
     cells = [(r.id, cell) for r in report.rows for cell in r.metrics.values() if cell.value is not None]
-    none = dict.fromkeys(f"{row} {cell.reason}" for row, cell in cells if cell.low is None and cell.reason)
+    none = dict.fromkeys(f"{row} ({cell.reason})" for row, cell in cells if cell.low is None and cell.reason)
     shown = [*list(none)[:MOST_NAMED], *(["..."] if len(none) > MOST_NAMED else [])]
     found = (
         ["95% over processes, with what the machine did between them"]

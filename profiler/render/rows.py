@@ -16,13 +16,16 @@ def settings(report: Report, row: Row) -> list[str]:
     return [fmt.setting(row.settings.get(name)) for name in report.varying]
 
 
-def names(report: Report) -> dict[str, str]:
-    """For each row's id its build (or quantization, where that says it), and what else varies."""
+def names(report: Report, *, workload: bool = True) -> dict[str, str]:
+    """For each row's id its build (or quantization, where that says it), and what else varies.
+
+    `workload` False leaves that out where it is said already.
+    """
     builds = {row.build for row in report.rows}
     quantizations = {row.quantization for row in report.rows}
     by_quantization = len(quantizations) == len(builds) and None not in quantizations
     fields = ["quantization" if by_quantization else "build", *telling(report)]
-    fields += ["workload"] if len(report.workloads) > 1 else []
+    fields += ["workload"] if workload and len(report.workloads) > 1 else []
     return {
         row.id: _name(report, row, fields) + (", anchor" if row.id in report.anchors else "")
         for row in report.rows

@@ -18,8 +18,8 @@ MOST_UNLIKE = 20
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 OF_SEVERAL = (
-    "a dash: not measured there; columns are not judged against each other, edgeprof compare judges two files",
-    "edgeprof report on one file shows its comparisons, percentiles and parts of memory; JSON has all of every file",
+    "a dash: not measured there; columns are not judged against each other, `edgeprof compare` judges two files",
+    "`edgeprof report` on one file shows its comparisons, percentiles and parts of memory; JSON has all of every file",
 )
 
 

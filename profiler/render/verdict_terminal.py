@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
@@ -15,6 +16,9 @@ from profiler.render.terminal import WIDTH_WITHOUT_TERMINAL, as_text, listed
 
 _STYLE = {"ship": "green", "skip": "red", "undecided": "yellow"}
 _BLANK = Text("")
+WORD = 11
+"""Characters of the longest word and the space behind it."""
+
 _COLUMNS = ([0, 1, 2, 3, 4], [0, 1, 3, 4], [0, 1, 4])
 """Columns by how much room there is."""
 
@@ -31,14 +35,20 @@ def renderable(found: Verdicts, width: int) -> RenderableType:
         Text(words.answer(found), style=_STYLE[found.word.value], overflow="fold"),
     ]
     for block in words.blocks(found):
-        word = Text(block.word.upper().ljust(11), style=f"bold {_STYLE[block.word]}")
-        parts += [_BLANK, word.append_text(Text(block.heading, style="bold")), *_table(block.lines, width)]
+        parts += [_BLANK, _heading(block, width), *_table(block.lines, width)]
         parts += [_below(story, "") for story in block.stories]
         parts += [_below(f"{words.turn_title(block.word)}: {text}", "dim") for text in block.turn]
     parts += listed("Why these limits", words.reasons(found))
     parts += listed("Not judged", words.not_judged(found))
     parts += listed("How it is judged", [words.RULE] if found.judgements else [])
     return Group(*parts)
+
+
+def _heading(block: words.Block, width: int) -> Text:
+    """The word, and what it is said of beside it on as many lines as that takes."""
+    lines = textwrap.wrap(block.heading, max(width - WORD, WORD), break_on_hyphens=False)
+    word = Text(block.word.upper().ljust(WORD), style=f"bold {_STYLE[block.word]}")
+    return word.append(f"\n{' ' * WORD}".join(lines), style="bold")
 
 
 def _below(text: str, style: str) -> RenderableType:

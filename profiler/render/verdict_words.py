@@ -22,7 +22,7 @@ TITLES = ("limit", "value", "interval", "margin", "verdict")
 RULE = (
     "a row ships if every limit is kept by the whole interval, and is skipped if one is broken by the whole interval; "
     "a bound of a 95% interval is wrong in 2.5% of cases, so a false ship is at most that likely, a false skip that "
-    "for each limit"
+    "for each limit; it speaks of this machine in these minutes, and of memory as the largest seen"
 )
 
 
@@ -55,7 +55,10 @@ def answer(found: Verdicts) -> str:
     """One line: which rows ship, and how many do not."""
     judgements = found.judgements
     if not judgements:
-        return "Undecided: no row is one that these limits speak of."
+        return (
+            "Undecided: no row is one that these limits speak of; "
+            f"`edgeprof run` with --limits {fmt.plain(found.limits)} measures those."
+        )
     ships = [item for item in judgements if item.word is Word.SHIP]
     if len(ships) == len(judgements):
         return f"Ship: {_all(len(ships))} {'keeps' if len(ships) == 1 else 'keep'} every limit."

@@ -4,7 +4,7 @@ Nothing in it names a host, a user, a serial number or an absolute path. Times a
 ties the clock of the stamps to the wall clock. `None` means "not read", never zero.
 """
 
-from profiler.runfile.lines import append, decode, read
+from profiler.runfile.lines import append, decode, is_run, read
 from profiler.runfile.lock import hold
 from profiler.runfile.passes import counted, start_in_passes
 from profiler.runfile.records import (
@@ -88,6 +88,7 @@ __all__ = [
     "counted",
     "decode",
     "hold",
+    "is_run",
     "read",
     "start_in_passes",
     "varying",

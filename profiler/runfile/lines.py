@@ -27,6 +27,8 @@ from profiler.runfile.records import (
 
 LONGEST_LINE = 64 * 1024 * 1024
 
+LONGEST_FIRST_FIELD = 100
+
 _FIRST_FIELD = re.compile(rb'\{"type":"([a-z_]+)",')
 
 T = TypeVar("T")
@@ -52,6 +54,18 @@ def append(file: FileIO, record: Record) -> None:
 def read(path: Path) -> Run:
     """A run file, strictly decoded. A torn last line is dropped and noted."""
     return _decoded(path, _lines(path))
+
+
+def is_run(path: Path) -> bool:
+    """Whether this file begins as those that `append` writes; False for what cannot be read."""
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            first = _FIRST_FIELD.match(file.read(LONGEST_FIRST_FIELD))
+    except OSError:
+        return False
+    return first is not None and first[1] == b"header"
 
 
 def decode(name: str, content: bytes) -> Run:
@@ -147,7 +161,9 @@ def _header(path: Path, line: bytes) -> Header:
     if kind.type != "header":
         raise _refusal(path, 1, f"{kind.type!r} is not the header of a run file")
     if kind.schema != SCHEMA:
-        raise UserError(f"{_name(path)} has schema {kind.schema!r}; this version reads {SCHEMA!r}")
+        raise UserError(
+            f"{_name(path)} has schema {kind.schema!r}; this version reads {SCHEMA!r}: use the one that wrote it"
+        )
     return _decode(path, 1, line, Header)
 
 
@@ -159,4 +175,5 @@ def _decode(path: Path, number: int, line: bytes, kind: type[T]) -> T:
 
 
 def _refusal(path: Path, number: int, found: str) -> UserError:
-    return UserError(f"{_name(path)} line {number} is not part of a run file: {found}")
+    accepted = "; accepted is what `edgeprof run` or `edgeprof import` wrote" if number == 1 else ""
+    return UserError(f"{_name(path)} line {number} is not part of a run file: {found}{accepted}")

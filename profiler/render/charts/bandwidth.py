@@ -65,10 +65,10 @@ def _says(report: Report, candidates: Sequence[Row]) -> str:
     most, device = max(candidates, key=_share), report.device
     gigabytes = fmt.number((device.memory_bandwidth_bytes_per_s or 0) / GB)
     source = f" ({fmt.plain(device.bandwidth_source)})" if device.bandwidth_source else ""
-    return (
-        f"{rows.identity(most.id)} comes nearest to what memory can give: its decoding reads "
-        f"{fmt.percent(_share(most))} of {gigabytes} GB/s{source}."
-    )
+    name, part = rows.identity(most.id), f"{fmt.percent(_share(most))} of {gigabytes} GB/s{source}"
+    if _share(most) > 1:
+        return f"{name} seems to read {part}: a cache holds weights, or that is not the bandwidth of this machine."
+    return f"{name} comes nearest to what memory can give: its decoding reads {part}."
 
 
 def _table(some: Sequence[Row], names: dict[str, str]) -> Table:

@@ -104,11 +104,11 @@ def _says(courses: Sequence[Course]) -> str:
     (shallow, _), (deep, _) = worst.points[0], worst.points[-1]
     lost = max(fall.values())
     if lost <= 0:
-        return f"No row decodes more slowly at {deep:.0f} tokens than at {shallow:.0f}."
+        return f"By the values drawn, no row decodes more slowly at {deep:.0f} tokens than at {shallow:.0f}."
     most = "loses most" if len(courses) > 1 else "loses"
     return (
-        f"{rows.identity(worst.id)} {most} with depth: {fmt.percent(lost)} from {shallow:.0f} to {deep:.0f} tokens "
-        f"({fmt.number(_first(worst))} to {fmt.number(_last(worst))} tok/s)."
+        f"By the values drawn, {rows.identity(worst.id)} {most} with depth: {fmt.percent(lost)} from {shallow:.0f} to "
+        f"{deep:.0f} tokens ({fmt.number(_first(worst))} to {fmt.number(_last(worst))} tok/s); no interval judges it."
     )
 
 

@@ -80,11 +80,13 @@ def _idle(row: Row, part: Part) -> float | None:
 
 
 def _says(candidates: Sequence[Row], covers: str) -> str:
-    """Who needs least for a token of the answer, or of the prompt where nothing is answered."""
+    """Whose figure is least for a token of the answer, or of the prompt where nothing is answered. None is judged."""
     for part, word in zip(PARTS, ("an answer", "a prompt"), strict=True):
         known = [row for row in candidates if _value(row, part.metric) is not None]
         if known:
             least = min(known, key=lambda row: _value(row, part.metric) or 0)
             joules = points.worded(least.metrics[part.metric], "J")
-            return f"{rows.identity(least.id)} takes least for a token of {word}: {joules}, by a sensor of {covers}."
+            several = f"has the least value for a token of {word}: {joules}"
+            shown = several if len(known) > 1 else f"takes {joules} for a token of {word}"
+            return f"{rows.identity(least.id)} {shown}, by a sensor of {covers}."
     return ""

@@ -17,7 +17,7 @@ from profiler.analyse.study import Study
 from profiler.render import format as fmt
 from profiler.render.charts import picture, rows
 from profiler.render.charts.chart import Chart, of_pieces
-from profiler.render.charts.drawing import SMALL, table, vega
+from profiler.render.charts.drawing import PER_CHARACTER, SMALL, table, vega
 from profiler.render.charts.palette import COLOURS, LINE, MUTED
 from profiler.render.charts.picture import Key, Piece
 from profiler.render.columns import Cell, Table
@@ -61,7 +61,7 @@ def charts(report: Report, study: Study | None) -> list[Chart]:
             report,
             "gaps",
             "Gaps between tokens",
-            _says(strips) + rows.told(some, measured),
+            _says(strips) + _beyond(strips) + rows.told(some, measured),
             lambda size: [_plot(strips, _tall(size)), _key(strips, size)],
             _table(strips),
         )
@@ -82,7 +82,13 @@ def _plot(strips: Sequence[Strip], size: rows.Size) -> Piece:
     alt, count = vega(), len(strips)
     top, tokens = _longest(strips), max(len(strip.course.typical_ms) for strip in strips) + 1
     axis = alt.Axis(grid=False, tickCount=6, title="token of the answer", titleAnchor="end")
-    x = alt.X("token:Q", axis=axis, scale=alt.Scale(domain=[1, tokens], nice=False, padding=0, zero=False))
+    across = {
+        "range": [_gutter(top), rows.frame(size, count).width],
+        "nice": False,
+        "padding": 0,
+        "zero": False,
+    }
+    x = alt.X("token:Q", axis=axis, scale=alt.Scale(domain=[1, tokens], **across))
     y = rows.place(count, "at")
     drawn = [_drawn(n, strip, top, 0.0 if size.beside else 0.1) for n, strip in enumerate(strips)]
 
@@ -108,6 +114,16 @@ def _plot(strips: Sequence[Strip], size: rows.Size) -> Piece:
     return Piece.of(layers, rows.frame(size, count))
 
 
+def _mark(top: float) -> str:
+    """The label of the upper rule of a strip."""
+    return f"{_round_below(top):g} ms"
+
+
+def _gutter(top: float) -> int:
+    """Pixels at the left of a strip that belong to the labels of its rules."""
+    return round(PER_CHARACTER * len(_mark(top))) + 6
+
+
 def _typical(strip: Strip) -> str:
     return fmt.figure(strip.row.metrics["itl_ms.p50"])
 
@@ -128,7 +144,7 @@ def _drawn(n: int, strip: Strip, top: float, down: float) -> dict[str, list[dict
     band.append((course.stretches[-1].last, *band[-1][1:]))
     worst = sorted(course.stalls, key=lambda one: -one.gap_ms)[:MOST_STALLS]
     return {
-        "rules": [{"at": at(0), "label": "0"}, {"at": at(mark), "label": f"{mark:g} ms"}],
+        "rules": [{"at": at(0), "label": "0"}, {"at": at(mark), "label": _mark(top)}],
         "band": [{"row": n, "token": token, "at": at(low), "to": at(high)} for token, low, high in band],
         "typical": [
             {"row": n, "token": token, "at": at(max(course.typical_ms[token - 2 : token - 2 + step]))}
@@ -176,6 +192,13 @@ def _says(strips: Sequence[Strip]) -> str:
         f"{plural(len(every), 'stall')} (gaps over {TIMES_MEDIAN} times the median of their pass); the longest, "
         f"{fmt.number(longest.gap_ms)} ms, came before token {longest.token} of {rows.identity(row_id)}."
     )
+
+
+def _beyond(strips: Sequence[Strip]) -> str:
+    """A sentence where something is longer than the strips are high."""
+    drawn = [one.gap_ms for strip in strips for one in strip.course.stalls]
+    drawn += [gap for strip in strips for gap in strip.course.typical_ms]
+    return " Gaps beyond a strip stand at its upper edge." if max(drawn) > _longest(strips) else ""
 
 
 def _table(strips: Sequence[Strip]) -> Table:

@@ -64,7 +64,7 @@ def parts_of(row: Row) -> Parts | None:
     weights, compute, runtime, unexplained, pss = known
     if weights is None or compute is None or runtime is None or unexplained is None or pss is None:
         return None
-    whole = pss + (row.metrics["swapped_bytes"].value or 0)
+    whole = pss + _swapped(row)
     kv = max(0.0, whole - weights - compute - runtime - unexplained)
     amounts = (weights, kv, compute, runtime, unexplained)
     return Parts(row=row, of=dict(zip(PARTS, amounts, strict=True)), whole=whole)
@@ -155,12 +155,24 @@ def _too_much(parts: Parts) -> str:
 def _says(mine: Sequence[Parts]) -> str:
     """Who takes least and most, and how much of it no part explains."""
     least, most = min(mine, key=lambda p: p.whole), max(mine, key=lambda p: p.whole)
-    worst = max(mine, key=lambda parts: abs(parts.of[UNEXPLAINED]) / parts.whole if parts.whole else 0)
-    share = fmt.percent(abs(worst.of[UNEXPLAINED]) / worst.whole) if worst.whole else "0%"
-    left = f"at most {share} of a row is unexplained"
+    swap = ", with what is swapped out" if any(_swapped(parts.row) for parts in mine) else ""
     if len(mine) == 1:
-        return f"{rows.identity(least.row.id)} takes {fmt.size(least.whole)}; {share} of it is unexplained."
+        return f"{rows.identity(least.row.id)} takes {fmt.size(least.whole)}{swap}; {_left(mine)}."
     return (
         f"{rows.identity(least.row.id)} takes least memory, {fmt.size(least.whole)}, "
-        f"and {rows.identity(most.row.id)} most, {fmt.size(most.whole)}; {left}."
+        f"and {rows.identity(most.row.id)} most, {fmt.size(most.whole)}{swap}; {_left(mine)}."
     )
+
+
+def _left(mine: Sequence[Parts]) -> str:
+    """How far parts and whole are apart, at most: what no part explains, or what the parts claim beyond it."""
+    shares = [parts.of[UNEXPLAINED] / parts.whole for parts in mine if parts.whole]
+    worst = max(shares, key=abs, default=0.0)
+    up_to, most, whole = ("", "", "it") if len(mine) == 1 else ("up to ", "at most ", "a row")
+    if worst < 0:
+        return f"the parts claim {up_to}{fmt.percent(-worst)} more than {whole} takes"
+    return f"{most}{fmt.percent(worst)} of {whole} is unexplained"
+
+
+def _swapped(row: Row) -> float:
+    return row.metrics["swapped_bytes"].value or 0.0

@@ -80,8 +80,9 @@ def _furthest(one: rows.Line) -> float:
 def key(lines: Sequence[rows.Line], size: rows.Size, reference: str | None = None) -> Piece:
     """What point, bar, open point and the length beneath them mean."""
     text = "value and its 95% interval" if any(one.drawn["low"] for one in lines) else "value of one process"
-    entries = [Key(paths=[BAR, POINT | {"fill": COLOURS[0]}], text=text)]
-    if any(one.drawn["fill"] == SURFACE for one in lines):
+    fills = {one.drawn["fill"] for one in lines}
+    entries = [Key(paths=[BAR, POINT | {"fill": COLOURS[0]}], text=text)] if COLOURS[0] in fills else []
+    if SURFACE in fills:
         entries.append(Key(paths=[BAR, POINT | {"fill": SURFACE}], text="provisional: few rounds"))
     if reference and any(one.drawn["reference"] for one in lines):
         entries.append(Key(paths=[REFERENCE], text=reference))

@@ -5,7 +5,7 @@ On a narrow page the name and the figure stand above what is drawn, so that both
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -14,7 +14,7 @@ from profiler.analyse.report import Report, Row
 from profiler.render import format as fmt
 from profiler.render import rows
 from profiler.render.charts.drawing import PER_CHARACTER, SMALL, Frame, table, vega
-from profiler.render.charts.palette import MUTED
+from profiler.render.charts.palette import MUTED, SURFACE
 
 MOST_ROWS = 24
 """Rows of one chart. Of more, the fastest are shown."""
@@ -46,6 +46,9 @@ LONGEST_ID = 6
 MARGIN = 6
 """Pixels that a mark at the edge of the plot may reach beyond it."""
 
+BAND, SLACK = 16, 6
+"""Height of the band that keeps a grid out of text above a line; pixels for signs that are wider than digits."""
+
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
     """One row as it is drawn: its id and name, its figure in bold with what stands beside it, and numbers to draw."""
@@ -57,18 +60,24 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     drawn: dict[str, Any] = {}
 
 
-def shown(report: Report, candidates: Sequence[Row], most: int = MOST_ROWS) -> list[Row]:
-    """These rows, and of more than `most` the fastest, in the order of the report."""
-    if len(candidates) <= most:
-        return list(candidates)
-    fastest = sorted(candidates, key=_speed, reverse=True)[:most]
-    kept = {row.id for row in fastest}
-    return [row for row in report.rows if row.id in kept]
-
-
-def _speed(row: Row) -> float:
+def speed(row: Row) -> float:
+    """How fast a row decodes, or evaluates prompts if it does nothing else."""
     values = (row.metrics[name].value for name in ("decode_tps", "tg_tps", "pp_tps") if name in row.metrics)
     return next((value for value in values if value is not None), 0.0)
+
+
+def shown(
+    report: Report,
+    candidates: Sequence[Row],
+    most: int = MOST_ROWS,
+    quickness: Callable[[Row], float] = speed,
+) -> list[Row]:
+    """These rows, and of more than `most` the fastest by `quickness`, in the order of the report."""
+    if len(candidates) <= most:
+        return list(candidates)
+    fastest = sorted(candidates, key=quickness, reverse=True)[:most]
+    kept = {row.id for row in fastest}
+    return [row for row in report.rows if row.id in kept]
 
 
 def told(some: Sequence[Row], of: Sequence[Row]) -> str:
@@ -136,7 +145,9 @@ def identity(row_id: str) -> str:
 def place(lines: int, field: str = "middle") -> Any:
     """The vertical place of a line: line n reaches from n to n + 1."""
     alt = vega()
-    return alt.Y(f"{field}:Q", axis=None, scale=alt.Scale(domain=[lines, 0], nice=False, zero=False))
+    return alt.Y(
+        f"{field}:Q", axis=None, scale=alt.Scale(domain=[lines, 0], nice=False, zero=False, padding=0)
+    )
 
 
 def shift(size: Size) -> int:
@@ -149,15 +160,26 @@ def texts(lines: Sequence[Line], size: Size) -> list[Any]:
     width, up = frame(size, len(lines)).width, 0 if size.beside else 10 - size.step // 2
     left = -(size.names + MARGIN)
     indent = round(7.5 * max(len(identity(line.id)) for line in lines)) + 7
-    widest = round(PER_CHARACTER * max(len(line.beside) for line in lines))
+    widest = round(PER_CHARACTER * max(len(line.beside) for line in lines)) + SLACK
     end = width + MARGIN + (46 if size.beside else -widest - 4)
     y, values = place(len(lines)), data(lines, size)
     return [
+        *([] if size.beside else [_band(values, y, width, up)]),
         _text(values, "id", y, left, up, "left", MUTED),
         _text(values, "name", y, left + indent, up, "left"),
         _text(values, "figure", y, end, up, "right", weight=600),
         _text(values, "beside", y, end + (5 if size.beside else 4), up, "left", MUTED, SMALL),
     ]
+
+
+def _band(values: Any, y: Any, width: int, up: int) -> Any:
+    """What lies between a grid and the text above each line."""
+    alt = vega()
+    return (
+        alt.Chart(values)
+        .mark_bar(fill=SURFACE, height=BAND, yOffset=up, orient="horizontal", aria=False)
+        .encode(x=alt.XValue(-MARGIN), x2=alt.X2Value(width + MARGIN), y=y)
+    )
 
 
 def _text(

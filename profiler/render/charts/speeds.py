@@ -48,7 +48,8 @@ def _chart(report: Report, speed: Speed) -> Chart | None:
     candidates = [row for row in report.rows if _value(row, speed) is not None]
     if not candidates:
         return None
-    some, names = rows.shown(report, candidates), rows.names(report)
+    some = rows.shown(report, candidates, quickness=lambda row: _quickness(row, speed))
+    names = rows.names(report)
     lines = [_line(report, row, speed, names[row.id]) for row in some]
     return of_pieces(
         report,
@@ -61,6 +62,12 @@ def _chart(report: Report, speed: Speed) -> Chart | None:
 
 def _value(row: Row, speed: Speed) -> float | None:
     return row.metrics[speed.metric].value if speed.metric in row.metrics else None
+
+
+def _quickness(row: Row, speed: Speed) -> float:
+    """What is higher for the better of two rows."""
+    value = _value(row, speed) or 0.0
+    return -value if speed.metric == "ttft_ms" else value
 
 
 def _line(report: Report, row: Row, speed: Speed, name: str) -> rows.Line:
@@ -80,7 +87,7 @@ def _says(report: Report, candidates: Sequence[Row], speed: Speed) -> str:
 def _leader(report: Report, mine: Sequence[Row], speed: Speed, *, several: bool) -> str:
     where = f" in {fmt.plain(mine[0].workload)}" if several else ""
     best = next((row for row in mine if (speed.metric, row.id) in report.best), None)
-    lead = best or (min if speed.metric == "ttft_ms" else max)(mine, key=lambda row: _value(row, speed) or 0)
+    lead = best or max(mine, key=lambda row: _quickness(row, speed))
     name, figure = rows.identity(lead.id), points.worded(lead.metrics[speed.metric], speed.unit)
     if len(mine) == 1:
         return f"{name} {speed.verb} {figure}{where}."

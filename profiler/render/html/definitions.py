@@ -72,7 +72,7 @@ def _limits() -> Grid:
     return Grid(
         caption="A pass beyond one of these limits is left out of every headline, and kept in the run file",
         heads=[Head("limit"), Head("of", number=True), Head("read from")],
-        rows=[[Cell(one.name), Cell(_limit(one)), Cell(one.read)] for one in LIMITS],
+        rows=[[Cell(one.name, kind="name"), Cell(_limit(one)), Cell(one.read)] for one in LIMITS],
     )
 
 

@@ -19,6 +19,18 @@ function sort(head) {
   body.append(...[...body.rows].sort((a, b) => compared(a, b, head.cellIndex, direction)));
 }
 
+const ROLES = { TABLE: "table", THEAD: "rowgroup", TBODY: "rowgroup", TR: "row", TD: "cell" };
+
+/* Tables that are cards on a phone stay tables for those who hear them, in every browser. */
+for (const table of document.querySelectorAll(".cards")) {
+  for (const part of [table, ...table.querySelectorAll("thead, tbody, tr, td")]) {
+    part.setAttribute("role", ROLES[part.tagName]);
+  }
+  for (const head of table.querySelectorAll("th")) {
+    head.setAttribute("role", head.scope === "row" ? "rowheader" : "columnheader");
+  }
+}
+
 for (const head of document.querySelectorAll("thead th")) {
   const button = document.createElement("button");
   button.type = "button";

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
 from profiler.analyse.report import Report
 from profiler.analyse.source import Source
-from profiler.render import below, cold, energy, memory, percentiles, sustained
+from profiler.render import below, cold, energy, memory, percentiles, spark, sustained
 from profiler.render import format as fmt
 from profiler.render.charts import Chart
 from profiler.render.html import grids, reproduce, surroundings
@@ -36,6 +37,8 @@ OF_SPEED = ("ttft", "prefill", "decode", "pp", "tg")
 
 WITH_TABLE = ("memory", "energy", "bandwidth", "intrusions")
 """Sections that show the figures of their charts in a table for all rows."""
+
+BLOCKS_FIRST = re.compile(rf"^[{spark.BLOCKS}{sustained.DISTURBED}]+ ")
 
 
 def of_source(source: Source, charts: Sequence[Chart], prefix: str = "") -> list[Section]:
@@ -72,15 +75,18 @@ def _tables(report: Report) -> dict[str, list[Block]]:
         "gaps": gaps,
         "memory": [Block(grid=grids.of_table(table)) for table in memory.tables(report)],
         "cold": [Block(grid=grids.of_table(table)) for table in cold.tables(report)],
-        "sustained": [
-            Block(heading=course.heading, facts=course.lines) for course in sustained.courses(report)
-        ],
+        "sustained": [Block(heading=one.heading, facts=_told(one)) for one in sustained.courses(report)],
         "energy": _energy(report),
         "bandwidth": _bandwidth(report),
         "intrusions": [Block(grid=grids.intrusions(report))] if any(row.metrics for row in report.rows) else [],
         "agreement": _items(below.agreements(report)),
         "settings": surroundings.blocks(report),
     }  # fmt: skip
+
+
+def _told(course: sustained.Course) -> list[tuple[str, str]]:
+    """The lines of a course without their blocks, which the chart draws better and nobody can hear."""
+    return [(label, BLOCKS_FIRST.sub("", text)) for label, text in course.lines]
 
 
 def _bandwidth(report: Report) -> list[Block]:

@@ -32,7 +32,7 @@ def _builds(report: Report) -> Grid:
         heads=[Head("file"), Head("format"), Head("quant"), Head("size", number=True), Head("SHA-256")],
         rows=[
             [
-                Cell(fmt.plain(build.name)),
+                Cell(fmt.plain(build.name), kind="name"),
                 Cell(fmt.plain(build.format)),
                 Cell(fmt.plain(build.quantization or "-")),
                 Cell(fmt.size(build.size_bytes), amount=float(build.size_bytes)),

@@ -93,7 +93,10 @@ def _fit(fit: Fit, *, first: bool) -> Fact:
     text = f"{_devices(fit)} ({fmt.size(size)}) as {fit_name(fit)}"
     room = f"{fmt.size(fit.room_bytes)} after {fmt.percent(SYSTEM_SHARE)} for the system"
     return Fact(
-        label, text, f"{fit.basis}, memory only: took {needs} where it was measured, room is {room}; {basis}"
+        label,
+        text,
+        f"{fit.basis}, memory only, of each device the size in the catalogue: took {needs} where it was measured, "
+        f"room is {room}; {basis}",
     )
 
 
@@ -108,7 +111,7 @@ def _verdict(use: UseVerdict, *, several: bool) -> Verdict:
     basis = f"limits {use.limits}"
     if use.row is not None:
         rows = plural(use.judged_rows, "row")
-        basis += f"; decided by {use.build} ({use.source} {use.row}), {rows} judged"
+        basis += f"; rests on {use.build} ({use.source} {use.row}), {rows} judged"
     return Verdict(
         use=fmt.plain(use.use),
         device=fmt.plain(device),

@@ -17,8 +17,8 @@ SPEEDS = ("ttft_ms", "decode_tps", "prefill_tps", "pp_tps", "tg_tps")
 """In the order of their columns."""
 
 HOW_COST = (
-    "price of the device over the seconds it works in its life, and power; bounds are those of speed and energy, each "
-    "at its worst"
+    "price of the device over the seconds it works in its life, and power; bounds are those of speed and energy, 95% "
+    "each, at their worst"
 )
 
 
