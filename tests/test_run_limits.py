@@ -73,6 +73,12 @@ def test_a_cold_start_is_planned_where_processes_start_cold(tmp_path: Path) -> N
     assert planned(own(tmp_path, "cold_start_ms <= 3 s"), cold=True).request.rounds == 12
 
 
+def test_of_pp_and_tg_a_workload_measures_one() -> None:
+    assert demand([limit("tg_tps >= 9", "use")], parse("tg128")).rounds == 12
+    with pytest.raises(UserError, match="tg128 does not measure it"):
+        demand([limit("pp_tps >= 9", "use")], parse("tg128"))
+
+
 def test_the_plan_follows_the_limit_that_takes_the_most(tmp_path: Path) -> None:
     asked = own(tmp_path, "decode_tps >= 10", "ttft_ms.p90 <= 1 s", "itl_ms.p99 <= 100 ms")
     found = planned(asked, output_tokens=21)

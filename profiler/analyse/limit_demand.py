@@ -9,7 +9,7 @@ import msgspec
 from profiler.analyse.deciding import FOR_AN_INTERVAL
 from profiler.analyse.judged import processes_for
 from profiler.analyse.limit_metrics import FIRST_TOKEN_PERCENTILES, GAP_PERCENTILES, LIMITABLE, Kind, kind
-from profiler.analyse.metrics import COLD_METRICS, IDLE_POWER
+from profiler.analyse.metrics import COLD_METRICS, IDLE_POWER, Metric
 from profiler.analyse.plural import plural
 from profiler.documents.limits import Limit
 from profiler.errors import UserError
@@ -43,13 +43,19 @@ def demand(limits: Sequence[Limit], workload: Workload, *, cold: bool = False) -
 def _never(limit: Limit, workload: Workload, *, cold: bool) -> str | None:
     """Why such a run has no figure, or no interval, for this limit."""
     metric = LIMITABLE[limit.metric]
-    if workload.method not in metric.methods:
+    if not _measures(workload, metric):
         return f"{workload.id} does not measure it; name the workload of this limit in its [[use]]"
     if metric == IDLE_POWER:
         return "it is one figure of a whole run, without an interval that could decide it; limit power_w"
     if metric in COLD_METRICS and not cold:
         return "no process starts cold in this run; add --cold"
     return None
+
+
+def _measures(workload: Workload, metric: Metric) -> bool:
+    """Of pp and tg a workload of llama-bench's method measures one."""
+    tokens = {"pp_tps": workload.prompt_tokens, "tg_tps": workload.output_tokens}
+    return workload.method in metric.methods and tokens.get(metric.name, 1) > 0
 
 
 def together(demands: Sequence[Demand]) -> Demand:
