@@ -10,6 +10,7 @@ import pytest
 from profiler.analyse.comparison import Comparison
 from profiler.analyse.contrasts import best_rows, comparisons
 from profiler.analyse.study import Study
+from profiler.analyse.verdict import Verdict
 from profiler.errors import UserError
 from profiler.runfile import Run, Worker
 from tests.run_builder import case, failed, raw_pass, rounds, run, text, tg, worker
@@ -100,3 +101,18 @@ class TestBest:
 
     def test_a_row_alone_is_not_the_best(self) -> None:
         assert self.marked(DRIFT) == []
+
+    def test_none_where_the_comparisons_of_all_workloads_leave_no_level_to_8_rounds(self) -> None:
+        """Fifteen comparisons at once are decided from 10 rounds on: until then no row is the best either."""
+        cases = [case(f"r{n}", workload=tg(16 + n // 6), threads=1 + n % 6) for n in range(18)]
+        gaps = [times(DRIFT, 0.5 if n % 6 == 5 else 1) for n in range(18)]
+        passes = [
+            [
+                worker(c.id, number, raw_pass(evaluated_ms=1, token_ms=[gap * (k + 1) for k in range(16)]))
+                for number, gap in enumerate(mine)
+            ]
+            for c, mine in zip(cases, gaps, strict=True)
+        ]
+        seen = Study(run(cases, *passes))
+        assert {found.verdict for found in comparisons(seen, None)} == {Verdict.UNDECIDED}
+        assert best_rows(seen) == []

@@ -85,6 +85,8 @@ FAULTS = [
      "with <="),
     ('limits = ["ttft_ms <= 4 GiB"]',
      "own.toml: use[0].limits[0] is 'ttft_ms <= 4 GiB': ttft_ms is no amount of B; give it in ms"),
+    ('limits = ["pss_bytes <= 4"]',
+     "own.toml: use[0].limits[0] is 'pss_bytes <= 4': that is 4 bytes; write the unit too, as in '4 GiB' or '500 MB'"),
     ('limits = ["pss_bytes <= 4 Gib"]',
      "own.toml: use[0].limits[0] is 'pss_bytes <= 4 Gib': there is no unit 'Gib': did you mean GiB?"),
     ('limits = ["decode_tps > 10"]',

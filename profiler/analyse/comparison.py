@@ -215,7 +215,7 @@ def asked(workload: Workload) -> dict[str, int | str | None]:
 def best(metric: Metric, logs: Mapping[str, Logs], level: float) -> str | None:
     """The case that is better than each of the others beyond doubt, or None.
 
-    `level` is already corrected for as many comparisons as there are other cases.
+    `level` is already corrected for all comparisons of the run.
     """
     sign = 1 if metric.higher_is_better else -1
     centres = {case: sign * sum(values.values()) / len(values) for case, values in logs.items() if values}

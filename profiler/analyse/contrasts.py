@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterable, Sequence
 
 from profiler.analyse.comparison import Comparison, Terms, best, comparable, compare, not_comparable
-from profiler.analyse.metrics import PASS_METRICS, judged_metrics
+from profiler.analyse.metrics import PASS_METRICS, Metric, judged_metrics
 from profiler.analyse.statistics import corrected_level, look_level
 from profiler.analyse.study import Study
 from profiler.errors import UserError
@@ -22,14 +22,18 @@ def comparisons(study: Study, base_id: str | None) -> list[Comparison]:
     Intervals are widened for the number of comparisons. Raises `UserError` for a base without figures.
     """
     pairs = _pairs(study, base_id)
-    like = [(base, case) for base, case in pairs if comparable(base, case)]
-    judged = [(b, c, metric) for b, c in like for metric in judged_metrics(b.workload.method)]
-    judged = [(b, c, metric) for b, c, metric in judged if study.logs(metric, b) and study.logs(metric, c)]
+    judged = _judged(study, pairs)
     agreed = terms([study], len(judged))
     return [
         compare(metric, (b, study.logs(metric, b)), (c, study.logs(metric, c)), study.builds, agreed)
         for b, c, metric in judged
     ] + [not_comparable(b, c, study.builds) for b, c in pairs if not comparable(b, c)]
+
+
+def _judged(study: Study, pairs: Iterable[tuple[Case, Case]]) -> list[tuple[Case, Case, Metric]]:
+    """Each pair that was asked the same, with each metric that is judged and that both have."""
+    every = [(b, c, m) for b, c in pairs if comparable(b, c) for m in judged_metrics(b.workload.method)]
+    return [(b, c, metric) for b, c, metric in every if study.logs(metric, b) and study.logs(metric, c)]
 
 
 def terms(studies: Sequence[Study], comparisons: int) -> Terms:
@@ -65,12 +69,16 @@ def _some(ids: Iterable[str]) -> str:
 
 
 def best_rows(study: Study) -> list[tuple[str, str]]:
-    """Metric and row wherever one row is better than all others of its workload; none before the planned stop."""
+    """Metric and row wherever one row is better than all others of its workload; none before the planned stop.
+
+    The level is that of the comparisons with the first rows, so no row is the best while those are undecided for
+    want of rounds.
+    """
     if study.run.ended is None:
         return []
     found = []
+    level = terms([study], len(_judged(study, _pairs(study, None)))).level
     for group in study.groups():
-        level = corrected_level(study.level, max(1, len(group) - 1))
         for metric in PASS_METRICS:
             if metric.name in MARKED and group[0].workload.method in metric.methods:
                 leader = best(metric, {case.id: study.logs(metric, case) for case in group}, level)

@@ -36,6 +36,11 @@ class Kind(Enum):
     EXACT = "a fact of the file"
 
 
+BYTES = "B"
+FEWEST_BARE_BYTES = 2**20
+"""A number of bytes below it, without a unit, was surely meant in another one."""
+
+
 def kind(metric: str) -> Kind:
     """How this figure is judged."""
     if metric in FIRST_TOKEN_PERCENTILES:
@@ -60,6 +65,10 @@ def _check(limit: Limit, where: str) -> None:
         better, accepted = ("more", ">=") if metric.higher_is_better else ("less", "<=")
         raise UserError(
             f"{where}: of {metric.name} {better} is better, so a limit on it is written with {accepted}"
+        )
+    if limit.unit is None and metric.unit == BYTES and 0 < limit.value < FEWEST_BARE_BYTES:
+        raise UserError(
+            f"{where}: that is {limit.value:g} bytes; write the unit too, as in '4 GiB' or '500 MB'"
         )
     if limit.unit not in (None, metric.unit):
         raise UserError(

@@ -151,7 +151,7 @@ def _run(report: Report) -> str:
     limit = report.memory_limit_bytes
     size += f"; each process {fmt.limited(limit, report.limited_by)}" if limit else ""
     stopped = STOPPED.get(report.stopped, "stopped")
-    return f"{size}; {fmt.duration(report.elapsed_s)}; {stopped}"
+    return f"{size}; {fmt.duration(report.elapsed_s)} in workers; {stopped}"
 
 
 def _intervals(report: Report) -> str:
