@@ -251,17 +251,6 @@ class TestCommand:
         assert edgeprof("import", "llama-bench", str(bench), "-o", str(bench), monkeypatch=monkeypatch) == 2
         assert "is a file that is imported" in capsys.readouterr().err
 
-    def test_a_run_file_is_not_written_over(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        bench, measured = tmp_path / "bench.json", tmp_path / "run.jsonl"
-        bench.write_text(as_json(bench_test(output=128)), "utf-8")
-        measured.write_text("measured", "utf-8")
-        words = ("import", "llama-bench", str(bench), "-o", str(measured))
-        assert edgeprof(*words, monkeypatch=monkeypatch) == 2
-        assert "run.jsonl is there and holds no imported figures" in capsys.readouterr().err
-        assert measured.read_text("utf-8") == "measured"
-
     @pytest.mark.parametrize(
         "words", [("compare", "x.jsonl", "x.jsonl"), ("explain", "x.jsonl", "r1", "pp_tps")]
     )

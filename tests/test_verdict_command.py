@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from collections.abc import Callable
@@ -136,6 +137,11 @@ def test_what_a_run_cannot_be_asked_is_said_of_its_file(here: Here, tmp_path: Pa
     stored(tmp_path, three(), "three.jsonl")
     words = ("report", "three.jsonl", "run.jsonl", "-f", "json", "--base", "r4")
     assert only_refusal(here(*words)).startswith("three.jsonl: there is no row 'r4' in this run")
+
+
+def test_a_report_leaves_the_collection_of_garbage_as_it_was(here: Here) -> None:
+    assert here("report", "run.jsonl").code == 0
+    assert gc.isenabled()
 
 
 def test_limits_that_speak_of_no_row_leave_it_undecided(here: Here) -> None:

@@ -100,16 +100,11 @@ def _tell(found: Imported, output: Path) -> None:
 
 
 def _refuse_to_overwrite(output: Path, files: Sequence[Path]) -> None:
-    """A file that is read, or holds anything but imported figures, may be somebody's only copy."""
+    """A file that is read is somebody's only copy."""
     from profiler.errors import UserError
-    from profiler.runfile.imported import is_imported
 
     if output.exists() and any(path.exists() and path.samefile(output) for path in files):
         raise UserError(f"{output.name} is a file that is imported: write to another one with -o")
-    if output.exists() and not is_imported(output):
-        raise UserError(
-            f"{output.name} is there and holds no imported figures: write to another file with -o"
-        )
 
 
 def _device(named: str | None, told: str | None) -> Device:
