@@ -18,6 +18,7 @@ from markdown_it import MarkdownIt
 from profiler.analyse.report import report
 from profiler.render import formats, markdown
 from profiler.render.csv import COLUMNS, inert
+from profiler.render.markdown_room import folded
 from profiler.runfile import Run
 from profiler.telemetry.protocol import TOPICS
 from tests.rendering import EVERY_FORMAT, rendered
@@ -103,7 +104,21 @@ class TestHostileNames:
     def test_any_text_is_only_text_in_markdown(self, text: str) -> None:
         shown = MarkdownIt("commonmark", {"html": True}).render(f"{markdown.escape(f'x{text}x')}\n")
         told = "".join(c if c.isprintable() else "?" for c in text)
-        assert html.unescape(shown.removeprefix("<p>").removesuffix("</p>\n")) == f"x{told}x"
+        said = shown.removeprefix("<p>").removesuffix("</p>\n").replace("<!-- -->", "")
+        assert html.unescape(said) == f"x{told}x"
+
+    @pytest.mark.parametrize(
+        ("text", "shown"),
+        [
+            ("@ann", "@<!-- -->ann"), ("ann@e.org", "ann@<!-- -->e.org"), ("see #12", "see \\#<!-- -->12"),
+            ("e/e#1", "e/e\\#<!-- -->1"), ("a@www.e.org", "a@<!-- -->www\\.e.org"),
+            ("chat@1", "chat@1"), ("pp512@d4096", "pp512@d4096"), ("#r2", "\\#r2"),
+        ],
+    )  # fmt: skip
+    def test_no_name_calls_anybody_or_becomes_an_address(self, text: str, shown: str) -> None:
+        """Somebody named in a pull request is told of it, and a backslash does not prevent that."""
+        assert markdown.escape(text) == shown
+        assert shown.replace("\\", "") in folded(text, [])
 
     @given(st.text())
     def test_any_line_of_text_stays_one_item_of_its_list(self, text: str) -> None:
@@ -113,3 +128,7 @@ class TestHostileNames:
     @given(st.text())
     def test_any_text_is_no_formula(self, text: str) -> None:
         assert not inert(text).lstrip().startswith(("=", "+", "-", "@"))
+
+    def test_a_line_that_is_parted_by_semicolons_has_no_formula_either(self) -> None:
+        """Where a comma is the decimal sign, spreadsheets part lines by semicolons."""
+        assert inert("threads=2;=1+1; @x;kv=f16") == "threads=2;'=1+1;' @x;kv=f16"

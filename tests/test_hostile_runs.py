@@ -11,8 +11,10 @@ import msgspec
 import pytest
 
 from profiler.analyse.report import report
+from profiler.cli.app import LONGEST_SENTENCE, bearable
 from profiler.errors import UserError
 from profiler.render import formats
+from profiler.render.html import surroundings
 from profiler.render.terminal import LONGEST_TEXT
 from profiler.runfile import Run, decode
 from tests.bundles import content
@@ -75,6 +77,42 @@ def test_megabytes_that_are_told_once_are_cut_on_the_screen_and_whole_elsewhere(
 def test_many_kinds_of_unseen_characters_take_no_longer_than_one(name: str) -> None:
     shown = formats.render(report(told(UNSEEN)), name)
     assert "".join(shown.split("\n")).isprintable()
+
+
+@pytest.mark.parametrize("more", [b',"type":"event"', b',"\\u0074ype":"idle"'])
+def test_a_record_that_says_twice_what_it_is_is_refused(more: bytes) -> None:
+    """Other programs would take the last word for its type, and so read another run than we do."""
+    header, worker, *rest = content(told("x")).splitlines()
+    with pytest.raises(UserError, match=r"^run\.jsonl line 2 is not part of a run file: Invalid enum value"):
+        decode("run.jsonl", b"\n".join([header, worker[:-1] + more + b"}", *rest, b""]))
+
+
+def nested(levels: int) -> Any:
+    return {"a": [nested(levels - 1)]} if levels else "x"
+
+
+def test_an_environment_in_hundreds_of_levels_or_facts_is_cut_on_a_page() -> None:
+    many = {f"fact {n}": n for n in range(1000)}
+    seen = run([case("r1")], [failed("r1", 0, "crashed", "x")], environment={"deep": nested(200), **many})
+    *_, environment = surroundings.blocks(report(seen))
+    assert environment.facts[0] == ("deep", "a a a a a ...")
+    assert len(environment.facts) == surroundings.MOST_FACTS
+
+
+def test_names_of_a_thousand_characters_are_whole_in_csv_and_cut_in_tables() -> None:
+    seen = run([case("r1", kv="x" * 1000), case("r2", kv="y" * 1000)], rounds("r1", [10.0, 11.0], passes=1))
+    found = report(seen)
+    assert "x" * 1000 in formats.render(found, "csv")
+    screen = "".join(formats.render(found, "terminal").split())
+    assert "x" * 117 + "..." in screen
+    assert "x" * 118 not in screen
+
+
+def test_a_sentence_about_megabytes_keeps_its_ends() -> None:
+    shown = bearable("run.jsonl has " + "x" * LONG + ": delete it")
+    assert shown.startswith("run.jsonl has x")
+    assert shown.endswith("x: delete it")
+    assert len(shown) == LONGEST_SENTENCE + len(" ... ")
 
 
 @pytest.mark.parametrize(

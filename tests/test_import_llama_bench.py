@@ -12,7 +12,7 @@ from profiler.importing import llama_bench
 from profiler.importing.assemble import document
 from profiler.importing.llama_bench_fields import quantization
 from profiler.runfile import Device, Workload
-from profiler.runfile.imported import Imported, Stated
+from profiler.runfile.imported import Imported, Stated, encoded
 from tests.llama_bench_output import FORMATS, as_csv, as_json, as_jsonl, as_sql, bench_test
 
 BOARD = Device(id="board", name="Board")
@@ -212,6 +212,11 @@ class TestRefused:
         assert imported(tmp_path, text).builds[0].name == "o'brien.gguf"
         broken = as_sql(bench_test(output=128, model_filename="a', 'b.gguf"))
         assert "a quote in a name broke it" in refusal(tmp_path, broken)
+
+    def test_a_document_that_nobody_could_read_is_not_written(self, tmp_path: Path) -> None:
+        found = imported(tmp_path, as_json(bench_test(output=128, tensor_split="1/" * 501)))
+        with pytest.raises(UserError, match="cannot be imported: Expected `str` of length <= 1000"):
+            encoded(found)
 
     def test_a_file_that_is_too_large_or_none(self, tmp_path: Path) -> None:
         assert "larger than 16 MiB" in refusal(tmp_path, " " * (17 << 20))

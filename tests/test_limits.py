@@ -121,6 +121,14 @@ def test_limits_without_a_question_or_a_use(tmp_path: Path) -> None:
     assert refused(written(tmp_path)) == "own.toml: use is missing, accepted: a list; add it"
 
 
+def test_a_title_is_a_title(tmp_path: Path) -> None:
+    """A page repeats it in every heading: one of a megabyte would make eight of it."""
+    file = tmp_path / "limits.toml"
+    file.write_text(f'title = "{"x" * 121}"\nquestion = "q"\n[[use]]\nlimits = ["ttft_ms <= 1 s"]\n')
+    with pytest.raises(UserError, match=r"title is 'x+.*, accepted: text of 1 to 120 characters; correct it"):
+        read_limits(str(file))
+
+
 def test_neither_file_nor_ready_set() -> None:
     assert refused(Path("laptop-caht")) == (
         "laptop-caht: there is no such file of limits, and no ready set of that name: "

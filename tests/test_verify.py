@@ -193,6 +193,10 @@ class TestRewritten:
         report["rows"][0]["metrics"]["decode_tps"]["value"] *= 1.01
         found = failures(checked(repacked(PLAIN, {"reports/run.json": json.dumps(report).encode()})))
         assert found == {"tables": ["r1 decode_tps is not what its run file gives"]}
+        for times in (0, 2):
+            raw = json.dumps({**report, "rows": report["rows"] * times}).encode()
+            found = failures(checked(repacked(PLAIN, {"reports/run.json": raw})))
+            assert found["tables"][0] == "reports/run.json has other rows than its run file"
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,9 @@ _UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
 SILENT = {"ORT_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
 """No library that is used here reports to its makers. All but `fetch` keep Hugging Face's offline, too."""
 
+LONGEST_SENTENCE = 2000
+"""Characters of an error."""
+
 app = typer.Typer(
     name="edgeprof",
     help="How fast a language model runs on this device, and how sure that is. Nothing is sent anywhere.",
@@ -100,8 +103,14 @@ def main() -> int:
 
 
 def _refuse(sentence: str, code: ExitCode) -> ExitCode:
-    sys.stderr.write(f"edgeprof: {printable(sentence)}\n")
+    sys.stderr.write(f"edgeprof: {printable(bearable(sentence))}\n")
     return code
+
+
+def bearable(sentence: str) -> str:
+    """The sentence without its middle where a name in it has megabytes: its ends say where, and what to do."""
+    half = LONGEST_SENTENCE // 2
+    return sentence if len(sentence) <= LONGEST_SENTENCE else f"{sentence[:half]} ... {sentence[-half:]}"
 
 
 def _drop_output() -> None:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from profiler.catalogue.strict_toml import read_toml
 from profiler.documents.limit_text import limit
 from profiler.documents.limits import Limit, Limits, Use
+from profiler.documents.review import Long, Short
 from profiler.errors import UserError, nearest
 
 FOLDER = Path(__file__).parent / "ready"
@@ -21,14 +22,14 @@ class _Use(msgspec.Struct, frozen=True, kw_only=True):
     """A `[[use]]`; `why` gives reasons by metric."""
 
     limits: list[str]
-    workload: str | None = None
-    device: str | None = None
-    why: dict[str, str] = {}
+    workload: Long | None = None
+    device: Long | None = None
+    why: dict[str, Long] = {}
 
 
 class _File(msgspec.Struct, frozen=True, kw_only=True):
-    title: str
-    question: str
+    title: Short
+    question: Long
     use: list[_Use]
 
 

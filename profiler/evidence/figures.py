@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 
 import msgspec
 
@@ -45,26 +46,36 @@ def _near(one: str, other: str) -> bool:
 
 
 class Compared(msgspec.Struct, frozen=True, kw_only=True):
-    """How many figures two reports have in common, which of them are unequal, and how many only one has."""
+    """How many figures of two reports are equal, which are not, how many only one has, and if rows are the same."""
 
     same: int
     unequal: list[str]
     alone: int
+    rows: bool
 
 
 def figures(one: bytes, other: bytes) -> Compared:
     """The figures of two JSON reports. Raises `UserError` for what is no report."""
-    found, known = _figures(one), _figures(other)
+    rows, others = _rows(one), _rows(other)
+    found, known = _figures(rows), _figures(others)
     both = found.keys() & known.keys()
     unequal = sorted(name for name in both if not _same(found[name], known[name]))
-    return Compared(same=len(both) - len(unequal), unequal=unequal, alone=len(found.keys() ^ known.keys()))
+    return Compared(
+        same=len(both) - len(unequal),
+        unequal=unequal,
+        alone=len(found.keys() ^ known.keys()),
+        rows=[row.id for row in rows] == [row.id for row in others],
+    )
 
 
-def _figures(report: bytes) -> dict[str, _Figure]:
+def _rows(report: bytes) -> list[_Row]:
     try:
-        rows = msgspec.json.decode(report, type=_Report).rows
+        return msgspec.json.decode(report, type=_Report).rows
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise UserError(f"a report in JSON is none: {error}") from None
+
+
+def _figures(rows: Sequence[_Row]) -> dict[str, _Figure]:
     return {f"{row.id} {metric}": figure for row in rows for metric, figure in row.metrics.items()}
 
 

@@ -79,7 +79,9 @@ def _by_figures(
     """Reports of another version may look different; their figures have to be the same."""
     reports = [f"reports/{one.stem}.json" for one in given]
     wrong = [f"{name} is missing" for name in reports if name not in found]
-    compared = [figures(found[name], anew[name]) for name in reports if name in found]
+    told = {name: figures(found[name], anew[name]) for name in reports if name in found}
+    compared = told.values()
+    wrong += [f"{name} has other rows than its run file" for name, one in told.items() if not one.rows]
     wrong += [f"{figure} is not what its run file gives" for one in compared for figure in one.unequal]
     others = sorted(set(found) - {*reports, *pages(given), *OWN})
     unlike = [name for name in others if name not in anew or not _alike(found[name], anew[name])]

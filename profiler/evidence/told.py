@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from profiler.evidence.checks import Verified
-from profiler.render.format import plain
+from profiler.render.format import plain, short
 
 WORDS = {True: "ok", False: "FAILED", None: "-"}
 INDENT = " " * 19
-MOST_SHOWN = 20
+MOST_SHOWN, LONGEST = 20, 1000
+"""Sentences of one check, and characters of one of them."""
 
 
 def lines(verified: Verified) -> list[str]:
     """One line for each check, what was found below it, and the conclusion."""
+    edgeprof = plain(short(verified.edgeprof, LONGEST))
     shown = [
-        f"{plain(verified.file)}: {verified.members} files, made by edgeprof {plain(verified.edgeprof)}",
+        f"{plain(verified.file)}: {verified.members} files, made by edgeprof {edgeprof}",
         "",
     ]
     for check in verified.checks:
-        first, *rest = [plain(sentence) for sentence in check.found]
+        first, *rest = [plain(short(sentence, LONGEST)) for sentence in check.found]
         shown.append(f"{WORDS[check.passed]:<6}  {check.name:<9}  {first}")
         shown += [f"{INDENT}{sentence}" for sentence in rest[:MOST_SHOWN]]
         shown += [f"{INDENT}and {len(rest) - MOST_SHOWN} more"] if len(rest) > MOST_SHOWN else []

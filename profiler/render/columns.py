@@ -84,7 +84,7 @@ def _table(report: Report, workload: Workload) -> Table:
     stated = [column for column in columns if _has(report, shown, column[0])]
     return Table(
         title=describe(workload),
-        names=[fmt.plain(name) for name in [*titles, *report.varying]],
+        names=[rows.bounded(name) for name in [*titles, *report.varying]],
         figures=[(title, unit) for _, title, unit in stated],
         lines=[_line(report, row, fields, [name for name, _, _ in stated]) for row in shown],
     )
@@ -120,10 +120,11 @@ def describe(workload: Workload) -> str:
 def _line(report: Report, row: Row, fields: Sequence[str], metrics: Sequence[str]) -> Line:
     mark = " (anchor)" if row.id in report.anchors else ""
     said = {
-        "build": short(row.build, row.quantization) + mark,
+        "build": fmt.short(short(row.build, row.quantization), rows.LONGEST - len(mark)) + mark,
         "bits": fmt.bits(row.metrics.get("bits_read_per_weight")),
     }
-    names = [fmt.plain(said[field] if field in said else getattr(row, field) or "-") for field in fields]
+    told = [said[field] if field in said else getattr(row, field) or "-" for field in fields]
+    names = [rows.bounded(name) for name in told]
     names += rows.settings(report, row)
     if row.failure is not None:
         return Line(names, [], fmt.plain(row.failure.kind.replace("_", " ")), fmt.plain(row.failure.message))

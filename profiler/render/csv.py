@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 
 from profiler.analyse.estimate import Estimate
 from profiler.analyse.report import Report, Row
@@ -17,6 +18,9 @@ COLUMNS = (
 
 _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """What a spreadsheet takes for the start of a formula; the last four are their full-width forms."""
+
+_NEXT_CELL = re.compile(rf";(?=\s*[{re.escape(''.join(_FORMULA))}])")
+"""Where a spreadsheet whose language separates by semicolons would begin a formula."""
 
 
 def render(report: Report) -> str:
@@ -55,6 +59,6 @@ def _figure(e: Estimate) -> list[object]:
 
 
 def inert(text: str) -> str:
-    """Text that no spreadsheet takes for a formula."""
-    shown = fmt.plain(text)
+    """Text that no spreadsheet takes for a formula, wherever it parts the line."""
+    shown = _NEXT_CELL.sub(";'", fmt.plain(text))
     return "'" + shown if shown.lstrip().startswith(_FORMULA) else shown

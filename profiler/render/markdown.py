@@ -9,7 +9,7 @@ from profiler.analyse.report import Report
 from profiler.render import below, board, cold, energy, memory, percentiles, sustained
 from profiler.render import format as fmt
 from profiler.render.columns import Cell, Line, Table, tables
-from profiler.render.markdown_room import Section, fitted, folded, room_for, within
+from profiler.render.markdown_room import Section, fitted, folded, room_for, unlinked, within
 from profiler.runfile import Build
 
 _SPECIAL = re.compile(
@@ -88,7 +88,7 @@ def bounded(lines: Sequence[str], room: int = LIST_ROOM) -> list[str]:
 
 def escape(text: str) -> str:
     """Text from elsewhere, inert in Markdown and in the HTML that it becomes; addresses do not become links."""
-    return _LIST_MARK.sub(r"\1\\\2", _SPECIAL.sub(r"\\\g<0>", fmt.plain(text)))
+    return unlinked(_LIST_MARK.sub(r"\1\\\2", _SPECIAL.sub(r"\\\g<0>", fmt.plain(text))))
 
 
 def named(text: str) -> str:

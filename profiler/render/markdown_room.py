@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Sequence
 from itertools import accumulate
 
@@ -18,6 +19,9 @@ FOR_THE_REST = 1000
 """Characters kept for the line that names what is left out."""
 
 MOST_NAMED = 8
+
+_NAMING = re.compile(r"(?<![A-Za-z0-9])@(?=[A-Za-z0-9])|@(?=[A-Za-z0-9_.\\-]*\.[A-Za-z0-9])|#(?=[0-9])")
+"""Where GitHub makes a mention, an address of mail or the number of an issue, escaped or not; not in pp512@d4096."""
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,4 +72,10 @@ def within(lines: Sequence[str], room: int) -> list[str]:
 def folded(summary: str, parts: Sequence[str]) -> str:
     """Parts that show when a reader asks for them. The blank lines make Markdown of what stands inside."""
     inside = "\n\n".join(parts)
-    return f"<details><summary>{html.escape(fmt.plain(summary))}</summary>\n\n{inside}\n\n</details>"
+    shown = unlinked(html.escape(fmt.plain(summary), quote=False))
+    return f"<details><summary>{shown}</summary>\n\n{inside}\n\n</details>"
+
+
+def unlinked(text: str) -> str:
+    """The text with a comment that nobody sees where a name would call somebody or become a link."""
+    return _NAMING.sub(r"\g<0><!-- -->", text)

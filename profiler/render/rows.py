@@ -5,6 +5,14 @@ from __future__ import annotations
 from profiler.analyse.report import Report, Row
 from profiler.render import format as fmt
 
+LONGEST = 120
+"""Characters of a name on a screen or a page; CSV and JSON have all of them."""
+
+
+def bounded(name: str) -> str:
+    """A name without what cannot be seen, and no longer than a reader reads."""
+    return fmt.plain(fmt.short(name, LONGEST))
+
 
 def telling(report: Report) -> list[str]:
     """Which of engine and target are not the same in all rows."""
@@ -13,7 +21,7 @@ def telling(report: Report) -> list[str]:
 
 def settings(report: Report, row: Row) -> list[str]:
     """The values of this row for the settings that vary in its run."""
-    return [fmt.setting(row.settings.get(name)) for name in report.varying]
+    return [bounded(fmt.setting(row.settings.get(name))) for name in report.varying]
 
 
 def names(report: Report, *, workload: bool = True) -> dict[str, str]:
@@ -35,4 +43,4 @@ def names(report: Report, *, workload: bool = True) -> dict[str, str]:
 def _name(report: Report, row: Row, fields: list[str]) -> str:
     varying = zip(report.varying, settings(report, row), strict=True)
     parts = [getattr(row, field) for field in fields] + [f"{name} {value}" for name, value in varying]
-    return fmt.plain(", ".join(parts))
+    return ", ".join(map(bounded, parts))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from profiler.analyse.matrix import NOT_THERE, Entry, Family, Grid, Matrix, Place, matrix
 from profiler.analyse.source import Source
 from profiler.render import format as fmt
+from profiler.render import rows
 from profiler.render.columns import HEADLINES, MEASURED, SPARE, Cell, Line, Table, describe, kind, short
 
 LONGEST_MACHINE, LONGEST_FILE = 48, 32
@@ -106,7 +107,7 @@ def _heading(found: Matrix, place: Place, basis: str) -> str:
 
 def _names(found: Matrix, grid: Grid) -> list[str]:
     columns = ["build", *_telling(grid), *_settings(found, grid)]
-    return [fmt.plain({"quantization": "quant"}.get(name, name)) for name in columns]
+    return [rows.bounded({"quantization": "quant"}.get(name, name)) for name in columns]
 
 
 def _telling(grid: Grid) -> list[str]:
@@ -122,16 +123,16 @@ def _settings(found: Matrix, grid: Grid) -> list[str]:
 def _named(found: Matrix, grid: Grid, family: Family) -> list[str]:
     said = {"quantization": family.quantization or "-", "engine": family.engine}
     settings = [
-        fmt.setting(family.settings[name]) if name in family.settings else "-"
+        rows.bounded(fmt.setting(family.settings[name])) if name in family.settings else "-"
         for name in _settings(found, grid)
     ]
-    return [_build(family), *(fmt.plain(said[name]) for name in _telling(grid)), *settings]
+    return [_build(family), *(rows.bounded(said[name]) for name in _telling(grid)), *settings]
 
 
 def _build(family: Family) -> str:
     content = f" ({family.content})" if family.content else ""
     turn = f" ({family.turn})" if family.turn > 1 else ""
-    return fmt.plain(short(family.build, family.quantization) + content + turn)
+    return rows.bounded(short(family.build, family.quantization)) + fmt.plain(content + turn)
 
 
 def _cell(entry: Entry, metric: str, shared: str) -> Cell:

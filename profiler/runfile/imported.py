@@ -7,7 +7,7 @@ reason. There are no stamps, so nothing in it can be computed again. No path is 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -19,6 +19,7 @@ from profiler.runfile.records import (
     MOST_CASES,
     Build,
     Device,
+    Name,
     Natural,
     NotNegative,
     Record,
@@ -36,7 +37,7 @@ Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 class ImportedFile(Record, frozen=True, kw_only=True):
     """A file of the other tool: its name without folders, and its content."""
 
-    name: str
+    name: Name
     sha256: Sha256
     size_bytes: Natural
 
@@ -97,7 +98,7 @@ class Origin(Record, frozen=True, kw_only=True):
 class Imported(Record, frozen=True, kw_only=True):
     """The whole document."""
 
-    type: str = "imported"
+    type: Literal["imported"] = "imported"
     schema: str = IMPORTED_SCHEMA
     edgeprof: str
     origin: Origin
@@ -147,8 +148,15 @@ def decode_imported(name: str, content: bytes) -> Imported:
 
 
 def encoded(document: Imported) -> str:
-    """The document as the one line that `read_imported` reads."""
-    return msgspec.json.encode(document).decode() + "\n"
+    """The document as the one line that `read_imported` reads. Raises `UserError` for one that it would refuse."""
+    line = msgspec.json.encode(document)
+    try:
+        msgspec.json.decode(line, type=Imported)
+    except msgspec.ValidationError as error:
+        raise UserError(
+            f"these figures cannot be imported: {error}; shorten it in the other tool's file"
+        ) from None
+    return line.decode() + "\n"
 
 
 def _schema(line: bytes) -> str:

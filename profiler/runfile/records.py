@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -192,7 +192,7 @@ class Device(Record, frozen=True, kw_only=True):
 
     id: Name
     name: Name
-    cpu: str | None = None
+    cpu: Name | None = None
     cores: Natural | None = None
     memory_bytes: Natural | None = None
     memory_bandwidth_bytes_per_s: Positive | None = None
@@ -260,7 +260,7 @@ class Header(Record, frozen=True, kw_only=True):
     `sensors` are the meters that were found, `no_sensor` why the other sources have none.
     """
 
-    type: str
+    type: Literal["header"]
     schema: str
     run_id: str
     edgeprof: str
@@ -379,7 +379,7 @@ class Worker(Record, frozen=True, kw_only=True):
     with the first worker of a case; `other_mappers` are the names of other programs that mapped the build's files.
     """
 
-    type: str = "worker"
+    type: Literal["worker"] = "worker"
     case: str
     round: Natural
     attempt: Natural
@@ -414,7 +414,7 @@ class Idle(Record, frozen=True, kw_only=True):
     The anchors of its start and end tie an external meter's log to it.
     """
 
-    type: str = "idle"
+    type: Literal["idle"] = "idle"
     when: str
     meters: dict[str, Samples]
     started: Anchor | None = None
@@ -428,7 +428,7 @@ class PowerLog(Record, frozen=True, kw_only=True):
     taken out of `wall_ns`).
     """
 
-    type: str = "power_log"
+    type: Literal["power_log"] = "power_log"
     name: str
     wall_ns: list[Whole]
     watts: list[Finite]
@@ -438,14 +438,14 @@ class PowerLog(Record, frozen=True, kw_only=True):
 class Hashes(Record, frozen=True, kw_only=True):
     """Content of the builds, hashed after measuring: hashing before would warm the page cache."""
 
-    type: str = "hashes"
+    type: Literal["hashes"] = "hashes"
     sha256: dict[str, str]
 
 
 class Event(Record, frozen=True, kw_only=True):
     """A moment of the run: "resumed", "interrupted" or "end" (with the reason for stopping)."""
 
-    type: str = "event"
+    type: Literal["event"] = "event"
     name: str
     at: Anchor
     reason: str | None = None

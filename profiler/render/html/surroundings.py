@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from profiler.analyse.report import Report
@@ -11,7 +12,9 @@ from profiler.render import below, board
 from profiler.render import format as fmt
 from profiler.render.html.parts import Block, Cell, Grid, Head
 
-LONGEST = 600
+LONGEST, MOST_FACTS, DEEPEST = 600, 200, 8
+"""Characters of a fact, facts of an environment, and levels within one: the run file has all of them."""
+
 UNREADABLE, BYTES = "unreadable", "_bytes"
 
 
@@ -22,7 +25,7 @@ def blocks(report: Report) -> list[Block]:
         Block(facts=below.facts(report)),
         Block(heading="Builds", grid=_builds(report)),
         *([Block(heading=board.HEADING, facts=state)] if state else []),
-        Block(heading="Environment", facts=list(_environment(report)), folded=True),
+        Block(heading="Environment", facts=list(islice(_environment(report), MOST_FACTS)), folded=True),
     ]
 
 
@@ -64,11 +67,13 @@ def _named(name: str, value: Any) -> tuple[str, str]:
     return _plain(name.replace("_", " ")), _plain(_text(value))
 
 
-def _text(value: Any) -> str:
+def _text(value: Any, level: int = 0) -> str:
+    if level > DEEPEST:
+        return "..."
     if isinstance(value, Mapping):
-        return "; ".join(f"{name} {_text(inner)}" for name, inner in value.items())
+        return "; ".join(f"{name} {_text(inner, level + 1)}" for name, inner in value.items())
     if isinstance(value, list | tuple):
-        return ", ".join(map(_text, value))
+        return ", ".join(_text(inner, level + 1) for inner in value)
     return fmt.setting(value) if isinstance(value, bool) else str(value)
 
 
