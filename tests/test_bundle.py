@@ -219,8 +219,8 @@ def test_the_command_writes_a_new_file_and_says_its_hash(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("absent.jsonl",), "absent.jsonl is not there; give a file"),
-        ((".",), ". is a folder or a device; give a file"),
+        (("absent.jsonl",), "absent.jsonl is not there; give a file that a bundle can hold"),
+        ((".",), ". is a folder or a device; give a file that a bundle can hold"),
         (("run.jsonl", "-o", "a.tar"), "a.tar: a bundle is written as .zip; give a name that ends so"),
         (("other.txt",), "other.txt line 1 is not part of a run file: JSON is malformed"),
         (("run.jsonl", "-o", "no/a.zip"), "no/a.zip cannot be written: No such file or directory"),

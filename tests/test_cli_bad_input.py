@@ -107,6 +107,8 @@ def test_name_that_is_no_file(here: Callable[..., Outcome], tmp_path: Path, name
         (["--set", "treads=2"], "engine scripted has no setting 'treads': did you mean threads?"),
         (["--kv", "q8"], "kv 'q8' of engine scripted: did you mean q8_0?"),
         (["-f", "jsn"], "there is no format 'jsn': did you mean json?"),
+        (["-f", "jsn", "--dry-run"], "there is no format 'jsn': did you mean json?"),
+        (["-f", "html"], "afterwards make that of its run file by edgeprof report RUN -o FILE.html"),
         (["--procesess", "3"], "No such option: --procesess (Possible options:"),
     ],
 )
@@ -154,6 +156,24 @@ def test_command_that_cannot_be_carried_out(
     here: Callable[..., Outcome], words: list[str], found: str
 ) -> None:
     assert only_refusal(here(*words)) == found
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("a -f csv --base r2", "and csv of one file shows no comparison: leave it out"),
+        ("a b --base r2", "and terminal of several files shows no comparison: leave it out"),
+        ("a --side-by-side --base r2", "and terminal side by side shows no comparison: leave it out"),
+        ("a --side-by-side -f svg", "there is no format 'svg'"),
+        ("a -f html --side-by-side --limits x", "--side-by-side judges by the limits of its review"),
+        ("a --limits laptop-chat", "--limits of a report is for a page of HTML"),
+        ("a --chart ttft", "--chart picks one picture of -f svg, and terminal was asked for"),
+        ("a --review r.toml", "--review belongs to --side-by-side"),
+    ],
+)
+def test_flag_that_could_have_no_effect(here: Callable[..., Outcome], words: str, found: str) -> None:
+    """It is said before any file is read: there is none."""
+    assert found in only_refusal(here("report", *words.split()))
 
 
 @pytest.mark.parametrize("text", ["[1]", '{"edgeprof_script": 2}', '{"edgeprof_script": 1, "memory": 5}'])

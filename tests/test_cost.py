@@ -63,6 +63,11 @@ class TestCost:
         _, told = cost(msgspec.structs.replace(WHOLE, idle_power_w=2))
         assert told.power.value == pytest.approx(0.02 * 2.8)
 
+    def test_without_a_duty_cycle_idle_power_is_left_out_and_said_to_be(self) -> None:
+        found, told = cost(msgspec.structs.replace(WHOLE, idle_power_w=2, duty_cycle=None))
+        assert found.idle_w is None
+        assert told.power.value == pytest.approx(0.02)
+
     def test_the_interval_of_the_speed_is_carried_through(self) -> None:
         _, told = cost(WHOLE, row(answer=between(40, 50, 80)))
         assert told.total.low == pytest.approx(2.02 * 50 / 80)

@@ -222,7 +222,7 @@ class TestRefused:
         assert "larger than 16 MiB" in refusal(tmp_path, " " * (17 << 20))
         with pytest.raises(UserError, match="is a folder or a device"):
             llama_bench.read(tmp_path)
-        with pytest.raises(UserError, match="cannot be read"):
+        with pytest.raises(UserError, match="none is not there; give the file"):
             llama_bench.read(tmp_path / "none")
         (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
         with pytest.raises(UserError, match="is no text in UTF-8"):

@@ -6,8 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from profiler.analyse.machines import labels, same_machine
-from profiler.analyse.matrix import NOT_THERE, UNFINISHED, Grid, Matrix, matrix, unique
-from profiler.analyse.report import report
+from profiler.analyse.matrix import NOT_THERE, Grid, Matrix, matrix, unique
+from profiler.analyse.report import NOT_YET, report
 from profiler.analyse.source import Source
 from tests.run_builder import case, pp, raw_pass, rounds, run, text, worker
 from tests.several import GIB, LAPTOP, LLAMA, PI, QWEN, ROCK, SMOL, TOO_LARGE, source, three
@@ -57,7 +57,7 @@ class TestCells:
     def test_a_case_that_was_not_reached_is_not_one_that_is_missing(self) -> None:
         cut = run([case("r1"), case("r2", "other")], rounds("r1", [10]), ended=None)
         found = matrix([Source(name="a", report=report(cut), run=cut)])
-        assert only(found).entries[1][0].reason == UNFINISHED
+        assert only(found).entries[1][0].reason == NOT_YET
 
 
 class TestMachines:

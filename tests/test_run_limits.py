@@ -69,6 +69,16 @@ def test_the_passes_whose_gaps_carry_a_percentile(text: str, output: int, passes
     assert demand([limit(text, "use")], parse("chat", output=output)).passes == passes
 
 
+def test_a_cold_start_is_planned_where_processes_start_cold(tmp_path: Path) -> None:
+    assert planned(own(tmp_path, "cold_start_ms <= 3 s"), cold=True).request.rounds == 12
+
+
+def test_of_pp_and_tg_a_workload_measures_one() -> None:
+    assert demand([limit("tg_tps >= 9", "use")], parse("tg128")).rounds == 12
+    with pytest.raises(UserError, match="tg128 does not measure it"):
+        demand([limit("pp_tps >= 9", "use")], parse("tg128"))
+
+
 def test_the_plan_follows_the_limit_that_takes_the_most(tmp_path: Path) -> None:
     asked = own(tmp_path, "decode_tps >= 10", "ttft_ms.p90 <= 1 s", "itl_ms.p99 <= 100 ms")
     found = planned(asked, output_tokens=21)
@@ -106,6 +116,14 @@ def test_the_workload_is_that_of_the_limits(name: str, workload: str) -> None:
         (("itl_ms.p99 <= 9",), {"output_tokens": 2},
          "own.toml: use[0].limits[0] is 'itl_ms.p99 <= 9': it needs 100 gaps in each process, and 50 passes of 2 "
          "tokens have fewer; ask for longer answers with -n"),
+        (("idle_power_w <= 3 W",), {},
+         "own.toml: use[0].limits[0] is 'idle_power_w <= 3 W': it is one figure of a whole run, without an interval "
+         "that could decide it; limit power_w"),
+        (("cold_start_ms <= 3 s",), {},
+         "own.toml: use[0].limits[0] is 'cold_start_ms <= 3 s': no process starts cold in this run; add --cold"),
+        (("tg_tps >= 9",), {},
+         "own.toml: use[0].limits[0] is 'tg_tps >= 9': chat@1 does not measure it; name the workload of this limit in "
+         "its [[use]]"),
         (("decode_tps >= 9",), {"workload": ["tg128"]},
          "--limits own.toml: no limit speaks of tg128 on device this, only of chat on any device: ask for one of these "
          "with --workload and --device"),
@@ -164,6 +182,7 @@ class TestCommand:
         broken = script(fail={"at": "load", "how": "raise", "kind": "load_failed", "message": "no"})
         done = edgeprof("run", broken, "--limits", own(tmp_path, "decode_tps >= 1"), *self.quick)
         assert done.code == 3, done.err
+        assert "Skip: 1 row to skip; none ships." in done.out
 
     def test_a_resumed_run_goes_by_its_own_plan(self, edgeprof: Command, script: Script) -> None:
         assert only_refusal(

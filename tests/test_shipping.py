@@ -140,6 +140,17 @@ SEEN = source(alone())
 STUDY = Study(alone())
 
 
+def test_gaps_that_are_too_few_take_more_passes() -> None:
+    found = only(alone(), "itl_ms.p99 <= 50")
+    assert (found.word, found.turn) == (
+        Word.UNDECIDED,
+        [
+            "itl_ms.p99: the 12 gaps of one process do not carry a p99; "
+            "edgeprof run --limits plans enough passes for it"
+        ],
+    )
+
+
 class TestFirstTokens:
     def first_tokens(self, count: int, *slow: float) -> Run:
         times = [100.0 + n for n in range(count - len(slow))] + list(slow)
@@ -213,7 +224,7 @@ class TestMemory:
         found = only(alone(phases=memory(200), facts=facts), "pss_bytes <= 134 MiB")
         assert found.turn == [
             "pss_bytes must fall by 11%, to 134 MiB",
-            "a context of 3072 tokens instead of 4096 would do: its KV cache takes 64 MiB",
+            "a context of 3072 tokens instead of 4096 would do: its KV cache takes 64.0 MiB",
         ]
 
     def test_no_context_is_advised_that_the_workload_does_not_fit_into(self) -> None:

@@ -18,11 +18,11 @@ from profiler.analyse.report import report
 from profiler.analyse.shipping import Judgement, Verdicts, Word
 from profiler.analyse.side_by_side import SideBySide, side_by_side
 from profiler.analyse.source import Source
-from profiler.cli.side_by_side import known, start, with_distinct_names
+from profiler.cli.side_by_side import known, show_side_by_side
 from profiler.documents.review import Costs, Hosted, Quote, Review, ReviewedModel
 from profiler.errors import UserError
 from profiler.render.side_by_side import FORMATS, render
-from profiler.runfile import Run
+from profiler.runfile import Build, Device, Run
 from tests.run_builder import BOARD, build, case, failed, memory, rounds, run, text
 
 GIB = 2**30
@@ -132,9 +132,23 @@ class TestWhichRowsBelongTogether:
         with pytest.raises(UserError, match=r"model\[1\] 'Beta' matches no build .*'Alpha-1B-Q4_0.gguf'"):
             side_by_side([source("a.jsonl", of("Alpha-1B"))], CATALOGUE, TWO)
 
-    def test_files_of_one_name_are_numbered(self) -> None:
-        same = [source("run.jsonl", of("Alpha-1B")), source("run.jsonl", of("Beta-1B"))]
-        assert [one.name for one in with_distinct_names(same)] == ["run.jsonl (1)", "run.jsonl (2)"]
+    def test_machines_of_one_processor_and_different_memory_are_two_in_every_part(self) -> None:
+        small, large = (
+            Device(id="this", name="x86_64 machine", cpu="AMD EPYC", memory_bytes=GIB * size)
+            for size in (4, 64)
+        )
+        found = side_by_side(
+            [
+                source("a.jsonl", of("Alpha-1B", device=small)),
+                source("b.jsonl", of("Beta-1B", device=large)),
+            ],
+            CATALOGUE,
+        )
+        assert [(table.device_name, table.missing) for table in found.latency] == [
+            ("AMD EPYC #1", ["Beta-1B"]),
+            ("AMD EPYC #2", ["Alpha-1B"]),
+        ]
+        assert [file.device for file in found.sources] == ["AMD EPYC #1", "AMD EPYC #2"]
 
 
 class TestFacts:
@@ -364,16 +378,15 @@ class TestPages:
         assert told["schema"] == "edgeprof.side_by_side/1"
         assert told["latency"][0]["lines"][0]["metrics"]["ttft_ms"]["value"] == pytest.approx(100)
 
-    def test_figures_of_another_tool_need_no_more_than_a_row(self) -> None:
-        """No stamps, no workload, no build: what is not there is absent."""
+    def test_figures_of_another_tool_need_no_more_than_a_row_its_workload_and_a_name(self) -> None:
+        """No stamps, nothing known of the build: what is not there is absent."""
         whole = two()
         row = msgspec.structs.replace(
             whole[1].report.rows[0], build="Beta", basis="imported", quantization=None, conditions={}, settings={},
             metrics={"decode_tps": Estimate(value=12.0, unit="tok/s")}, energy=None, board=None,
         )  # fmt: skip
-        bare = msgspec.structs.replace(
-            whole[1].report, rows=[row], workloads=[], builds=[], environment={}, engines={}
-        )
+        named = [Build(id="Beta", name="Beta", format="", size_bytes=0)]
+        bare = msgspec.structs.replace(whole[1].report, rows=[row], builds=named, environment={}, engines={})
         imported = Source(name="b.csv", report=bare, run=None)
         found = side_by_side([whole[0], imported], CATALOGUE)
         assert found.models[1].parameters.parameters is None
@@ -381,10 +394,8 @@ class TestPages:
         assert [render(found, name) for name in FORMATS]
 
 
-def test_the_command_writes_the_page_by_its_suffix(tmp_path: Path) -> None:
+def test_the_command_writes_the_page(tmp_path: Path) -> None:
     review = tmp_path / "review.toml"
     review.write_text('title = "Two"\n[[model]]\nname = "Alpha"\n[[model]]\nname = "Beta"\n')
-    start(two(), review, None, tmp_path / "page.html")
+    show_side_by_side(two(), review, "html", tmp_path / "page.html")
     assert (tmp_path / "page.html").read_text("utf-8").startswith("<!doctype html>")
-    with pytest.raises(UserError, match=r"page.csv: its suffix names no format; use one of"):
-        start(two(), review, None, tmp_path / "page.csv")

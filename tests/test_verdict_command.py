@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from collections.abc import Callable
@@ -56,8 +57,8 @@ class JsonJudgement(Contract, frozen=True):
     engine: str
     settings: dict[str, int | str | bool | None]
     workload: str
-    prompt_tokens: int | None
-    output_tokens: int | None
+    prompt_tokens: int
+    output_tokens: int
     word: Words
     judged: list[JsonJudged]
     why: str
@@ -122,6 +123,25 @@ def test_exit_codes(here: Here, tmp_path: Path, asked_tps: float, words: tuple[s
         "verdict", "three.jsonl", "--limits", limits(tmp_path, f"decode_tps >= {asked_tps}"), *words
     )
     assert (outcome.code, outcome.err) == (code, "")
+
+
+def test_files_of_one_name_are_told_apart(here: Here, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    stored(tmp_path / "other", hand_made())
+    words = ("verdict", "run.jsonl", "other/run.jsonl", "--limits", limits(tmp_path, "ttft_ms <= 600"))
+    told = json.loads(here(*words, "-f", "json").out)["judgements"]
+    assert {one["source"] for one in told} == {"run.jsonl", "run.jsonl (2)"}
+
+
+def test_what_a_run_cannot_be_asked_is_said_of_its_file(here: Here, tmp_path: Path) -> None:
+    stored(tmp_path, three(), "three.jsonl")
+    words = ("report", "three.jsonl", "run.jsonl", "-f", "json", "--base", "r4")
+    assert only_refusal(here(*words)).startswith("three.jsonl: there is no row 'r4' in this run")
+
+
+def test_a_report_leaves_the_collection_of_garbage_as_it_was(here: Here) -> None:
+    assert here("report", "run.jsonl").code == 0
+    assert gc.isenabled()
 
 
 def test_limits_that_speak_of_no_row_leave_it_undecided(here: Here) -> None:

@@ -436,8 +436,12 @@ class TestCommand:
         [
             (b"hello", (), "evidence.zip is no bundle, for it does not begin with a manifest.json"),
             (PLAIN, ("--sha256", "ab"), "--sha256 'ab': 64 hexadecimal digits are accepted"),
-            (PLAIN, ("--key", "no.pem"), "no.pem: no such key file"),
-            (PLAIN, ("-f", "xml"), "there is no format 'xml' here"),
+            (
+                PLAIN,
+                ("--key", "no.pem"),
+                "no.pem is not there; make it of the private key with: openssl pkey",
+            ),
+            (PLAIN, ("-f", "xml"), "there is no format 'xml'"),
         ],
     )
     def test_it_ends_with_2_where_there_is_no_bundle(

@@ -11,7 +11,17 @@ from enum import StrEnum
 
 import msgspec
 
-from profiler.analyse.cost import MILLION, YEAR_S, PowerFrom, Spending, power
+from profiler.analyse.cost import (
+    MILLION,
+    NO_POWER,
+    NO_SPEED,
+    OF_THE_DEVICE,
+    YEAR_S,
+    PowerFrom,
+    Spending,
+    lacking,
+    power,
+)
 from profiler.analyse.estimate import Estimate
 from profiler.analyse.spans import Span, estimate, less, over, plus, scaled
 from profiler.documents.review import Hosted
@@ -49,10 +59,10 @@ def break_even(spent: Spending, mix: tuple[int, int], hosted: Hosted | None) -> 
     """For a mix of tokens of prompt and of answer."""
     reason = _unknown(spent, mix, hosted)
     if reason is not None or hosted is None or spent.prompt_tps is None or spent.answer_tps is None:
-        return _absent(spent, mix, reason or "the speed was not measured")
+        return _absent(spent, mix, reason or NO_SPEED)
     seconds = _mixed(over(1, spent.prompt_tps), over(1, spent.answer_tps), mix)
     if seconds is None:
-        return _absent(spent, mix, "the speed was not measured")
+        return _absent(spent, mix, NO_SPEED)
     joules = _mixed(spent.prompt_j, spent.answer_j, mix)
     running = power(spent, scaled(seconds, MILLION), joules, MILLION)
     theirs = (mix[0] * hosted.input_per_million + mix[1] * hosted.output_per_million) / sum(mix)
@@ -71,18 +81,14 @@ def break_even(spent: Spending, mix: tuple[int, int], hosted: Hosted | None) -> 
 
 
 def _unknown(spent: Spending, mix: tuple[int, int], hosted: Hosted | None) -> str | None:
-    said = spent.terms
-    needed = {"device_price": said.device_price, "lifetime_years": said.lifetime_years}
-    needed |= {"duty_cycle": said.duty_cycle, "price_per_kwh": said.price_per_kwh}
-    missing = [name for name, value in needed.items() if value is None]
     if hosted is None:
         return "the review gives no hosted price"
-    if missing:
-        return f"the review gives no {', '.join(missing)}"
+    if missing := lacking(spent.terms, *OF_THE_DEVICE, "price_per_kwh"):
+        return missing
     if not all(mix):
         return "its workload has no prompt or no answer, so there is no mix"
     if spent.power_from is PowerFrom.UNKNOWN:
-        return "no sensor metered it, and the review gives no power_w"
+        return NO_POWER
     if spent.power_from is not PowerFrom.ASSUMED and None in (spent.prompt_j, spent.answer_j):
         return "the sensor's figure is absent for prompt or answer"
     return None

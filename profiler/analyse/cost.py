@@ -23,8 +23,15 @@ MILLION = 1e6
 YEAR_S = 365.25 * 24 * 3600
 JOULES_PER_KWH = 3.6e6
 
+OF_THE_DEVICE = ("device_price", "lifetime_years", "duty_cycle")
+"""Terms that the price of a second at work is made of."""
+
 WHOLE_SCOPES = ("device", "board")
 """Sensors that see all of the device's power."""
+
+
+NO_SPEED = "the speed was not measured"
+NO_POWER = "no sensor metered it, and the review gives no power_w"
 
 
 class PowerFrom(StrEnum):
@@ -92,6 +99,12 @@ def terms(costs: Costs, device_id: str) -> Terms:
     )
 
 
+def lacking(said: Terms, *names: str) -> str | None:
+    """Which of these terms the review does not give, in words; None if it gives all."""
+    missing = [name for name in names if getattr(said, name) is None]
+    return f"the review gives no {', '.join(missing)}" if missing else None
+
+
 def spending(row: Row, said: Terms) -> Spending:
     """What this row takes under these terms."""
     power_from = _power_from(row.energy, said)
@@ -122,7 +135,9 @@ def _power_from(energy: Energy | None, said: Terms) -> PowerFrom:
 
 
 def _idle_w(row: Row, said: Terms) -> float | None:
-    """Measured where the sensor sees the whole device, else what the review says."""
+    """Measured where the sensor sees the whole device, else what the review says; None where no share of time is."""
+    if said.duty_cycle is None:
+        return None
     whole = row.energy is not None and row.energy.scope in WHOLE_SCOPES
     figure = row.metrics.get("idle_power_w") if whole else None
     return figure.value if figure is not None and figure.value is not None else said.idle_power_w
@@ -179,21 +194,16 @@ def _shown(span: Span | None, unit: str, reason: str | None) -> Estimate:
 
 
 def _no_device(spent: Spending, seconds: Span | None) -> str | None:
-    said = spent.terms
-    needed = {"device_price": said.device_price, "lifetime_years": said.lifetime_years}
-    missing = [name for name, value in {**needed, "duty_cycle": said.duty_cycle}.items() if value is None]
-    if seconds is None:
-        return "the speed was not measured"
-    return f"the review gives no {', '.join(missing)}" if missing else None
+    return NO_SPEED if seconds is None else lacking(spent.terms, *OF_THE_DEVICE)
 
 
 def _no_power(spent: Spending, seconds: Span | None, joules: Span | None) -> str | None:
     if seconds is None:
-        return "the speed was not measured"
-    if spent.terms.price_per_kwh is None:
-        return "the review gives no price_per_kwh"
+        return NO_SPEED
+    if missing := lacking(spent.terms, "price_per_kwh"):
+        return missing
     if spent.power_from is PowerFrom.UNKNOWN:
-        return "no sensor metered it, and the review gives no power_w"
+        return NO_POWER
     if joules is None and spent.power_from is not PowerFrom.ASSUMED:
         return "the sensor's figure is absent for this part"
     return None

@@ -6,7 +6,7 @@ import math
 
 from profiler.analyse.estimate import Estimate
 from profiler.analyse.judged import Judged, processes_for
-from profiler.analyse.limit_metrics import FIRST_TOKEN_PERCENTILES, METERED, Kind, kind
+from profiler.analyse.limit_metrics import FIRST_TOKEN_PERCENTILES, GAP_PERCENTILES, METERED, Kind, kind
 from profiler.analyse.report import Row
 from profiler.analyse.rounds_needed import CHANCE, rounds_needed, spread
 from profiler.analyse.statistics import FEWEST_FOR_SIGNED_RANK, Interval, look_level
@@ -38,6 +38,8 @@ def _needed(judged: Judged, row: Row, study: Study | None) -> str:
         return _of_first_tokens(
             FIRST_TOKEN_PERCENTILES[judged.metric], judged, figure.processes if figure else 0
         )
+    if judged.metric in GAP_PERCENTILES and judged.value is None and row.metrics:
+        return "edgeprof run --limits plans enough passes for it"
     if figure is None or figure.value is None:
         return "a meter would tell it" if judged.metric in METERED else "limit a figure that this row has"
     if kind(judged.metric) is not Kind.INTERVAL or not figure.processes:

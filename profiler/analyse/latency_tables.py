@@ -13,6 +13,7 @@ from profiler.analyse.differences import ENVIRONMENT, LONGEST
 from profiler.analyse.estimate import Estimate
 from profiler.analyse.fits import memory_of
 from profiler.analyse.of_models import Member, ModelRows
+from profiler.analyse.report import NOT_YET, failed_as
 from profiler.analyse.source import Source
 from profiler.runfile import Settings, Workload
 
@@ -47,8 +48,8 @@ class LatencyTable(msgspec.Struct, frozen=True, kw_only=True):
     device: str
     device_name: str
     workload: str
-    prompt_tokens: int | None
-    output_tokens: int | None
+    prompt_tokens: int
+    output_tokens: int
     text_sha256: str | None
     lines: list[LatencyLine]
     varying: list[str]
@@ -56,48 +57,26 @@ class LatencyTable(msgspec.Struct, frozen=True, kw_only=True):
     missing: list[str]
 
 
-Key = tuple[object, ...]
-
-
 def latency_tables(models: Sequence[ModelRows]) -> list[LatencyTable]:
     """Rows asked the same on one device together, in the order in which they come."""
-    grouped: dict[Key, list[tuple[str, Member]]] = {}
+    grouped: dict[tuple[str, Workload], list[tuple[str, Member]]] = {}
     for model in models:
         for member in model.members:
-            grouped.setdefault(_key(member), []).append((model.name, member))
+            grouped.setdefault((member.machine, member.workload), []).append((model.name, member))
     return [_table(rows, [model.name for model in models]) for rows in grouped.values()]
-
-
-def device_of(source: Source) -> str:
-    """The machine of a file as a reader knows it."""
-    return source.report.device.label
-
-
-def workload_of(member: Member) -> Workload | None:
-    """What was asked; an imported row may tell no more than its name."""
-    asked = member.source.report.workloads
-    return next((workload for workload in asked if workload.id == member.row.workload), None)
-
-
-def _key(member: Member) -> Key:
-    device, asked = member.source.report.device, workload_of(member)
-    machine = (member.row.device, device.cpu, device.cores)
-    if asked is None:
-        return (*machine, member.row.workload)
-    return (*machine, asked.id, asked.prompt_tokens, asked.output_tokens, asked.depth, asked.text_sha256)
 
 
 def _table(rows: Sequence[tuple[str, Member]], models: Sequence[str]) -> LatencyTable:
     first = rows[0][1]
-    asked = workload_of(first)
+    asked = first.workload
     present = {name for name, _ in rows}
     return LatencyTable(
         device=first.row.device,
-        device_name=device_of(first.source),
+        device_name=first.machine,
         workload=first.row.workload,
-        prompt_tokens=asked.prompt_tokens if asked else None,
-        output_tokens=asked.output_tokens if asked else None,
-        text_sha256=asked.text_sha256 if asked else None,
+        prompt_tokens=asked.prompt_tokens,
+        output_tokens=asked.output_tokens,
+        text_sha256=asked.text_sha256,
         lines=[_line(name, member) for name, member in rows],
         varying=_varying([member for _, member in rows]),
         differs=_differs([member for _, member in rows]),
@@ -129,8 +108,8 @@ def _line(model: str, member: Member) -> LatencyLine:
 def _failure(member: Member) -> str | None:
     row = member.row
     if row.failure is not None:
-        return f"{row.failure.kind.replace('_', ' ')}: {row.failure.message}"
-    return None if row.metrics else "not measured yet"
+        return failed_as(row.failure)
+    return None if row.metrics else NOT_YET
 
 
 def _varying(members: Sequence[Member]) -> list[str]:

@@ -8,7 +8,8 @@ import msgspec
 
 from profiler.analyse.deciding import FOR_AN_INTERVAL
 from profiler.analyse.judged import processes_for
-from profiler.analyse.limit_metrics import FIRST_TOKEN_PERCENTILES, GAP_PERCENTILES, Kind, kind
+from profiler.analyse.limit_metrics import FIRST_TOKEN_PERCENTILES, GAP_PERCENTILES, LIMITABLE, Kind, kind
+from profiler.analyse.metrics import COLD_METRICS, IDLE_POWER, Metric
 from profiler.analyse.plural import plural
 from profiler.documents.limits import Limit
 from profiler.errors import UserError
@@ -29,11 +30,32 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True):
     passes_for: str = ""
 
 
-def demand(limits: Sequence[Limit], workload: Workload) -> Demand:
-    """What these limits take. Raises `UserError` for one that no run can decide."""
+def demand(limits: Sequence[Limit], workload: Workload, *, cold: bool = False) -> Demand:
+    """What these limits take, of a run with cold starts or not. Raises `UserError` for one that it cannot decide."""
+    for limit in limits:
+        if never := _never(limit, workload, cold=cold):
+            raise UserError(f"{limit.key} is {limit.text!r}: {never}")
     rounds = max((_rounds(limit) for limit in limits), key=lambda found: found[0])
     passes = max((_passes(limit, workload) for limit in limits), key=lambda found: found[0])
     return Demand(rounds=rounds[0], rounds_for=rounds[1], passes=passes[0], passes_for=passes[1])
+
+
+def _never(limit: Limit, workload: Workload, *, cold: bool) -> str | None:
+    """Why such a run has no figure, or no interval, for this limit."""
+    metric = LIMITABLE[limit.metric]
+    if not _measures(workload, metric):
+        return f"{workload.id} does not measure it; name the workload of this limit in its [[use]]"
+    if metric == IDLE_POWER:
+        return "it is one figure of a whole run, without an interval that could decide it; limit power_w"
+    if metric in COLD_METRICS and not cold:
+        return "no process starts cold in this run; add --cold"
+    return None
+
+
+def _measures(workload: Workload, metric: Metric) -> bool:
+    """Of pp and tg a workload of llama-bench's method measures one."""
+    tokens = {"pp_tps": workload.prompt_tokens, "tg_tps": workload.output_tokens}
+    return workload.method in metric.methods and tokens.get(metric.name, 1) > 0
 
 
 def together(demands: Sequence[Demand]) -> Demand:

@@ -18,6 +18,14 @@ def machine_of(device: Device, known: list[Device]) -> int:
     return len(known) - 1
 
 
+def machines_of(devices: Sequence[Device]) -> list[str]:
+    """What a reader calls the machine of each, where those of one kind have one name and others have not."""
+    known: list[Device] = []
+    numbers = [machine_of(device, known) for device in devices]
+    called = labels(known)
+    return [called[number] for number in numbers]
+
+
 def same_machine(one: Device, other: Device) -> bool:
     """Whether two are of one kind: id, processor, cores and memory. Two boards of a kind cannot be told apart."""
     alike = (one.id, one.cpu, one.cores) == (other.id, other.cpu, other.cores)

@@ -10,13 +10,12 @@ import msgspec
 from profiler.analyse.estimate import Estimate
 from profiler.analyse.machines import labels, machine_of
 from profiler.analyse.metrics import judged_metrics
-from profiler.analyse.report import Row
-from profiler.analyse.same_build import Known, known_builds
-from profiler.analyse.source import Source
+from profiler.analyse.report import NOT_YET, Row
+from profiler.analyse.same_build import KnownBuild, known_builds
+from profiler.analyse.source import Source, distinct
 from profiler.runfile import Device, Failure, Settings, Workload
 
 NOT_THERE = "not measured there"
-UNFINISHED = "not measured yet"
 MEMORY = "peak_rss_bytes"
 
 
@@ -121,18 +120,8 @@ def matrix(sources: Sequence[Source]) -> Matrix:
 
 
 def unique(names: Sequence[str]) -> list[str]:
-    """Names of files that tell them apart: the second run.jsonl is called run.jsonl (2).
-
-    A colon ends the name in the id of a row, so there is none in it.
-    """
-    found: list[str] = []
-    for name in (name.replace(":", "_") for name in names):
-        number, told = 1, name
-        while told in found:
-            number += 1
-            told = f"{name} ({number})"
-        found.append(told)
-    return found
+    """Names of files that tell them apart in the id of a row, where a colon ends the name: there is none in it."""
+    return distinct([name.replace(":", "_") for name in names])
 
 
 def row_id(source: str, row: str) -> str:
@@ -146,7 +135,7 @@ def headlines(workload: Workload) -> list[str]:
 
 
 def _rows(
-    source: Source, name: str, machine: int, builds: Mapping[str, Known], varying: Sequence[str]
+    source: Source, name: str, machine: int, builds: Mapping[str, KnownBuild], varying: Sequence[str]
 ) -> Iterator[Found]:
     """The rows of a source, each with its line. `turn` counts those that are alike in everything else."""
     asked = {workload.id: workload for workload in source.report.workloads}
@@ -230,5 +219,5 @@ def _entry(one: Found) -> Entry:
         basis=row.basis,
         figures={name: row.metrics[name] for name in headlines(one.workload) if name in row.metrics},
         failure=row.failure,
-        reason=None if row.metrics or row.failure else UNFINISHED,
+        reason=None if row.metrics or row.failure else NOT_YET,
     )

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import msgspec
 
 from profiler.analyse.known import KnownModel, begins, model_of, plain_name, stem
-from profiler.analyse.report import Row
+from profiler.analyse.machines import machines_of
+from profiler.analyse.report import Row, build_of, workload_of
 from profiler.analyse.source import Source
 from profiler.documents.review import Review, ReviewedModel
 from profiler.errors import UserError
-from profiler.runfile import Build
+from profiler.runfile import Build, Workload
 
 FEWEST, MOST = 2, 4
 """How many models a page can set beside each other."""
@@ -20,11 +21,13 @@ MOST_NAMED = 6
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
-    """One row, the file it is of, and its build."""
+    """One row, the file it is of, its build and workload, and what its machine is called among those of all files."""
 
     source: Source
     row: Row
     build: Build
+    workload: Workload
+    machine: str
 
 
 class ModelRows(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,9 +46,16 @@ def of_models(
 
     Raises `UserError` where there are fewer or more, or where no build is of a reviewed model.
     """
+    machines = machines_of([source.report.device for source in sources])
     members = [
-        Member(source=source, row=row, build=_build(source, row))
-        for source in sources
+        Member(
+            source=source,
+            row=row,
+            build=build_of(source.report, row),
+            workload=workload_of(source.report, row),
+            machine=machine,
+        )
+        for source, machine in zip(sources, machines, strict=True)
         for row in source.report.rows
         if row.id not in source.report.anchors
     ]
@@ -57,12 +67,6 @@ def of_models(
             "or a review (--review FILE) whose [[model]] tables say which builds belong together"
         )
     return found, left_out
-
-
-def _build(source: Source, row: Row) -> Build:
-    """The build of a row; of an imported row there may be no more than its name."""
-    bare = Build(id=row.build, name=row.build, format="", size_bytes=0, quantization=row.quantization)
-    return next((build for build in source.report.builds if build.id == row.build), bare)
 
 
 def _known(member: Member, models: Sequence[KnownModel]) -> tuple[KnownModel, str] | None:

@@ -30,6 +30,9 @@ from profiler.runfile.imported import Origin
 
 SCHEMA = "edgeprof.report/1"
 
+NOT_YET = "not measured yet"
+"""Of a row without figures and without a failure."""
+
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One case: what it was, its figures or its failure, where their spread comes from, and what to know."""
@@ -89,6 +92,21 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     comparisons: list[Comparison]
     notices: list[Notice]
     origin: Origin | None = None
+
+
+def workload_of(report: Report, row: Row) -> Workload:
+    """What a row was asked. Every row's workload and build stand in its report."""
+    return next(workload for workload in report.workloads if workload.id == row.workload)
+
+
+def build_of(report: Report, row: Row) -> Build:
+    """What a row was measured of."""
+    return next(build for build in report.builds if build.id == row.build)
+
+
+def failed_as(failure: Failure) -> str:
+    """Kind and story of a failure in one sentence."""
+    return f"{failure.kind.replace('_', ' ')}: {failure.message}"
 
 
 def report(run: Run, base: str | None = None) -> Report:

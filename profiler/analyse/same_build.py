@@ -15,7 +15,7 @@ HASH_SHOWN = 12
 """So many digits of a hash tell two builds of one name apart."""
 
 
-class Known(msgspec.Struct, frozen=True, kw_only=True):
+class KnownBuild(msgspec.Struct, frozen=True, kw_only=True):
     """A build by the name of the report that has it first. `content` tells it from others of that name, else None.
 
     `size_bytes` is None where a report cannot know the size of the file.
@@ -29,9 +29,9 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     content: str | None = None
 
 
-def known_builds(sources: Sequence[Source]) -> list[dict[str, Known]]:
+def known_builds(sources: Sequence[Source]) -> list[dict[str, KnownBuild]]:
     """For each source the builds of its report by id; the same build is the same value in all of them."""
-    known: list[Known] = []
+    known: list[KnownBuild] = []
     where: defaultdict[object, list[int]] = defaultdict(list)
     numbers = [
         {build.id: _number(_known(source, build), known, where) for build in source.report.builds}
@@ -41,8 +41,8 @@ def known_builds(sources: Sequence[Source]) -> list[dict[str, Known]]:
     return [{build: told[number] for build, number in mine.items()} for mine in numbers]
 
 
-def _known(source: Source, build: Build) -> Known:
-    return Known(
+def _known(source: Source, build: Build) -> KnownBuild:
+    return KnownBuild(
         build=build.id,
         quantization=build.quantization,
         graph=build.graph,
@@ -51,7 +51,7 @@ def _known(source: Source, build: Build) -> Known:
     )
 
 
-def _number(one: Known, known: list[Known], where: defaultdict[object, list[int]]) -> int:
+def _number(one: KnownBuild, known: list[KnownBuild], where: defaultdict[object, list[int]]) -> int:
     """Where this build stands among the known ones; `where` has their numbers by hash and by name."""
     by_hash, by_name = (one.sha256, one.graph), (one.build, one.quantization, one.graph)
     candidates = [*(where[by_hash] if one.sha256 else []), *where[by_name]]
@@ -65,7 +65,7 @@ def _number(one: Known, known: list[Known], where: defaultdict[object, list[int]
     return len(known) - 1
 
 
-def _same(one: Known, other: Known) -> bool:
+def _same(one: KnownBuild, other: KnownBuild) -> bool:
     if one.sha256 is not None and other.sha256 is not None:
         return (one.sha256, one.graph) == (other.sha256, other.graph)
     if (one.build, one.quantization, one.graph) != (other.build, other.quantization, other.graph):
@@ -73,7 +73,7 @@ def _same(one: Known, other: Known) -> bool:
     return one.size_bytes is None or other.size_bytes is None or one.size_bytes == other.size_bytes
 
 
-def _told(known: Sequence[Known]) -> list[Known]:
+def _told(known: Sequence[KnownBuild]) -> list[KnownBuild]:
     """With the content beside those that share their name."""
     often = Counter((one.build, one.quantization) for one in known)
     return [
@@ -82,7 +82,7 @@ def _told(known: Sequence[Known]) -> list[Known]:
     ]
 
 
-def _content(one: Known) -> str:
+def _content(one: KnownBuild) -> str:
     if one.sha256 is not None:
         return f"sha256 {one.sha256[:HASH_SHOWN]}"
     return "size not known" if one.size_bytes is None else f"{one.size_bytes} bytes"

@@ -19,7 +19,7 @@ from profiler.analyse.judged import Judged, Word, judge
 from profiler.analyse.limit_metrics import Kind, check, kind
 from profiler.analyse.limit_uses import limits_of, unmet
 from profiler.analyse.notices import Notice
-from profiler.analyse.report import Row
+from profiler.analyse.report import Row, failed_as, workload_of
 from profiler.analyse.source import Source
 from profiler.analyse.study import Study
 from profiler.documents.limits import Limit, Limits
@@ -66,7 +66,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     """One row under the limits that concern it. `turn` says what would turn a skip, or decide what is undecided.
 
     `source` is the name of the run file, `why` one sentence, `basis` that of the row ("measured", "imported", ...).
-    `settings` are those that differ between the rows of its file; the workload's tokens are None where not known.
+    `settings` are those that differ between the rows of its file.
     """
 
     source: str
@@ -77,8 +77,8 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     engine: str
     settings: Settings
     workload: str
-    prompt_tokens: int | None
-    output_tokens: int | None
+    prompt_tokens: int
+    output_tokens: int
     word: Word
     judged: list[Judged]
     why: str
@@ -142,7 +142,7 @@ def _of_source(source: Source, limits: Limits) -> list[Judgement]:
 
 
 def _judgement(row: Row, limits: Sequence[Limit], source: Source, study: Study | None) -> Judgement:
-    asked = next((item for item in source.report.workloads if item.id == row.workload), None)
+    asked = workload_of(source.report, row)
     judged = [judge(limit, row, study) for limit in limits] if row.failure is None else []
     said = _failed(row.failure) if row.failure is not None else _measured(judged, row, source, study)
     return Judgement(
@@ -154,8 +154,8 @@ def _judgement(row: Row, limits: Sequence[Limit], source: Source, study: Study |
         engine=row.engine,
         settings={name: row.settings[name] for name in source.report.varying if name in row.settings},
         workload=row.workload,
-        prompt_tokens=asked.prompt_tokens if asked else None,
-        output_tokens=asked.output_tokens if asked else None,
+        prompt_tokens=asked.prompt_tokens,
+        output_tokens=asked.output_tokens,
         word=said.word,
         judged=judged,
         why=said.why,
@@ -172,7 +172,7 @@ class _Said(msgspec.Struct, frozen=True):
 
 def _failed(failure: Failure) -> _Said:
     word = Word.SKIP if failure.kind in OF_THE_MODEL else Word.UNDECIDED
-    return _Said(word, f"{failure.kind.replace('_', ' ')}: {failure.message}", [_INSTEAD[failure.kind]])
+    return _Said(word, failed_as(failure), [_INSTEAD[failure.kind]])
 
 
 def _measured(judged: Sequence[Judged], row: Row, source: Source, study: Study | None) -> _Said:

@@ -10,8 +10,9 @@ from profiler.analyse.break_even import BreakEven, break_even
 from profiler.analyse.cost import Price, Spending, Terms, price, spending, terms
 from profiler.analyse.fits import Fit, fits
 from profiler.analyse.known import Known
-from profiler.analyse.latency_tables import LatencyTable, device_of, latency_tables, workload_of
+from profiler.analyse.latency_tables import LatencyTable, latency_tables
 from profiler.analyse.licences import NO_SUMMARY, RESTRICTIONS, SUMMARY
+from profiler.analyse.machines import machines_of
 from profiler.analyse.of_models import ModelRows, of_models
 from profiler.analyse.panel import Panel, panel
 from profiler.analyse.shipping import Verdicts
@@ -111,6 +112,7 @@ def side_by_side(
     """
     models, notes = of_models(sources, review, known.models)
     costs = review.cost if review else None
+    machines = machines_of([source.report.device for source in sources])
     return SideBySide(
         schema=SCHEMA,
         title=review.title if review else " and ".join(model.name for model in models),
@@ -120,7 +122,7 @@ def side_by_side(
         uses=use_verdicts(models, judged or {}),
         latency=latency_tables(models),
         costs=_costs(models, costs) if costs else [],
-        sources=[_source(source) for source in sources],
+        sources=[_source(source, machine) for source, machine in zip(sources, machines, strict=True)],
         notes=[*notes, *_notes(sources, costs)],
     )
 
@@ -190,8 +192,7 @@ def _costs(models: Sequence[ModelRows], costs: Costs) -> list[RowCost]:
 
 def _cost(model: ModelRows, place: int, spent: Spending, costs: Costs) -> RowCost:
     member = model.members[place]
-    asked = workload_of(member)
-    mix = (asked.prompt_tokens, asked.output_tokens) if asked else (0, 0)
+    mix = (member.workload.prompt_tokens, member.workload.output_tokens)
     hosted = (model.reviewed.hosted if model.reviewed else None) or costs.hosted
     return RowCost(
         model=model.name,
@@ -199,7 +200,7 @@ def _cost(model: ModelRows, place: int, spent: Spending, costs: Costs) -> RowCos
         row=member.row.id,
         build=member.row.build,
         device=member.row.device,
-        device_name=device_of(member.source),
+        device_name=member.machine,
         workload=member.row.workload,
         basis=member.row.basis,
         terms=spent.terms,
@@ -212,13 +213,13 @@ def _cost(model: ModelRows, place: int, spent: Spending, costs: Costs) -> RowCos
     )
 
 
-def _source(source: Source) -> SourceFile:
+def _source(source: Source, machine: str) -> SourceFile:
     report = source.report
     return SourceFile(
         name=source.name,
         run_id=report.run_id,
         edgeprof=report.edgeprof,
-        device=device_of(source),
+        device=machine,
         basis=sorted({row.basis for row in report.rows}),
     )
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
+from msgspec.structs import replace
 
 from profiler.analyse.report import Report
 from profiler.runfile import Run
@@ -14,3 +17,21 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     report: Report
     run: Run | None
+
+
+def named_apart(sources: Sequence[Source]) -> list[Source]:
+    """The same sources under names that tell them apart."""
+    names = distinct([source.name for source in sources])
+    return [replace(source, name=name) for source, name in zip(sources, names, strict=True)]
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """Names that tell files apart: the second run.jsonl is called run.jsonl (2)."""
+    found: dict[str, None] = {}
+    for name in names:
+        number, told = 1, name
+        while told in found:
+            number += 1
+            told = f"{name} ({number})"
+        found[told] = None
+    return list(found)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from profiler.analyse import said
-from profiler.analyse.amounts import amount, share
+from profiler.analyse.amounts import amount, percent
 from profiler.analyse.judged import Judged
 from profiler.analyse.limit_metrics import LIMITABLE
-from profiler.analyse.report import Report, Row
-from profiler.runfile import Build, Device, Workload
+from profiler.analyse.report import Report, Row, build_of, workload_of
+from profiler.runfile import Device
 
 OF_PROMPT = ("ttft_ms", "ttft_e2e_ms", "first_ttft_ms")
 DECODING = ("decode_tps", "tg_tps", "tpot_ms")
@@ -34,7 +34,7 @@ def _distance(judged: Judged) -> str:
     """Change that brings the farther bound to the limit, or the value where no bound is known."""
     far, asked = _farther(judged), amount(judged.asked, judged.unit)
     verb = "rise" if LIMITABLE[judged.metric].higher_is_better else "fall"
-    change = f"{judged.metric} must {verb} by {share(abs(judged.asked / far - 1))}"
+    change = f"{judged.metric} must {verb} by {percent(abs(judged.asked / far - 1))}"
     return f"{change}, to {asked}" if far == judged.value else f"{change} to ship with its whole interval"
 
 
@@ -57,9 +57,9 @@ def _of_bandwidth(judged: Judged, row: Row, report: Report) -> list[str]:
         f"where a token reads {amount(read, 'B')}"
     )
     if most >= asked:
-        return [f"{allows}; {share(used)} of that is reached, so other settings or another engine may do"]
-    build = _build(row, report)
-    if build and build.read_bytes_per_token and bandwidth / build.read_bytes_per_token >= asked:
+        return [f"{allows}; {percent(used)} of that is reached, so other settings or another engine may do"]
+    build = build_of(report, row)
+    if build.read_bytes_per_token and bandwidth / build.read_bytes_per_token >= asked:
         kv = amount(read - build.read_bytes_per_token, "B")
         return [f"{allows}, {kv} of it the KV cache: a smaller type of it or a shorter context may do"]
     return [
@@ -75,8 +75,8 @@ def _named(bandwidth: float, device: Device) -> str:
 def _fewer_bits(allowed: float, read: float, row: Row, report: Report) -> str:
     """The bytes that a token may read, and how many bits that leaves for each weight beside the KV cache."""
     needed = f"a build that reads at most {amount(allowed, 'B')} for a token could"
-    build, bits = _build(row, report), _value(row, "bits_read_per_weight")
-    if build is None or not build.read_bytes_per_token or not bits:
+    build, bits = build_of(report, row), _value(row, "bits_read_per_weight")
+    if not build.read_bytes_per_token or not bits:
         return needed
     left = allowed - (read - build.read_bytes_per_token)
     if left <= 0:
@@ -86,13 +86,11 @@ def _fewer_bits(allowed: float, read: float, row: Row, report: Report) -> str:
 
 
 def _of_prompt(judged: Judged, row: Row, report: Report) -> list[str]:
-    asked = _workload(row, report)
-    tokens = int(asked.prompt_tokens * judged.asked / _farther(judged)) if asked else 0
-    if asked is None or tokens < 1:
+    asked = workload_of(report, row).prompt_tokens
+    tokens = int(asked * judged.asked / _farther(judged))
+    if tokens < 1:
         return []
-    return [
-        f"a prompt of about {tokens} tokens instead of {asked.prompt_tokens} would do, if time goes with length"
-    ]
+    return [f"a prompt of about {tokens} tokens instead of {asked} would do, if time goes with length"]
 
 
 def _of_memory(judged: Judged, row: Row, report: Report) -> list[str]:
@@ -100,8 +98,8 @@ def _of_memory(judged: Judged, row: Row, report: Report) -> list[str]:
     over = (judged.value or 0.0) - judged.asked
     kv, weights = _value(row, "kv_bytes"), _value(row, "weights_bytes")
     context = said.number(row.conditions, "context")
-    asked = _workload(row, report)
-    needed = asked.depth + asked.prompt_tokens + asked.output_tokens if asked else 0
+    asked = workload_of(report, row)
+    needed = asked.depth + asked.prompt_tokens + asked.output_tokens
     fewer = int(context * (1 - over / kv)) if kv and context else 0
     if kv and context and fewer >= max(1, needed):
         return [
@@ -115,11 +113,3 @@ def _of_memory(judged: Judged, row: Row, report: Report) -> list[str]:
 def _value(row: Row, metric: str) -> float | None:
     figure = row.metrics.get(metric)
     return figure.value if figure else None
-
-
-def _workload(row: Row, report: Report) -> Workload | None:
-    return next((workload for workload in report.workloads if workload.id == row.workload), None)
-
-
-def _build(row: Row, report: Report) -> Build | None:
-    return next((build for build in report.builds if build.id == row.build), None)

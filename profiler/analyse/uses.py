@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from profiler.analyse.latency_tables import device_of
 from profiler.analyse.of_models import Member, ModelRows
 from profiler.analyse.shipping import Judgement, Verdicts, Word
 
@@ -44,15 +43,14 @@ def use_verdicts(models: Sequence[ModelRows], judged: Mapping[str, Verdicts]) ->
 
 def _of_model(use: str, verdicts: Verdicts, model: ModelRows) -> list[UseVerdict]:
     rows = {(member.source.name, member.row.id): member for member in model.members}
-    devices: dict[tuple[str, str], list[tuple[Judgement, Member]]] = {}
+    machines: dict[str, list[tuple[Judgement, Member]]] = {}
     for judgement in verdicts.judgements:
         member = rows.get((judgement.source, judgement.row))
         if member is not None:
-            key = (member.row.device, device_of(member.source))
-            devices.setdefault(key, []).append((judgement, member))
-    if not devices:
+            machines.setdefault(member.machine, []).append((judgement, member))
+    if not machines:
         return [_absent(use, verdicts, model)]
-    return [_on_device(use, verdicts, model, found) for found in devices.values()]
+    return [_on_device(use, verdicts, model, found) for found in machines.values()]
 
 
 def _on_device(
@@ -65,7 +63,7 @@ def _on_device(
         limits=verdicts.limits,
         model=model.name,
         device=member.row.device,
-        device_name=device_of(member.source),
+        device_name=member.machine,
         word=best.word,
         why=f"{best.why}; it is the best of {len(found)} rows: confirm it in a fresh run"
         if picked

@@ -7,34 +7,33 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from profiler.cli.file_options import Runs
+
 if TYPE_CHECKING:
     from profiler.evidence.bundle import Bundle
 
 DEFAULT = Path("edgeprof-bundle.zip")
 
+NewFile = Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="A new file: .zip.")]
+Limits = Annotated[
+    str | None,
+    typer.Option(help="Limits to judge by, kept in the bundle: a TOML file or a ready set, see `verdict`."),
+]
+Sign = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="KEY",
+        help="Sign with this private Ed25519 key (PEM). Make one: openssl genpkey -algorithm ed25519 -out key.pem; "
+        "an encrypted one is opened with the passphrase in EDGEPROF_KEY_PASSPHRASE.",
+    ),
+]
+
 
 def bundle(
-    runs: Annotated[
-        list[Path],
-        typer.Argument(metavar="RUN...", help="Run files, or imported figures.", show_default=False),
-    ],
-    output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="FILE", help="A new file: .zip.")
-    ] = DEFAULT,
-    limits: Annotated[
-        str | None,
-        typer.Option(
-            help="Limits to judge by, kept in the bundle: a TOML file or a ready set, see `verdict`."
-        ),
-    ] = None,
-    sign: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="KEY",
-            help="Sign with this private Ed25519 key (PEM). Make one: openssl genpkey -algorithm ed25519 -out key.pem; "
-            "an encrypted one is opened with the passphrase in EDGEPROF_KEY_PASSPHRASE.",
-        ),
-    ] = None,
+    runs: Runs,
+    output: NewFile = DEFAULT,
+    limits: Limits = None,
+    sign: Sign = None,
 ) -> None:
     """Put run files, their plans, every report and all hashes into one file, for `edgeprof verify`.
 

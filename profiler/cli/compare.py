@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from profiler.cli.file_options import Format, Output
 from profiler.cli.power_options import PowerLogFile, PowerOffset, PowerZone
 
 FailIf = Annotated[
@@ -31,13 +32,8 @@ def compare(
     ] = None,
     fail_if: FailIf = None,
     junit: Annotated[Path | None, typer.Option(help="Write the conditions' results as JUnit XML.")] = None,
-    output_format: Annotated[
-        str | None,
-        typer.Option("-f", "--format", help="terminal, markdown or json.", show_default="terminal"),
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Write to a file; its suffix says the format.")
-    ] = None,
+    output_format: Format = None,
+    output: Output = None,
     power_log: PowerLogFile = None,
     power_zone: PowerZone = None,
     power_offset: PowerOffset = None,

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 import typer
-from rich.console import Console
 
 from profiler import runfile
 from profiler.analyse.compared import Compared
 from profiler.analyse.comparing import compare_files
 from profiler.analyse.gate import EXIT_CODES
 from profiler.cli.power_log import MeterLog, joined_where_it_fits
-from profiler.cli.show import write
+from profiler.cli.show import on_screen, write
 from profiler.cli.values import condition
 from profiler.errors import UserError
 from profiler.render import compared_terminal, compared_words, formats, junit
@@ -85,8 +83,7 @@ def _show(found: Compared, name: str, output: Path | None) -> None:
         write(output, RENDERERS[name](found))
         if found.result is not None:
             typer.echo(f"{compared_words.verdict(found)}: see {output.name}", err=True)
-    elif name == "terminal" and sys.stdout.isatty():
-        console = Console(highlight=False)
-        console.print(compared_terminal.renderable(found, console.width))
     else:
-        sys.stdout.write(RENDERERS[name](found))
+        on_screen(
+            name, lambda: RENDERERS[name](found), lambda width: compared_terminal.renderable(found, width)
+        )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from profiler.errors import UserError
 from profiler.evidence import archive
+from profiler.whole_file import read_whole
 
 
 def told_name(path: Path) -> str:
@@ -16,17 +17,7 @@ def told_name(path: Path) -> str:
 
 def content(path: Path) -> bytes:
     """The bytes of a file that a bundle can hold, or of a bundle. Raises `UserError`."""
-    if not path.is_file():
-        what = "a folder or a device" if path.exists() else "not there"
-        raise UserError(f"{path} is {what}; give a file")
-    try:
-        with path.open("rb") as file:
-            raw = file.read(archive.MOST_BYTES + 1)
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from None
-    if len(raw) > archive.MOST_BYTES:
-        raise UserError(f"{path} has more than {archive.MOST_BYTES >> 20} MiB, and no bundle holds as much")
-    return raw
+    return read_whole(path, str(path), archive.MOST_BYTES, "give a file that a bundle can hold")
 
 
 def write_new(path: Path, raw: bytes) -> None:

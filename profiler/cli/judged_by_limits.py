@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import typer
-from rich.console import Console
 
 from profiler.analyse.limit_metrics import check
 from profiler.analyse.shipping import Verdicts, Word, verdicts
 from profiler.cli.app import printable
 from profiler.cli.power_log import MeterLog
-from profiler.cli.show import write
+from profiler.cli.show import on_screen, write
 from profiler.cli.sources import read_sources
 from profiler.documents.limits import Limits, read_limits
 from profiler.documents.limits_file import ready_sets
@@ -61,12 +59,8 @@ def checked(word: str) -> Limits:
 
 
 def show(found: Verdicts, name: str) -> None:
-    """A verdict on standard output. A terminal gets colour and its own width."""
-    if name == "terminal" and sys.stdout.isatty():
-        console = Console(highlight=False)
-        console.print(verdict_terminal.renderable(found, console.width))
-    else:
-        sys.stdout.write(RENDERERS[name](found))
+    """A verdict on standard output."""
+    on_screen(name, lambda: RENDERERS[name](found), lambda width: verdict_terminal.renderable(found, width))
 
 
 def exit_code(found: Verdicts, *, any_row: bool = False) -> ExitCode:

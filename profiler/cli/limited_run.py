@@ -76,7 +76,7 @@ def _needed(limits: Limits, request: Request) -> Demand:
     asked = [workloads.parse(word, request.prompt, request.output_tokens) for word in request.workloads]
     found = {workload: limits_for(workload.id, request.device, limits) for workload in asked}
     try:
-        demands = [demand(mine, workload) for workload, mine in found.items() if mine]
+        demands = [demand(mine, workload, cold=request.cold) for workload, mine in found.items() if mine]
     except UserError as error:
         raise UserError(f"{limits.name}: {error}") from None
     if not demands:

@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
-import gc
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from profiler.cli.file_options import Output, Runs
 from profiler.cli.power_options import PowerLogFile, PowerOffset, PowerZone
+
+Base = Annotated[
+    str | None, typer.Option("--base", help="Row to compare with, such as r2 (default: the first).")
+]
+Limits = Annotated[
+    str | None,
+    typer.Option(help="Limits that an HTML page judges by: a TOML file or a ready set, see `verdict`."),
+]
 
 
 def report(
-    runs: Annotated[
-        list[Path],
-        typer.Argument(metavar="RUN...", help="Run files, or imported figures.", show_default=False),
-    ],
+    runs: Runs,
     output_format: Annotated[
         str | None,
         typer.Option(
             "-f", "--format", help="terminal, markdown, html, csv, json or svg.", show_default="terminal"
         ),
     ] = None,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Write to a file; its suffix says the format.")
-    ] = None,
-    base: Annotated[
-        str | None, typer.Option("--base", help="Row to compare with, such as r2 (default: the first).")
-    ] = None,
-    limits: Annotated[
-        str | None,
-        typer.Option(help="Limits that an HTML page judges by: a TOML file or a ready set, see `verdict`."),
-    ] = None,
+    output: Output = None,
+    base: Base = None,
+    limits: Limits = None,
     chart: Annotated[str | None, typer.Option(help="With -f svg: which chart.", show_default="first")] = None,
     side_by_side: Annotated[
         bool, typer.Option("--side-by-side", help="Models beside each other, as a review shows them.")
@@ -47,15 +45,16 @@ def report(
 
     Example: edgeprof report run.jsonl -o page.html
     """
-    from profiler.cli import reporting
     from profiler.cli.power_log import meter_log
-    from profiler.cli.sources import read_sources
+    from profiler.cli.reporting import Wanted, start
 
-    gc.disable()  # what a report holds lives until its process ends: looking for garbage takes a tenth of the time
-    log = meter_log(power_log, power_zone, power_offset)
-    reporting.refuse_useless(output_format, output, limits, chart, review, side_by_side=side_by_side)
-    sources = read_sources(runs, log, base)
-    if side_by_side:
-        reporting.side_by_side(sources, review, output_format, output)
-    else:
-        reporting.reports(sources, limits, chart, output_format, output)
+    wanted = Wanted(
+        output_format=output_format,
+        output=output,
+        base=base,
+        limits=limits,
+        chart=chart,
+        side_by_side=side_by_side,
+        review=review,
+    )
+    start(runs, meter_log(power_log, power_zone, power_offset), wanted)

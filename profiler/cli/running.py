@@ -46,26 +46,36 @@ class After(msgspec.Struct, frozen=True, kw_only=True):
     """What follows the last worker: a log that is joined, a report in some format, a verdict by limits."""
 
     log: MeterLog | None
-    output_format: str | None
+    format: str
     limited: Limited | None = None
 
 
 def start(asked: Asked) -> None:
     """Show the plan, go on with a run, or start a new one."""
-    request, log = asked.request(), asked.meter_log()
+    request, log, name = asked.request(), asked.meter_log(), format_of(asked)
     not_there = power_log.look_ahead(log)
     if not_there is not None:
         typer.echo(printable(not_there), err=True)
     if asked.resume is not None:
         refuse_other_plans(asked)
     fit = limited(asked, request)
-    after = After(log=log, output_format=asked.output_format, limited=fit)
+    after = After(log=log, format=name, limited=fit)
     if asked.dry_run:
         dry(fit.request if fit else request, fit)
     elif asked.resume is not None:
         resumed(request, asked.resume, after)
     else:
         fresh(fit.request if fit else request, asked.output, after)
+
+
+def format_of(asked: Asked) -> str:
+    """The format of the report below a run. Raises `UserError` for one that takes a page of its own."""
+    if asked.output_format in formats.DRAWN:
+        raise UserError(
+            f"-f {asked.output_format}: a run shows {', '.join(formats.MODULES)}; afterwards make that of its run file "
+            f"by edgeprof report RUN -o FILE.{asked.output_format}"
+        )
+    return formats.chosen(asked.output_format, None)
 
 
 def refuse_other_plans(asked: Asked) -> None:
@@ -86,7 +96,6 @@ def dry(request: Request, fit: Limited | None) -> None:
 
 def fresh(request: Request, output: Path | None, after: After) -> None:
     """A new run, into a new file."""
-    formats.chosen(after.output_format, None)
     prepared = with_meters(prepare(request), external=after.log is not None)
     path = output or default_path(prepared.header)
     with _created(path) as file:
@@ -97,7 +106,6 @@ def fresh(request: Request, output: Path | None, after: After) -> None:
 
 def resumed(request: Request, path: Path, after: After) -> None:
     """Go on with a run that was cut short, by the plan in its file. One cut while it hashed is only hashed."""
-    formats.chosen(after.output_format, None)
     with _reopened(path) as file:
         _hold(file, path)
         earlier = runfile.read(path)
@@ -170,7 +178,7 @@ def _run(prepared: Prepared, file: FileIO, path: Path, earlier: Sequence[Worker]
         runfile.append(file, Event(name="interrupted", at=now()))
         interrupted = True
     except UserError:
-        show(analyse(runfile.read(path)), formats.chosen(after.output_format, None))
+        show(analyse(runfile.read(path)), after.format)
         raise
     finally:
         for meter in prepared.meters:
@@ -185,11 +193,11 @@ def _hashes(paths: Mapping[str, Path]) -> Hashes:
 def _show_and_exit(file: FileIO, path: Path, after: After, *, interrupted: bool) -> NoReturn:
     not_joined = power_log.keep(after.log, file, path)
     run = runfile.read(path)
-    found, name = analyse(run), formats.chosen(after.output_format, None)
-    show(found, name)
-    code = exit_code(run, interrupted=interrupted)
-    if after.limited is not None and code is ExitCode.DONE:
-        code = judge(Source(name=path.name, report=found, run=run), after.limited.limits, name)
+    found, code = analyse(run), exit_code(run, interrupted=interrupted)
+    show(found, after.format)
+    if after.limited is not None and not interrupted:
+        judged = judge(Source(name=path.name, report=found, run=run), after.limited.limits, after.format)
+        code = judged if code is ExitCode.DONE else code
     console = Console(stderr=True, highlight=False)
     console.print(f"\nRun file: {path}", markup=False, soft_wrap=True)
     if not_joined is not None:

@@ -18,42 +18,48 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
-def show(report: Report, name: str) -> None:
-    """One report on standard output. A terminal gets colour and its own width."""
+def on_screen(name: str, text: Callable[[], str], drawn: Callable[[int], RenderableType]) -> None:
+    """A text on standard output. A terminal gets it drawn, in colour and its own width."""
     if name == "terminal" and sys.stdout.isatty():
+        from rich.console import Console
+
+        console = Console(highlight=False)
+        console.print(drawn(console.width))
+    else:
+        sys.stdout.write(text())
+
+
+def show(report: Report, name: str) -> None:
+    """One report on standard output."""
+
+    def drawn(width: int) -> RenderableType:
         from profiler.render.terminal import renderable
 
-        _print(lambda width: renderable(report, width))
-    else:
-        sys.stdout.write(formats.render(report, name))
+        return renderable(report, width)
+
+    on_screen(name, lambda: formats.render(report, name), drawn)
 
 
 def show_sources(
     sources: Sequence[Source],
-    output_format: str | None,
+    name: str,
     output: Path | None,
     verdicts: Verdicts | None = None,
     chart: str | None = None,
 ) -> None:
-    """Write sources where and how the user asked."""
-    name = formats.chosen(output_format, output, formats.OF_REPORTS)
+    """Write sources in this format, to a file or on standard output."""
+
+    def drawn(width: int) -> RenderableType:
+        from profiler.render.several_terminal import renderable
+
+        return renderable(sources, width)
+
     if output is not None:
         write(output, formats.render_sources(sources, name, verdicts, chart))
     elif name == "terminal" and len(sources) == 1:
         show(sources[0].report, name)
-    elif name == "terminal" and sys.stdout.isatty():
-        from profiler.render.several_terminal import renderable
-
-        _print(lambda width: renderable(sources, width))
     else:
-        sys.stdout.write(formats.render_sources(sources, name, verdicts, chart))
-
-
-def _print(drawn: Callable[[int], RenderableType]) -> None:
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    console.print(drawn(console.width))
+        on_screen(name, lambda: formats.render_sources(sources, name, verdicts, chart), drawn)
 
 
 def write(path: Path, text: str) -> None:

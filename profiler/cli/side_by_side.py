@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-
-from msgspec.structs import replace
 
 from profiler.analyse.known import Known, KnownDevice, KnownModel
 from profiler.analyse.shipping import Verdicts, verdicts
@@ -17,23 +14,20 @@ from profiler.cli.show import write
 from profiler.documents.limits import read_limits
 from profiler.documents.review import Review
 from profiler.documents.review_file import read_review
-from profiler.render import formats
 from profiler.render import side_by_side as renderers
 
 
-def start(
-    sources: Sequence[Source], review_file: Path | None, output_format: str | None, output: Path | None
+def show_side_by_side(
+    sources: Sequence[Source], review_file: Path | None, name: str, output: Path | None
 ) -> None:
-    """The whole command."""
-    name = formats.chosen(output_format, output, renderers.FORMATS)
+    """Read the review, and write the page in the format of this name."""
     review = read_review(review_file) if review_file else None
-    named = with_distinct_names(sources)
     found = side_by_side(
-        named,
+        sources,
         known(),
         review,
         review_file.name if review_file else None,
-        _judged(named, review, review_file) if review and review_file else {},
+        _judged(sources, review, review_file) if review and review_file else {},
     )
     text = renderers.render(found, name)
     if output is not None:
@@ -70,17 +64,6 @@ def known() -> Known:
         if (fact := device.memory.bytes) is not None
     ]
     return Known(models=tuple(models), devices=tuple(devices))
-
-
-def with_distinct_names(sources: Sequence[Source]) -> list[Source]:
-    """Files of one name get a number, so that each figure names its own."""
-    counts, seen = Counter(source.name for source in sources), Counter[str]()
-    found = []
-    for source in sources:
-        seen[source.name] += 1
-        told = f"{source.name} ({seen[source.name]})" if counts[source.name] > 1 else source.name
-        found.append(replace(source, name=told))
-    return found
 
 
 def _judged(sources: Sequence[Source], review: Review, review_file: Path) -> dict[str, Verdicts]:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from profiler import runfile
 from profiler.analyse.imported import imported_report
 from profiler.analyse.report import report
-from profiler.analyse.source import Source
+from profiler.analyse.source import Source, named_apart
 from profiler.cli.power_log import MeterLog, joined_where_it_fits
 from profiler.errors import UserError
-from profiler.runfile.imported import decode_imported, holds_imported, is_imported, read_imported
+from profiler.runfile.imported import Imported, decode_imported, holds_imported, is_imported, read_imported
 
 
 def read_sources(paths: Sequence[Path], log: MeterLog | None = None, base: str | None = None) -> list[Source]:
-    """Each file as a source, in the order given: a run, or imported figures.
+    """Each file as a source, in the order given, under a name of its own: a run, or imported figures.
 
     Raises `UserError` for a file that is neither, and for a base where there is no run.
     """
@@ -24,22 +25,34 @@ def read_sources(paths: Sequence[Path], log: MeterLog | None = None, base: str |
     if not files and (base is not None or log is not None):
         raise UserError("imported figures have no rounds and no times: leave --base and --power-log out")
     runs = iter(joined_where_it_fits([runfile.read(path) for path in files], log))
-    return [
-        _imported(path) if foreign else _of_run(path.name, next(runs), base)
+    found = [
+        _of_document(path.name, read_imported(path)) if foreign else _of_run(path.name, next(runs), base)
         for path, foreign in zip(paths, imported, strict=True)
     ]
+    return named_apart(found)
 
 
 def read_content(name: str, content: bytes) -> Source:
     """One file of which the bytes are known already, wherever they lie. Raises `UserError`."""
     if holds_imported(content):
-        return Source(name=name, report=imported_report(decode_imported(name, content)), run=None)
+        return _of_document(name, decode_imported(name, content))
     return _of_run(name, runfile.decode(name, content), None)
 
 
-def _imported(path: Path) -> Source:
-    return Source(name=path.name, report=imported_report(read_imported(path)), run=None)
+def _of_document(name: str, document: Imported) -> Source:
+    with _said_of(name):
+        return Source(name=name, report=imported_report(document), run=None)
 
 
 def _of_run(name: str, run: runfile.Run, base: str | None) -> Source:
-    return Source(name=name, report=report(run, base), run=run)
+    with _said_of(name):
+        return Source(name=name, report=report(run, base), run=run)
+
+
+@contextmanager
+def _said_of(name: str) -> Iterator[None]:
+    """What the analysis refuses, which knows no files, with the name of the file before it."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{name}: {error}") from None

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from profiler.cli.file_options import Format, Output, Runs
 from profiler.cli.power_options import PowerLogFile, PowerOffset, PowerZone
 
 
 def verdict(
-    runs: Annotated[
-        list[Path],
-        typer.Argument(metavar="RUN...", help="Run files, or imported figures.", show_default=False),
-    ],
+    runs: Runs,
     limits: Annotated[
         str | None,
         typer.Option(
@@ -26,13 +23,8 @@ def verdict(
     any_row: Annotated[
         bool, typer.Option("--any", help="End with code 0 if one row ships at least.")
     ] = False,
-    output_format: Annotated[
-        str | None,
-        typer.Option("-f", "--format", help="terminal, markdown or json.", show_default="terminal"),
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Write to a file; its suffix says the format.")
-    ] = None,
+    output_format: Format = None,
+    output: Output = None,
     power_log: PowerLogFile = None,
     power_zone: PowerZone = None,
     power_offset: PowerOffset = None,

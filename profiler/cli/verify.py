@@ -11,6 +11,11 @@ import typer
 
 FORMATS = ("json", "terminal")
 
+Hash = Annotated[
+    str | None,
+    typer.Option(metavar="HEX", help="SHA-256 of its manifest.json, as you got it by another way."),
+]
+
 
 def verify(
     file: Annotated[
@@ -23,10 +28,7 @@ def verify(
     require_signature: Annotated[
         bool, typer.Option("--require-signature", help="It has to be signed, by whatever key.")
     ] = False,
-    sha256: Annotated[
-        str | None,
-        typer.Option(metavar="HEX", help="SHA-256 of its manifest.json, as you got it by another way."),
-    ] = None,
+    sha256: Hash = None,
     output_format: Annotated[str, typer.Option("-f", "--format", help="terminal or json.")] = "terminal",
 ) -> None:
     """Check every byte of a bundle and compute its tables anew. Ends with code 1 if anything differs.
@@ -37,22 +39,21 @@ def verify(
     """
     from profiler.cli.evidence import content, told_name
     from profiler.cli.sources import read_content
-    from profiler.errors import ExitCode, UserError, nearest
+    from profiler.errors import ExitCode
     from profiler.evidence.signature import public_key
     from profiler.evidence.told import lines
     from profiler.evidence.trust import Trust
     from profiler.evidence.verify import verify as check
-    from profiler.render import json
+    from profiler.render import formats, json
 
-    if output_format not in FORMATS:
-        raise UserError(f"there is no format {output_format!r} here: {nearest(output_format, FORMATS)}")
+    name = formats.chosen(output_format, None, FORMATS)
     asked = Trust(
         key=public_key(key) if key else None,
         any_signature=require_signature,
         sha256=_hash(sha256) if sha256 is not None else None,
     )
     verified = check(told_name(file), content(file), read_content, asked)
-    shown = json.encoded(verified) if output_format == "json" else "\n".join(lines(verified)) + "\n"
+    shown = json.encoded(verified) if name == "json" else "\n".join(lines(verified)) + "\n"
     sys.stdout.write(shown)
     if not verified.holds:
         raise typer.Exit(ExitCode.GATE_FAILED)

@@ -24,8 +24,8 @@ DeviceId = Annotated[
     ),
 ]
 Votes = Annotated[int, msgspec.Meta(ge=0, le=1_000_000, description="a whole number from 0 on")]
-Panel = Annotated[int, msgspec.Meta(ge=1, le=1_000_000, description="a whole number from 1 on")]
-Price = Annotated[float, msgspec.Meta(ge=0, le=1e9, description="a price from 0 to 1e9")]
+PanelSize = Annotated[int, msgspec.Meta(ge=1, le=1_000_000, description="a whole number from 1 on")]
+Money = Annotated[float, msgspec.Meta(ge=0, le=1e9, description="a price from 0 to 1e9")]
 Years = Annotated[float, msgspec.Meta(gt=0, le=100, description="years above 0, up to 100")]
 Share = Annotated[float, msgspec.Meta(gt=0, le=1, description="a share above 0, up to 1")]
 Watts = Annotated[float, msgspec.Meta(gt=0, le=100_000, description="watts above 0, up to 100000")]
@@ -48,8 +48,8 @@ class Hosted(Part, frozen=True, kw_only=True):
     """What somebody else takes for the same work, for a million tokens of prompt and of answer."""
 
     name: Short | None = None
-    input_per_million: Price
-    output_per_million: Price
+    input_per_million: Money
+    output_per_million: Money
 
 
 class ReviewedModel(Part, frozen=True, kw_only=True):
@@ -61,7 +61,7 @@ class ReviewedModel(Part, frozen=True, kw_only=True):
     name: Short
     match: tuple[Short, ...] = ()
     ship_votes: Votes | None = None
-    panel: Panel | None = None
+    panel: PanelSize | None = None
     licence: Short | None = None
     restrictions: Long | None = None
     quotes: tuple[Quote, ...] = msgspec.field(name="quote", default=())
@@ -86,7 +86,7 @@ class DeviceCost(Part, frozen=True, kw_only=True):
     `power_w` and `idle_power_w` are assumptions for a device whose whole power was not measured.
     """
 
-    device_price: Price | None = None
+    device_price: Money | None = None
     lifetime_years: Years | None = None
     duty_cycle: Share | None = None
     power_w: Watts | None = None
@@ -97,7 +97,7 @@ class Costs(DeviceCost, frozen=True, kw_only=True):
     """Prices in one currency: of power, of devices in general and of single ones by id, and of a hosted model."""
 
     currency: Currency = "EUR"
-    price_per_kwh: Price | None = None
+    price_per_kwh: Money | None = None
     hosted: Hosted | None = None
     devices: dict[DeviceId, DeviceCost] = msgspec.field(name="device", default_factory=dict)
 

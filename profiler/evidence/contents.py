@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from profiler.analyse.shipping import verdicts
-from profiler.analyse.source import Source
+from profiler.analyse.source import Source, named_apart
 from profiler.documents.limit_text import limit as limit_of_text
 from profiler.documents.limits import Limits
 from profiler.errors import UserError
@@ -125,4 +125,4 @@ def _groups(given: Sequence[Input]) -> dict[str, list[Source]]:
 
 
 def _sources(given: Sequence[Input]) -> list[Source]:
-    return [one.source for one in given]
+    return named_apart([one.source for one in given])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from profiler.errors import UserError
+from profiler.whole_file import read_whole
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -20,7 +21,8 @@ MISSING = "signatures take the package cryptography: pip install 'edgeprof[sign]
 MAKE_KEY = "make one with: openssl genpkey -algorithm ed25519 -out key.pem"
 MAKE_PUBLIC = "make it of the private key with: openssl pkey -in key.pem -pubout -out public.pem"
 
-_MOST_BYTES = 64 * 1024
+LARGEST_KEY = 1 << 20
+"""Bytes of a file that holds a key."""
 
 
 def private_key(path: Path) -> Ed25519PrivateKey:
@@ -31,7 +33,7 @@ def private_key(path: Path) -> Ed25519PrivateKey:
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
     except ImportError:
         raise UserError(MISSING) from None
-    raw = _read(path, MAKE_KEY)
+    raw = read_whole(path, str(path), LARGEST_KEY, MAKE_KEY)
     if b"PRIVATE KEY" in raw:
         _refuse_open_to_others(path)
     passphrase = os.environ.get(PASSPHRASE)
@@ -52,7 +54,7 @@ def private_key(path: Path) -> Ed25519PrivateKey:
 
 def public_key(path: Path) -> str:
     """The public key in a PEM file, as `signer` of a manifest has it. Raises `UserError`."""
-    raw = _read(path, MAKE_PUBLIC)
+    raw = read_whole(path, str(path), LARGEST_KEY, MAKE_PUBLIC)
     try:
         return pem(_decoded(raw))
     except ValueError:
@@ -103,16 +105,6 @@ def _decoded(raw: bytes) -> Ed25519PublicKey:
     if not isinstance(key, Ed25519PublicKey):
         raise ValueError("no Ed25519 key")
     return key
-
-
-def _read(path: Path, advice: str) -> bytes:
-    if not path.is_file():
-        raise UserError(f"{path}: no such key file; {advice}")
-    try:
-        with path.open("rb") as file:
-            return file.read(_MOST_BYTES)
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def _refuse_open_to_others(path: Path) -> None:

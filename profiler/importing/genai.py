@@ -15,7 +15,7 @@ import msgspec
 from profiler.errors import UserError
 from profiler.importing import genai_definitions as definitions
 from profiler.importing.assemble import Found, Told, Tool
-from profiler.importing.reading import base_name, read_file, short
+from profiler.importing.reading import base_name, decoded_json, read_file, short
 from profiler.runfile import Build, Settings, Workload
 from profiler.runfile.imported import Refused, Remark, Stated
 from profiler.runfile.records import MOST_TOKENS
@@ -100,7 +100,7 @@ def _entries(text: str, name: str) -> list[Entry]:
             f"{name} is of a version before 0.6, which timed a forward pass and its sampling apart under the same "
             "names: measure with a newer one"
         )
-    found: object = _json(text, name) if start.startswith("[") else _csv(text, name)
+    found: object = decoded_json(text, name) if start.startswith("[") else _csv(text, name)
     try:
         entries = msgspec.convert(found, list[Entry], strict=False)
     except msgspec.ValidationError as error:
@@ -108,13 +108,6 @@ def _entries(text: str, name: str) -> list[Entry]:
     if not 1 <= len(entries) <= MOST_RECORDS:
         raise UserError(f"{name} holds {len(entries)} records; from 1 to {MOST_RECORDS} are accepted")
     return entries
-
-
-def _json(text: str, name: str) -> object:
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.MsgspecError, RecursionError) as error:
-        raise UserError(f"{name} is no whole JSON: {error}") from None
 
 
 def _csv(text: str, name: str) -> object:

@@ -12,10 +12,8 @@ import io
 import re
 from collections.abc import Sequence
 
-import msgspec
-
 from profiler.errors import UserError
-from profiler.importing.reading import short
+from profiler.importing.reading import decoded_json, short
 
 Test = dict[str, str]
 MOST_TESTS = 1000
@@ -48,21 +46,14 @@ def read_tests(text: str, name: str) -> list[Test]:
 
 
 def _json(text: str, name: str) -> list[Test]:
-    items = _decoded(text, name)
+    items = decoded_json(text, name)
     if not isinstance(items, list):
         raise UserError(f"{name} is no output of llama-bench: a list of tests is accepted")
     return [_test(item, name) for item in items]
 
 
 def _json_lines(text: str, name: str) -> list[object]:
-    return [_decoded(line, name) for line in text.splitlines() if line.strip()]
-
-
-def _decoded(text: str, name: str) -> object:
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.MsgspecError, RecursionError) as error:
-        raise UserError(f"{name} is no whole JSON: {error}; a run that failed leaves such a file") from None
+    return [decoded_json(line, name) for line in text.splitlines() if line.strip()]
 
 
 def _test(item: object, name: str) -> Test:

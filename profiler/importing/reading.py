@@ -9,8 +9,10 @@ import msgspec
 
 from profiler.errors import UserError
 from profiler.runfile.imported import ImportedFile
+from profiler.whole_file import read_whole
 
 LARGEST_FILE = 16 << 20
+ADVICE = "give the file that the other tool wrote"
 LONGEST_SHOWN = 80
 
 
@@ -24,21 +26,21 @@ class Foreign(msgspec.Struct, frozen=True):
 def read_file(path: Path) -> Foreign:
     """The file as text. Raises `UserError` for what is no regular file, too large, or not UTF-8."""
     name = (path.name or str(path)).encode("utf-8", "replace").decode()
-    try:
-        if path.exists() and not path.is_file():
-            raise UserError(f"{name} is a folder or a device: give the file that the other tool wrote")
-        with path.open("rb") as stream:
-            content = stream.read(LARGEST_FILE + 1)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    if len(content) > LARGEST_FILE:
-        raise UserError(f"{name} is larger than {LARGEST_FILE >> 20} MiB, which no benchmark's output is")
+    content = read_whole(path, name, LARGEST_FILE, ADVICE)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise UserError(f"{name} is no text in UTF-8: give the file that the other tool wrote") from None
+        raise UserError(f"{name} is no text in UTF-8; {ADVICE}") from None
     found = ImportedFile(name=name, sha256=hashlib.sha256(content).hexdigest(), size_bytes=len(content))
     return Foreign(found, text)
+
+
+def decoded_json(text: str, name: str) -> object:
+    """What this JSON of the file called `name` says. Raises `UserError`."""
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise UserError(f"{name} is no whole JSON: {error}; a run that failed leaves such a file") from None
 
 
 def base_name(path: str) -> str:

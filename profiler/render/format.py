@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from profiler.analyse.amounts import number as number
+from profiler.analyse.amounts import percent as percent
+from profiler.analyse.amounts import size as size
 from profiler.analyse.estimate import Estimate
-
-_BINARY = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 def plain(text: str) -> str:
@@ -15,27 +16,6 @@ def plain(text: str) -> str:
 def short(text: str, most: int) -> str:
     """At most so many characters, the last of them dots where some are left out."""
     return text if len(text) <= most else f"{text[: most - 3].rstrip()}..."
-
-
-def number(value: float) -> str:
-    """Three significant digits, more for whole numbers: 0.0123, 4.56, 78.9, 1234, 1.2e+15."""
-    if value == 0:
-        return "0"
-    for limit, digits in ((99.95, 0), (9.995, 1), (0.9995, 2), (0.09995, 3)):
-        if limit <= abs(value) < 1e9:
-            return f"{value:.{digits}f}"
-    return f"{value:.3g}"
-
-
-def size(count: float) -> str:
-    """Bytes in binary units: 162 MiB."""
-    sign, rest = ("-" if count < 0 else ""), abs(float(count))
-    for unit in _BINARY:
-        if round(rest) < 1024 or unit == _BINARY[-1]:
-            shown = f"{rest:.0f}" if unit == "B" else f"{rest:.1f}" if rest < 99.95 else number(rest)
-            return f"{sign}{shown} {unit}"
-        rest /= 1024
-    raise AssertionError("the last unit takes everything")
 
 
 def limited(count: float, by: str | None) -> str:
@@ -53,17 +33,6 @@ def duration(seconds: float) -> str:
         return f"{minutes} min {left} s" if left else f"{minutes} min"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min"
-
-
-def percent(share: float) -> str:
-    """A share as per cent with two digits: 0.038 is 3.8%, 0.0042 is 0.42%, and less than 0.01% is said so."""
-    value = 100 * share
-    if value > 999:
-        return ">999%"
-    if value < 0.005:
-        return "<0.01%" if value else "0%"
-    digits = 2 if value < 0.995 else 1 if value < 9.95 else 0
-    return f"{value:.{digits}f}%"
 
 
 def ratio(value: float | None) -> str:

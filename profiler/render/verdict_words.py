@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from profiler.analyse.amounts import amount
 from profiler.analyse.judged import Judged, Word
 from profiler.analyse.limit_metrics import LIMITABLE
 from profiler.analyse.plural import plural
@@ -112,23 +113,17 @@ def _says_more(item: Judgement) -> bool:
 
 
 def _asked(item: Judgement) -> str:
-    if item.prompt_tokens is None:
-        return item.workload
     return f"{item.workload} ({item.prompt_tokens} in, {item.output_tokens} out)"
 
 
 def _line(one: Judged) -> Line:
     return Line(
         limit=fmt.plain(one.limit),
-        value="-" if one.value is None else _figure(one.value, one.unit),
+        value="-" if one.value is None else amount(one.value, one.unit),
         interval=_interval(one),
         margin=_margin(one),
         word=one.word.value,
     )
-
-
-def _figure(value: float, unit: str) -> str:
-    return fmt.size(value) if unit == "B" else f"{fmt.number(value)} {unit}".rstrip()
 
 
 def _interval(one: Judged) -> str:
@@ -136,10 +131,10 @@ def _interval(one: Judged) -> str:
     if one.low is None and one.high is None:
         return "-" if one.word is Word.UNDECIDED else fmt.plain(one.reason)
     if one.high is None:
-        return f"from {_figure(one.low or 0.0, one.unit)}, open above"
+        return f"from {amount(one.low or 0.0, one.unit)}, open above"
     if one.low is None:
-        return f"up to {_figure(one.high, one.unit)}"
-    return f"{fmt.number(one.low)} to {_figure(one.high, one.unit)}"
+        return f"up to {amount(one.high, one.unit)}"
+    return f"{fmt.number(one.low)} to {amount(one.high, one.unit)}"
 
 
 def _margin(one: Judged) -> str:

@@ -48,8 +48,6 @@ def _latency(table: LatencyTable) -> Table:
 
 
 def _asked(table: LatencyTable) -> str:
-    if table.prompt_tokens is None:
-        return f"{table.workload}: lengths and text are not known"
     text = f", text {table.text_sha256[:12]}" if table.text_sha256 else ""
     lengths = f"{table.prompt_tokens} tokens in, {table.output_tokens} out"
     return f"{table.workload}: {lengths}{text}; device id {table.device}"
