@@ -172,7 +172,7 @@ class TestRefused:
             ({"avg_ts": -3.0}, "> 0.0"),
             ({"avg_ts": 1e12}, "<= 1000000000.0"),
             ({"avg_ts": 2.0}, "contradicts its avg_ns"),
-            ({"model_filename": "x" * 10_000}, "length <= 256"),
+            ({"model_filename": "x" * 10_000}, "length <= 1000"),
             ({"model_filename": "x" * 10_000_000}, "field larger than field limit"),
             ({"n_gen": 0}, "neither n_prompt nor n_gen"),
             ({"n_gpu_layers": "many"}, "n_gpu_layers"),
