@@ -17,8 +17,8 @@ from profiler.importing import genai_definitions as definitions
 from profiler.importing.assemble import Found, Told, Tool
 from profiler.importing.reading import base_name, decoded_json, read_file, short
 from profiler.runfile import Build, Settings, Workload
+from profiler.runfile.fields import MOST_TOKENS
 from profiler.runfile.imported import Refused, Remark, Stated
-from profiler.runfile.records import MOST_TOKENS
 
 TOOL = Tool(name="onnxruntime-genai benchmark_e2e.py", taken=definitions.TAKEN)
 ENGINE = "ort-genai"

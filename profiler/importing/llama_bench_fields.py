@@ -13,7 +13,7 @@ from typing import Annotated
 import msgspec
 
 from profiler.runfile import Settings
-from profiler.runfile.records import Natural, NotNegative, Tokens, Whole
+from profiler.runfile.fields import Natural, NotNegative, Tokens, Whole
 
 USUAL = {
     "cpu_mask": ("0x0", ""),

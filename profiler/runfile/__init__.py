@@ -4,10 +4,7 @@ Nothing in it names a host, a user, a serial number or an absolute path. Times a
 ties the clock of the stamps to the wall clock. `None` means "not read", never zero.
 """
 
-from profiler.runfile.lines import append, decode, is_run, read
-from profiler.runfile.lock import hold
-from profiler.runfile.passes import counted, start_in_passes
-from profiler.runfile.records import (
+from profiler.runfile.fields import (
     FAILURE_KINDS,
     LARGEST_READING,
     MOST_CASES,
@@ -16,36 +13,28 @@ from profiler.runfile.records import (
     MOST_SECONDS,
     SCHEMA,
     THIS,
+    Record,
+    Settings,
+)
+from profiler.runfile.lines import append, decode, is_run, read
+from profiler.runfile.lock import hold
+from profiler.runfile.passes import counted, start_in_passes
+from profiler.runfile.planned import Agreement, Build, Case, Closeness, Device, Plan, Workload, varying
+from profiler.runfile.records import (
     Account,
-    Agreement,
-    Anchor,
-    Board,
-    Build,
-    Case,
-    Closeness,
     Conditions,
     Counters,
-    Device,
     Event,
     Failure,
     Hashes,
     Header,
-    Idle,
     Memory,
-    MemoryLimit,
     Pass,
     Phase,
-    Plan,
-    PowerLog,
-    Record,
     Run,
-    Samples,
-    Sensor,
-    Settings,
     Worker,
-    Workload,
-    varying,
 )
+from profiler.runfile.sensed import Anchor, Board, Idle, MemoryLimit, PowerLog, Samples, Sensor
 
 __all__ = [
     "FAILURE_KINDS",

@@ -12,20 +12,18 @@ from typing import Annotated, Literal
 import msgspec
 
 from profiler.errors import UserError
-from profiler.runfile.lines import LONGEST_LINE
-from profiler.runfile.records import (
+from profiler.runfile.fields import (
     IMPORTED_SCHEMA,
     LARGEST_READING,
     MOST_CASES,
-    Build,
-    Device,
     Name,
     Natural,
     NotNegative,
     Record,
     Settings,
-    Workload,
 )
+from profiler.runfile.lines import LONGEST_LINE
+from profiler.runfile.planned import Build, Device, Workload
 
 MOST_FILES = 200
 MOST_REFUSED = 1000

@@ -12,18 +12,9 @@ from typing import BinaryIO, TypeVar
 import msgspec
 
 from profiler.errors import UserError
-from profiler.runfile.records import (
-    IMPORTED_SCHEMA,
-    SCHEMA,
-    Event,
-    Hashes,
-    Header,
-    Idle,
-    PowerLog,
-    Record,
-    Run,
-    Worker,
-)
+from profiler.runfile.fields import IMPORTED_SCHEMA, SCHEMA, Record
+from profiler.runfile.records import Event, Hashes, Header, Run, Worker
+from profiler.runfile.sensed import Idle, PowerLog
 
 LONGEST_LINE = 64 * 1024 * 1024
 
