@@ -1,0 +1,167 @@
+"""What a run sets out to do, with which builds, and on which machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import msgspec
+
+from profiler.runfile.fields import (
+    MOST_CASES,
+    MOST_ROUNDS,
+    THIS,
+    Celsius,
+    Method,
+    Name,
+    Natural,
+    NotNegative,
+    Passes,
+    Positive,
+    Record,
+    Rounds,
+    Seconds,
+    Settings,
+    Share,
+    Tokens,
+)
+
+
+class Closeness(Record, frozen=True, kw_only=True):
+    """How near the logits of one path are to those of another, teacher-forced on the same tokens.
+
+    `top1` is the share of positions with the same most likely token, `largest` the largest absolute
+    difference of a logit, `kl` the mean Kullback-Leibler divergence in nats, `perplexity` that of this path.
+    """
+
+    top1: Share
+    largest: NotNegative
+    kl: NotNegative
+    perplexity: Positive
+
+
+class Agreement(Record, frozen=True, kw_only=True):
+    """What checking a build against the file it was made from has shown.
+
+    `exact` is this build at float32 activations against llama.cpp on the same weights in float32, `fast` this
+    build as it is served against llama.cpp on the file itself, `floor` llama.cpp one token at a time against
+    llama.cpp in one batch. What could not be compared is None, and `not_compared` says why. `failures` are
+    sentences; none means that the build agrees.
+    """
+
+    text_sha256: str
+    tokens: Tokens
+    weights: Natural
+    weights_unequal: Natural
+    reference_perplexity: Positive | None = None
+    exact: Closeness | None = None
+    fast: Closeness | None = None
+    floor: Closeness | None = None
+    not_compared: str | None = None
+    failures: list[str] = msgspec.field(default_factory=list)
+
+
+class Build(Record, frozen=True, kw_only=True):
+    """One model file or folder, as its own header describes it. A later `Hashes` line has its SHA-256.
+
+    `graph` names the graph within a folder, `source` and `via` what it was made from and how. Of one decoded
+    token, `read_bytes_per_token` are the bytes of weights read and `bits_read_per_weight` the same per weight.
+    """
+
+    id: Name
+    name: Name
+    format: Name
+    size_bytes: Natural
+    quantization: Name | None = None
+    architecture: str | None = None
+    parameters: Natural | None = None
+    weights_bytes: Natural | None = None
+    bits_per_weight: float | None = None
+    read_bytes_per_token: Natural | None = None
+    kv_elements_per_token: Natural | None = None
+    context_length: Natural | None = None
+    bits_read_per_weight: float | None = None
+    kv_type: str | None = None
+    graph: str | None = None
+    source: str | None = None
+    via: str | None = None
+    agreement: Agreement | None = None
+
+
+class Workload(Record, frozen=True, kw_only=True):
+    """What is asked of the model. `method` is "text" or "raw" (the llama-bench method)."""
+
+    id: Name
+    method: Method
+    prompt_tokens: Tokens
+    output_tokens: Tokens
+    depth: Tokens = 0
+    text_sha256: str | None = None
+
+
+class Case(Record, frozen=True, kw_only=True):
+    """Build x settings x workload: one row of a report."""
+
+    id: Name
+    build: Name
+    engine: Name
+    target: Name
+    settings: Settings
+    workload: Workload
+
+
+def varying(cases: Sequence[Case]) -> list[str]:
+    """The settings that are not the same in all cases that have them, in the engines' own order."""
+    names = dict.fromkeys(name for case in cases for name in case.settings)
+    found = {name: {case.settings[name] for case in cases if name in case.settings} for name in names}
+    return [name for name, values in found.items() if len(values) > 1]
+
+
+class Plan(Record, frozen=True, kw_only=True):
+    """What a run sets out to do. `rounds` is fixed by `--processes`; None means the checkpoints decide.
+
+    `settle_s` is how long each worker's start may wait for other programs to go quiet. With `until_decided` a run
+    that compares stops at the checkpoint where every comparison has its verdict, and not for precision. `more_passes`
+    says that a case whose start costs more than three of its passes runs five. `anchors` are cases measured only to
+    tie this run to others. `cold` evicts each build before its worker starts. `sustained_s` makes one long worker of
+    each case. With `strict`, what runs elsewhere than asked fails. Workers may use `memory_limit_bytes` at most.
+    """
+
+    builds: Annotated[list[Build], msgspec.Meta(min_length=1, max_length=MOST_CASES)]
+    cases: Annotated[list[Case], msgspec.Meta(min_length=1, max_length=MOST_CASES)]
+    seed: Natural
+    passes: Passes
+    rounds: Rounds | None
+    within: Positive
+    max_time_s: Seconds
+    stall_s: Seconds
+    checkpoints: Annotated[list[Rounds], msgspec.Meta(min_length=1, max_length=MOST_ROUNDS)]
+    settle_s: Seconds = 10.0
+    until_decided: bool = False
+    more_passes: bool = False
+    anchors: list[str] = msgspec.field(default_factory=list)
+    cold: bool = False
+    sustained_s: Seconds = 0.0
+    strict: bool = False
+    memory_limit_bytes: Natural | None = None
+
+
+class Device(Record, frozen=True, kw_only=True):
+    """The machine the run was made on: a profile's id and name and the facts that reports print.
+
+    From `throttle_celsius` on its processor slows itself down.
+    """
+
+    id: Name
+    name: Name
+    cpu: Name | None = None
+    cores: Natural | None = None
+    memory_bytes: Natural | None = None
+    memory_bandwidth_bytes_per_s: Positive | None = None
+    bandwidth_source: str | None = None
+    throttle_celsius: Celsius | None = None
+
+    @property
+    def label(self) -> str:
+        """What a reader calls it: the name of its profile; of a machine without one its processor."""
+        return (self.cpu or self.name) if self.id == THIS else self.name
