@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ import pytest
 from profiler import runfile
 from profiler.analyse.report import report
 from profiler.render import formats
+from tests.conftest import Command
 
 REPORTS = Path(__file__).parents[1] / "reports"
+REVIEW = REPORTS.parent / "docs" / "review.example.toml"
 RUNS = sorted(REPORTS.glob("*/run.jsonl"))
 
 
@@ -27,6 +30,26 @@ def test_a_committed_report_is_what_its_run_file_gives(path: Path, name: str) ->
     if os.environ.get("EDGEPROF_RENEW_GOLDEN"):
         target.write_text(shown, "utf-8")
     assert target.read_text("utf-8") == shown
+
+
+def undrawn(page: str) -> str:
+    """A page without its charts, whose bytes are those of one version of the library that draws them."""
+    return re.sub(r"<svg.*?</svg>", "<svg/>", page, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        ("demo/report.html", ["demo/run.jsonl"]),
+        ("demo/side-by-side.html", ["demo/run.jsonl", "--side-by-side", "--review", str(REVIEW)]),
+        ("verdict/report.html", ["verdict/run.jsonl", "--limits", "laptop-chat"]),
+    ],
+)
+def test_a_committed_page_is_what_its_run_file_gives(page: str, words: list[str], edgeprof: Command) -> None:
+    shown = edgeprof("report", *words, "-f", "html", cwd=REPORTS).out
+    if os.environ.get("EDGEPROF_RENEW_GOLDEN"):
+        (REPORTS / page).write_text(shown, "utf-8")
+    assert undrawn((REPORTS / page).read_text("utf-8")) == undrawn(shown)
 
 
 @pytest.mark.parametrize("path", RUNS, ids=lambda path: path.parent.name)

@@ -21,7 +21,6 @@ from profiler.analyse.limit_uses import limits_of, unmet
 from profiler.analyse.notices import Notice
 from profiler.analyse.report import Row, failed_as, workload_of
 from profiler.analyse.source import Source
-from profiler.analyse.study import Study
 from profiler.documents.limits import Limit, Limits
 from profiler.runfile import Failure, Settings
 
@@ -135,16 +134,15 @@ def _unasked(rows: Sequence[Row], limits: Limits) -> list[str]:
 
 
 def _of_source(source: Source, limits: Limits) -> list[Judgement]:
-    study = Study(source.run) if source.run is not None else None
     asked = [(row, limits_of(row, limits)) for row in _own(source)]
-    found = [_judgement(row, mine, source, study) for row, mine in asked if mine]
+    found = [_judgement(row, mine, source) for row, mine in asked if mine]
     return [_with_others(judgement, found) for judgement in found]
 
 
-def _judgement(row: Row, limits: Sequence[Limit], source: Source, study: Study | None) -> Judgement:
+def _judgement(row: Row, limits: Sequence[Limit], source: Source) -> Judgement:
     asked = workload_of(source.report, row)
-    judged = [judge(limit, row, study) for limit in limits] if row.failure is None else []
-    said = _failed(row.failure) if row.failure is not None else _measured(judged, row, source, study)
+    judged = [judge(limit, row, source.study) for limit in limits] if row.failure is None else []
+    said = _failed(row.failure) if row.failure is not None else _measured(judged, row, source)
     return Judgement(
         source=source.name,
         row=row.id,
@@ -175,9 +173,9 @@ def _failed(failure: Failure) -> _Said:
     return _Said(word, failed_as(failure), [_INSTEAD[failure.kind]])
 
 
-def _measured(judged: Sequence[Judged], row: Row, source: Source, study: Study | None) -> _Said:
+def _measured(judged: Sequence[Judged], row: Row, source: Source) -> _Said:
     """The word of a row that has figures. A notice may stand against it."""
-    if study is not None and study.run.ended is None:
+    if source.run is not None and source.run.ended is None:
         return _Said(Word.UNDECIDED, UNFINISHED, ["go on with it by edgeprof run --resume, or run it again"])
     word = overall(one.word for one in judged)
     doubt = _doubt(word, judged, row)
@@ -191,7 +189,7 @@ def _measured(judged: Sequence[Judged], row: Row, source: Source, study: Study |
     if word is Word.SKIP:
         turn = [text for one in telling for text in turning.turns(one, row, source.report)]
         return _Said(word, f"broken: {named}", turn)
-    return _Said(word, f"not decided: {named}", [deciding.advice(one, row, study) for one in telling])
+    return _Said(word, f"not decided: {named}", [deciding.advice(one, row, source.study) for one in telling])
 
 
 def _doubt(word: Word, judged: Sequence[Judged], row: Row) -> Notice | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from profiler.analyse.source import Source
-from profiler.analyse.study import Study
 from profiler.render.charts import bandwidth, depth, energy, gaps, intrusions, memory, speeds, sustained
 from profiler.render.charts.chart import Chart
 from profiler.render.charts.drawing import unchecked
@@ -28,6 +27,5 @@ def charts(source: Source) -> list[Chart]:
 
     Raises `UserError` where a package that draws is missing.
     """
-    study = Study(source.run) if source.run is not None else None
     with unchecked():
-        return [chart for make in MAKERS for chart in make(source.report, study)]
+        return [chart for make in MAKERS for chart in make(source.report, source.study)]
