@@ -23,6 +23,7 @@ from profiler.render import verdict_words as words
 from profiler.render.charts import Chart
 from profiler.render.columns import Cell, Line, Table
 from profiler.render.html import sections
+from profiler.render.html.commands import unbroken
 from profiler.render.html.sorting import amount
 from profiler.render.spark import BLOCKS
 from profiler.runfile import Run
@@ -348,3 +349,17 @@ def test_what_shows_no_number_is_sorted_by_its_text(words: str) -> None:
 def test_charts_know_their_sections() -> None:
     places = {name: sections.place(drawing(name)) for name in ("tg", "energy-gpu", "gaps", "other")}
     assert places == {"tg": "speed", "energy-gpu": "energy", "gaps": "gaps", "other": "more"}
+
+
+def test_commands_within_sentences_are_code_and_flags_are_whole() -> None:
+    assert unbroken("see `edgeprof run --strict` & <b>") == (
+        'see <code>edgeprof run <span class="flag">--strict</span></code> &amp; &lt;b&gt;'
+    )
+
+
+def test_what_would_decide_all_rows_is_told_once() -> None:
+    seen = run([case("r1", threads=1), case("r2", threads=2)], rounds("r1", [10] * 8), rounds("r2", [9] * 8))
+    source = Source(name="run.jsonl", report=report(seen), run=seen)
+    found = html.render([source], verdicts([source], read_limits("laptop-chat")))
+    assert found.count("--processes</span> 36") == 1
+    assert "what would turn or decide it" not in found

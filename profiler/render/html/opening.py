@@ -68,8 +68,10 @@ def _judged(verdicts: Verdicts) -> list[Block]:
     many = len(blocks) > MOST_OPEN
     limits = Block(heading="Each limit", grid=_limits(verdicts, blocks), says=_rule(), folded=many)
     reasons, beside = words.reasons(verdicts), words.not_judged(verdicts)
+    shared = _shared(blocks)
     return [
-        Block(grid=_verdicts(verdicts, blocks)),
+        Block(grid=_verdicts(verdicts, blocks, shared)),
+        *([Block(items=[f"All rows: {'; '.join(shared)}"])] if shared else []),
         *([limits] if blocks else []),
         *([Block(heading="Why these limits", items=reasons, folded=True)] if reasons else []),
         *([Block(heading="Not judged", items=beside)] if beside else []),
@@ -80,12 +82,21 @@ def _rule() -> str:
     return f"{words.RULE[0].upper()}{words.RULE[1:]}."
 
 
-def _verdicts(verdicts: Verdicts, blocks: Sequence[words.Block]) -> Grid:
-    heads = ("row", "verdict", "what", "why", "what would turn or decide it")
+def _shared(blocks: Sequence[words.Block]) -> list[str]:
+    """What would turn or decide every row, where that is the same for all: it is told once."""
+    turns = [block.turn for block in blocks]
+    return turns[0] if len(turns) > 1 and all(turn == turns[0] for turn in turns) else []
+
+
+def _verdicts(verdicts: Verdicts, blocks: Sequence[words.Block], shared: Sequence[str]) -> Grid:
+    heads = ["row", "verdict", "what", "why", *([] if shared else ["what would turn or decide it"])]
     return Grid(
         caption=fmt.plain(f"Verdicts by {verdicts.title}"),
         heads=[Head(title) for title in heads],
-        rows=[_verdict(block, one.why) for block, one in zip(blocks, verdicts.judgements, strict=True)],
+        rows=[
+            _verdict(block, one.why)[: len(heads)]
+            for block, one in zip(blocks, verdicts.judgements, strict=True)
+        ],
     )
 
 
