@@ -82,7 +82,7 @@ def _cpu_use(root: Path) -> Finding:
         why = "passes that others disturb cannot be told"
         return Finding(code=code, status="missing", seen="no CPU counters", why=why)
     steal = ", stolen time too" if times.steal_s is not None else ""
-    return Finding(code=code, status="ok", seen=f"ticks of 10 ms{steal}: passes from 0.5 s on")
+    return Finding(code=code, status="ok", seen=f"ticks of 10 ms{steal}: passes from 0.3 s on")
 
 
 def _clock(root: Path, here: Environment) -> Finding:
