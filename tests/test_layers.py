@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "runfile": {"errors"},
     "catalogue": {"errors", "runfile"},
     "host": {"errors", "runfile", "catalogue"},
-    "builds": {"errors", "runfile"},
+    "builds": {"errors", "runfile", "catalogue"},
     "engines": set[str](),
     "environments": {"errors"},
     "fetching": {"errors", "catalogue", "builds", "environments"},
@@ -28,8 +28,9 @@ MAY_IMPORT = {
     "measure": {"errors", "runfile", "catalogue", "host", "builds", "engines", "telemetry", "environments"},
     "documents": {"errors", "catalogue"},
     "importing": {"errors", "whole_file", "runfile"},
+    "predicting": {"errors", "runfile", "catalogue", "host", "builds", "engines", "measure"},
     "analyse": {"errors", "runfile", "documents"},
-    "render": {"errors", "runfile", "documents", "analyse"},
+    "render": {"errors", "runfile", "documents", "analyse", "predicting"},
     "evidence": {"errors", "whole_file", "documents", "analyse", "render"},
 }
 """Each part of the package, and the other parts it may know. `cli` brings all together and is known by none."""

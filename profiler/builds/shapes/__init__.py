@@ -1,0 +1,1 @@
+"""Builds with the real shape of a model and none of its weights."""
