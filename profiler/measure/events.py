@@ -73,6 +73,15 @@ class PassEnded(_Event, frozen=True, kw_only=True, tag="pass"):
     conditions: Conditions
 
 
+class Timed(_Event, frozen=True, kw_only=True, tag="timed"):
+    """One task of a calibration: its prompt, if it has one, and its single tokens."""
+
+    task: int
+    round: int
+    prompt_ns: int | None
+    token_ns: list[int]
+
+
 class Failed(_Event, frozen=True, kw_only=True, tag="failure"):
     """The worker could not go on and says why."""
 
@@ -95,6 +104,7 @@ WorkerEvent = (
     | Loaded
     | PhaseEnded
     | PassEnded
+    | Timed
     | Failed
     | Done
 )

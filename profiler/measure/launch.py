@@ -34,6 +34,7 @@ from profiler.measure.events import (
     PassEnded,
     PhaseEnded,
     Started,
+    Timed,
     WorkerEvent,
     decode,
 )
@@ -88,6 +89,7 @@ class Seen(msgspec.Struct, kw_only=True):
     limit: MemoryLimit | None = None
     phases: list[Phase] = []
     passes: list[Pass] = []
+    timed: list[Timed] = []
     failure: Failure | None = None
     in_good_order: bool = False
     interrupted: bool = False
@@ -105,7 +107,7 @@ def job(
     sustained_s: float = 0.0,
     strict: bool = False,
 ) -> dict[str, Any]:
-    """The order for a worker: `mode` is "measure", "inspect" or "account".
+    """The order for a worker: `mode` is "measure", "inspect", "account" or "calibrate".
 
     With `sustained_s`, passes begin for so many seconds, `passes` at most. With `strict` an engine that works elsewhere
     than asked fails.
@@ -293,6 +295,8 @@ def _note(event: WorkerEvent, seen: Seen) -> None:
             seen.phases.append(Phase(name=name, memory=memory))
         case PassEnded():
             seen.passes.append(Pass(**msgspec.structs.asdict(event)))
+        case Timed():
+            seen.timed.append(event)
         case Failed(kind=kind, message=message):
             seen.failure = Failure(kind=kind, message=printable(message))
         case Done(anchor=anchor):

@@ -1,0 +1,120 @@
+"""What a model does for one prompt and for one decoded token, counted from the header of its file.
+
+The counts follow llama.cpp's graphs: all rows of a prompt pass through a matrix at once, in parts of `ubatch`; the output
+matrix and the feed-forward part of the last layer see the last row alone, since only that one is asked for.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from typing import Literal
+
+import msgspec
+
+from profiler.builds.describe import INPUT, OUTPUT, GgufModel, describe
+from profiler.builds.gguf import GgufHeader, TensorInfo
+from profiler.builds.gguf_types import TENSOR_TYPES
+
+LAYER = re.compile(r"blk\.(\d+)\.(.+)\.weight\Z")
+BLOCK_BYTES = {kind.name: kind.block_bytes / kind.block for kind in TENSOR_TYPES.values()}
+Role = Literal["all_rows", "last_row", "experts"]
+
+
+class Matrix(msgspec.Struct, frozen=True, kw_only=True):
+    """One weight matrix: `elements` in all, `bytes_each` of one. Of `experts` matrices a token passes `used`."""
+
+    kind: str
+    elements: int
+    bytes_each: float
+    role: Role
+    experts: int = 1
+    used: int = 1
+
+    @property
+    def bytes_per_token(self) -> float:
+        """What one token reads of it."""
+        return self.elements / self.experts * self.used * self.bytes_each
+
+
+class Work(msgspec.Struct, frozen=True, kw_only=True):
+    """A model as work: its matrices, what attention does in each layer, and how many operators its graph has.
+
+    `attention` holds (heads x head length, window or None) of each layer that attends.
+    """
+
+    matrices: tuple[Matrix, ...]
+    attention: tuple[tuple[int, int | None], ...]
+    layers: int
+    embedding: int
+    vocabulary: int
+    cached_elements: tuple[tuple[int, int | None], ...]
+
+
+def work_of(header: GgufHeader) -> Work:
+    """The work of a language model. Raises BadModelFile when `header` describes none."""
+    model = describe(header)
+    lengths = model.key_length + model.value_length
+    return Work(
+        matrices=tuple(_matrices(header, model)),
+        attention=tuple(
+            (heads * lengths, layer.window)
+            for heads, layer in zip(model.heads, model.cache, strict=True)
+            if layer.elements
+        ),
+        layers=model.layers,
+        embedding=model.embedding,
+        vocabulary=model.vocabulary or 0,
+        cached_elements=tuple((layer.elements, layer.window) for layer in model.cache if layer.elements),
+    )
+
+
+def _matrices(header: GgufHeader, model: GgufModel) -> Iterator[Matrix]:
+    for tensor in header.tensors:
+        if tensor.name == OUTPUT or (tensor.name == INPUT and model.tied_embedding):
+            yield _matrix(tensor, "last_row")
+        place = LAYER.fullmatch(tensor.name)
+        if place and len(tensor.shape) > 1 and int(place[1]) < model.layers:
+            yield _of_layer(tensor, int(place[1]) == model.layers - 1, place[2], model)
+
+
+def _of_layer(tensor: TensorInfo, is_last: bool, name: str, model: GgufModel) -> Matrix:
+    if name.endswith("exps"):
+        return _matrix(tensor, "experts", model.experts or 1, model.experts_used or 1)
+    return _matrix(tensor, "last_row" if is_last and name.startswith("ffn") else "all_rows")
+
+
+def _matrix(tensor: TensorInfo, role: Role, experts: int = 1, used: int = 1) -> Matrix:
+    return Matrix(
+        kind=tensor.type_name,
+        elements=math.prod(tensor.shape),
+        bytes_each=BLOCK_BYTES[tensor.type_name],
+        role=role,
+        experts=experts,
+        used=used,
+    )
+
+
+def attended(work: Work, depth: float) -> float:
+    """Elements of keys and values that the heads of all layers pass over for one token after `depth` others."""
+    return sum(width * min(depth, window or depth) for width, window in work.attention)
+
+
+def attended_by_prompt(work: Work, depth: int, tokens: int) -> float:
+    """The same for all tokens of a prompt, each of which attends to those before it."""
+    return sum(width * _sum_of_depths(depth, tokens, window) for width, window in work.attention)
+
+
+def _sum_of_depths(depth: int, tokens: int, window: int | None) -> float:
+    """min(depth + i, window), summed over the tokens i of a prompt."""
+    last = depth + tokens
+    if window is None or last <= window:
+        return tokens * (depth + last + 1) / 2
+    growing = max(0, window - depth)
+    return growing * (depth + depth + growing + 1) / 2 + (tokens - growing) * window
+
+
+def cached_bytes(work: Work, depth: float, bytes_per_element: float) -> float:
+    """Bytes of the KV cache read for one token after `depth` others."""
+    return bytes_per_element * sum(n * min(depth, window or depth) for n, window in work.cached_elements)
