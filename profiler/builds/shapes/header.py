@@ -15,11 +15,11 @@ from profiler.builds.gguf import DEFAULT_ALIGNMENT, MAGIC
 from profiler.builds.gguf_types import ARRAY, STRING, TENSOR_TYPES, TensorType
 
 VERSION = 3
-U32, F32, BOOL = 4, 6, 7
+U32, I32, F32, BOOL = 4, 5, 6, 7
 NUMBERS = {found.name: number for number, found in TENSOR_TYPES.items()}
 
 Value = bool | int | float | str | list[int] | list[str] | bytes
-"""A value of the metadata. `bytes` is a value as a file holds it, its type before it."""
+"""A value of the metadata: u32, f32, arrays of i32 or strings. `bytes` is a value as a file holds it, its type before it."""
 
 
 class Tensor(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,7 +76,7 @@ def _value(value: Value) -> bytes:
     if isinstance(value, bytes):
         return value
     if isinstance(value, list):
-        kind, parts = (STRING, map(_text, value)) if isinstance(value[0], str) else (U32, map(_u32, value))
+        kind, parts = (STRING, map(_text, value)) if isinstance(value[0], str) else (I32, map(_i32, value))
         return struct.pack("<IIQ", ARRAY, kind, len(value)) + b"".join(parts)
     if isinstance(value, bool):
         return struct.pack("<I?", BOOL, value)
@@ -90,5 +90,5 @@ def _text(text: object) -> bytes:
     return struct.pack("<Q", len(data)) + data
 
 
-def _u32(number: object) -> bytes:
-    return struct.pack("<I", number)
+def _i32(number: object) -> bytes:
+    return struct.pack("<i", number)

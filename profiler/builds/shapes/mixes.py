@@ -63,8 +63,8 @@ def mixed(plan: Blueprint, name: str, mix: str) -> list[Tensor]:
 
 
 def write_sparse(path: Path, plan: Blueprint, tensors: Sequence[Tensor]) -> None:
-    """A file with this header, no vocabulary, and a hole for its data."""
-    head = header_bytes(plan.metadata | {"tokenizer.ggml.model": "none"}, tensors)
+    """A file with this header and a hole for its data; without a vocabulary unless `plan` has one."""
+    head = header_bytes({"tokenizer.ggml.model": "none"} | plan.metadata, tensors)
     with path.open("xb") as file:
         file.write(head)
         file.truncate(len(head) + data_bytes(tensors))
