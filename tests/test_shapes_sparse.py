@@ -87,7 +87,7 @@ def test_the_mix_does_not_depend_on_the_type_before_it(monkeypatch: pytest.Monke
 
 
 def test_a_wrong_mix_is_told_with_the_nearest() -> None:
-    with pytest.raises(UserError, match="Q4_K_X is no mix that llama.cpp writes; did you mean Q4_K"):
+    with pytest.raises(UserError, match=r"Q4_K_X is no mix that llama\.cpp writes; did you mean Q4_K"):
         sparse_build(load_model("smollm2-135m").shape, "x", "Q4_K_X").__enter__()
 
 

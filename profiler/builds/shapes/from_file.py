@@ -25,10 +25,12 @@ from profiler.builds.shapes.header import Tensor, Value
 from profiler.builds.shapes.layer_tensors import Spec
 from profiler.builds.shapes.layers import LAYER, Kept, by_layer, kept_layers
 from profiler.builds.shapes.mixes import MIXES, mix_named, mixed
-from profiler.builds.shapes.planning import ShapeFile, own_keys, title
+from profiler.builds.shapes.planning import ShapeFile
 from profiler.builds.shapes.random_blocks import can_be_random
 from profiler.builds.shapes.rope import ROPE_TABLE
+from profiler.builds.shapes.stated import stated_metadata
 from profiler.errors import UserError
+from profiler.runfile import RandomWeights
 
 ALIGNMENT = "general.alignment"
 """What a shape does not take over: its own alignment is the usual one."""
@@ -45,15 +47,13 @@ def of_file(path: Path, quantization: str | None, layers: int | None) -> ShapeFi
     name = model.name or shown(path.stem)
     full = _own_tensors(header) if mix is None else mixed(_blueprint(header, raw), name, mix)
     kept = _kept(header, model, full, layers)
-    stated = raw | _cut(raw, model, kept) | own_keys(kept, MIXES[mix] if mix else None)
-    if len(kept.layers) < kept.of_layers:
-        stated[f"{model.architecture}.block_count"] = len(kept.layers)
-    stated["general.name"] = title(name, kept)
+    random = RandomWeights(layers=len(kept.layers), of_layers=kept.of_layers)
     return ShapeFile(
-        metadata=stated,
+        metadata=raw | _cut(raw, model, kept) | stated_metadata(name, random, MIXES[mix] if mix else None),
         tensors=list(_renumbered(full, kept)),
         known=_rope_tables(path, header),
-        kept=kept,
+        random=random,
+        bytes_off=kept.bytes_off,
     )
 
 
@@ -116,9 +116,14 @@ def _period(layers: Sequence[Sequence[Tensor]], model: GgufModel, leading: int) 
 
 
 def _cut(raw: Mapping[str, Value], model: GgufModel, kept: Kept) -> dict[str, Value]:
-    """The arrays with one value for each layer, with those of the layers kept."""
+    """What changes with the number of layers: it itself, and the arrays with one value for each."""
+    if len(kept.layers) == kept.of_layers:
+        return {}
     own = {key: value for key, value in raw.items() if key.startswith(f"{model.architecture}.")}
-    return {key: _for_layers(value, kept) for key, value in own.items() if isinstance(value, bytes)}
+    arrays: dict[str, Value] = {
+        key: _for_layers(value, kept) for key, value in own.items() if isinstance(value, bytes)
+    }
+    return arrays | {f"{model.architecture}.block_count": len(kept.layers)}
 
 
 def _for_layers(value: bytes, kept: Kept) -> bytes:

@@ -19,7 +19,7 @@ U32, I32, F32, BOOL = 4, 5, 6, 7
 NUMBERS = {found.name: number for number, found in TENSOR_TYPES.items()}
 
 Value = bool | int | float | str | list[int] | list[str] | bytes
-"""A value of the metadata: u32, f32, arrays of i32 or strings. `bytes` is a value as a file holds it, its type before it."""
+"""A value of the metadata: u32, f32, arrays of i32 or strings. `bytes` are a value with its type as a file has it."""
 
 
 class Tensor(msgspec.Struct, frozen=True, kw_only=True):

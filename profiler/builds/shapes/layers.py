@@ -37,11 +37,11 @@ def kept_layers(
     total = len(layers)
     if wanted is None or wanted == total:
         return Kept(layers=tuple(range(total)), of_layers=total, bytes_off=0.0)
+    taken = TAKEN.get(architecture, ())
     possible = [*range(leading + period, total, period), total]
-    accepted = [count for count in possible if count not in TAKEN.get(architecture, ())]
-    if wanted not in accepted:
+    if wanted not in possible or wanted in taken:
         raise UserError(
-            f"--layers {wanted}: accepted are {_words(accepted, leading, period)}; choose one of them"
+            f"--layers {wanted}: accepted are {_words(possible, leading, period, taken)}; choose one of them"
         )
     units = [layers[start : start + period] for start in range(leading, total - period + 1, period)]
     chosen = _chosen(units, (wanted - leading) // period)
@@ -63,12 +63,12 @@ def by_layer(tensors: Sequence[Tensor]) -> list[list[Tensor]]:
     return [found[layer] for layer in sorted(found)]
 
 
-def _words(accepted: Sequence[int], leading: int, period: int) -> str:
-    if period == 1:
-        return f"{accepted[0]} to {accepted[-1]}" + (
-            f" ({leading} leading dense layers stay)" if leading else ""
-        )
-    return f"{', '.join(map(str, accepted))} (whole periods of {period} layers)"
+def _words(possible: Sequence[int], leading: int, period: int, taken: Sequence[int]) -> str:
+    but = f", but not {' and '.join(map(str, taken))}" if taken else ""
+    if period > 1:
+        return f"{', '.join(map(str, possible))}{but} (whole periods of {period} layers)"
+    stay = f" ({leading} leading dense layers stay)" if leading else ""
+    return f"{possible[0]} to {possible[-1]}{but}{stay}"
 
 
 def _chosen(units: Sequence[list[list[Tensor]]], wanted: int) -> list[int]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from profiler.builds.shapes.header import Value
 from profiler.errors import UserError
 
-SPECIAL, MERGED = 2, 1
+MERGED = "ab"
+SPECIAL = ("<unk>", "<|endoftext|>", "<s>", "</s>")
+"""Tokens that llama.cpp looks for where the name of a model has certain words in it."""
+
 NORMAL, CONTROL = 1, 3
 
 
@@ -18,22 +21,20 @@ def byte_letters() -> list[str]:
 
 
 def vocabulary_metadata(size: int, name: str) -> dict[str, Value]:
-    """A GPT-2 tokenizer of `size` tokens: one for each byte, one of two letters because engines want a merge, two
+    """A GPT-2 tokenizer of `size` tokens: one for each byte, one of two letters because engines want a merge,
     special ones at the end, and others that no text has.
 
     Raises `UserError` for fewer tokens than that.
     """
     letters = byte_letters()
-    others = size - len(letters) - MERGED - SPECIAL
-    if others < 0:
-        raise UserError(
-            f"{name} has a vocabulary of {size}; a shape needs {len(letters) + MERGED + SPECIAL} tokens at least"
-        )
+    least = len(letters) + 1 + len(SPECIAL)
+    if size < least:
+        raise UserError(f"{name} has a vocabulary of {size}; a shape needs {least} tokens at least")
     return {
         "tokenizer.ggml.model": "gpt2",
         "tokenizer.ggml.pre": "gpt-2",
-        "tokenizer.ggml.tokens": [*letters, "ab", *(f"<{n}>" for n in range(others)), "<begin>", "<end>"],
-        "tokenizer.ggml.token_type": [NORMAL] * (size - SPECIAL) + [CONTROL] * SPECIAL,
+        "tokenizer.ggml.tokens": [*letters, MERGED, *(f"<{n}>" for n in range(size - least)), *SPECIAL],
+        "tokenizer.ggml.token_type": [NORMAL] * (size - len(SPECIAL)) + [CONTROL] * len(SPECIAL),
         "tokenizer.ggml.merges": ["a b"],
         "tokenizer.ggml.bos_token_id": size - 2,
         "tokenizer.ggml.eos_token_id": size - 1,
