@@ -32,7 +32,9 @@ Prompt = Annotated[
 ]
 Depth = Annotated[
     str | None,
-    typer.Option(help="Tokens before the one that is decoded, such as 0,4096.", show_default="0, half the context"),
+    typer.Option(
+        help="Tokens before the one that is decoded, such as 0,4096.", show_default="0, half the context"
+    ),
 ]
 Kv = Annotated[str | None, typer.Option(help="Types of the KV cache, such as f16,q8_0.")]
 Flash = Annotated[str | None, typer.Option(help="Flash attention, such as auto,off.")]

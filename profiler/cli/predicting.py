@@ -9,6 +9,9 @@ import msgspec
 import typer
 
 from profiler import __version__
+from profiler.analyse.judged import Word
+from profiler.analyse.shipping import overall
+from profiler.builds.shapes.mixes import mix_named
 from profiler.catalogue.devices import load_device
 from profiler.catalogue.models import ModelProfile, load_models
 from profiler.cli.judged_by_limits import EXIT_CODES, checked
@@ -16,12 +19,10 @@ from profiler.cli.known_builds import located
 from profiler.cli.progress import progress
 from profiler.cli.show import on_screen, write
 from profiler.cli.values import assignments, several
-from profiler.analyse.judged import Word
-from profiler.analyse.shipping import overall
-from profiler.builds.shapes.mixes import mix_named
 from profiler.errors import ExitCode, UserError
+from profiler.fetching.store import fetched
 from profiler.host.machine import this_machine
-from profiler.predicting.asked import Asked, USUAL_CONTEXT
+from profiler.predicting.asked import USUAL_CONTEXT, Asked
 from profiler.predicting.fit import room_of
 from profiler.predicting.fits_search import CONTEXTS, LEAST_BITS, search
 from profiler.predicting.limits import workloads_of
@@ -105,7 +106,9 @@ def _tokens(flag: str, text: str | None, least: int) -> list[int] | None:
         return None
     words = several(flag, text)
     if not all(word.isascii() and word.isdigit() and least <= int(word[:9]) <= MOST_TOKENS for word in words):
-        raise UserError(f"{flag} {text[:40]!r}: whole numbers of tokens from {least} to {MOST_TOKENS} are accepted")
+        raise UserError(
+            f"{flag} {text[:40]!r}: whole numbers of tokens from {least} to {MOST_TOKENS} are accepted"
+        )
     return [int(word) for word in words]
 
 
@@ -119,26 +122,51 @@ def _mixes(typed: Typed) -> list[str] | None:
 def _each(typed: Typed, asked: Asked, models: dict[str, ModelProfile]) -> list[Prediction]:
     """Predictions of every word in every mix."""
     if not typed.words:
-        raise UserError("name a model or a file to predict, such as llama-3.1-8b, or ask --fits what fits this device")
-    mixes, found = _mixes(typed), []
+        raise UserError(
+            "name a model or a file to predict, such as llama-3.1-8b, or ask --fits what fits this device"
+        )
+    mixes: Sequence[str | None] | None = _mixes(typed)
+    found: list[Prediction] = []
     for word in typed.words:
-        if word in models and not is_path(word):
-            for mix in mixes or [None]:
-                with of_model(models[word], mix) as subject:
-                    found += predictions(subject, asked)
-        else:
-            found += predictions(of_path(_path_of(word, typed, models)), asked)
+        path, named = _path_of(word, models), _model_of(word, models)
+        if path is not None:
+            _refuse_mix(word, typed)
+            found += predictions(of_path(path), asked)
+            continue
+        model, own = named or (called(word, models), None)
+        for mix in mixes or [own]:  # None is the model's usual mix
+            with of_model(model, mix) as subject:
+                found += predictions(subject, asked)
     return found
 
 
-def _path_of(word: str, typed: Typed, models: dict[str, ModelProfile]) -> str:
-    """Where a word that is no model lies. Raises `UserError` for one that is nothing."""
-    path = word if is_path(word) else located(word)
-    if path == word and not is_path(word):
-        called(word, models)
+def _path_of(word: str, models: dict[str, ModelProfile]) -> str | None:
+    """Where a word lies that is a path, or a known build that was fetched; None for any other."""
+    if is_path(word):
+        return located(word)
+    build = next((one for model in models.values() for one in model.builds if one.id == word), None)
+    path = fetched(build) if build is not None and word not in models else None
+    return None if path is None else str(path)
+
+
+def _model_of(word: str, models: dict[str, ModelProfile]) -> tuple[ModelProfile, str | None] | None:
+    """The model of this id with its usual mix, or that of a known GGUF build, not fetched, with the build's mix."""
+    if word in models:
+        return models[word], None
+    for model in models.values():
+        for build in model.builds:
+            if build.id == word and build.format == "gguf":
+                return model, mix_named(build.quantization)
+            if build.id == word:
+                raise UserError(f"the build {word} is not on this machine: edgeprof fetch {word}")
+    return None
+
+
+def _refuse_mix(word: str, typed: Typed) -> None:
     if typed.quant is not None:
-        raise UserError(f"--quant chooses the mix of a model; {word} is a file, whose mix is in it: leave it out")
-    return path
+        raise UserError(
+            f"--quant chooses the mix of a model; {word} is a file, whose mix is in it: leave it out"
+        )
 
 
 def _search(typed: Typed, asked: Asked, models: dict[str, ModelProfile]) -> list[Prediction]:

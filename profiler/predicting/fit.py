@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+from msgspec.structs import replace
 
 from profiler.analyse.amounts import size
 from profiler.analyse.fits import SYSTEM_SHARE
@@ -72,7 +73,10 @@ def _room_of_accelerator(device: DeviceProfile, target: str) -> Room:
         name = next(iter(meant))
         reason = device.absent.get(f"accelerators.{name}.memory_bytes") or "its profile names none"
         return Room(
-            memory_bytes=None, room_bytes=None, why=f"memory of its own is not known of {name}: {reason}", own=True
+            memory_bytes=None,
+            room_bytes=None,
+            why=f"memory of its own is not known of {name}: {reason}",
+            own=True,
         )
     name, most = max(known.items(), key=lambda item: item[1])
     return Room(memory_bytes=most, room_bytes=most, why=f"{size(most)} of memory on {name}", own=True)
@@ -81,13 +85,15 @@ def _room_of_accelerator(device: DeviceProfile, target: str) -> Room:
 def fit(memory: Memory | None, room: Room, why_not: str | None = None) -> Fit:
     """The word for this memory in this room; `why_not` is the reason where the memory is not known."""
     if memory is None:
-        return _fit("unknown", None, room, why_not or "its memory is not known")
+        return replace(_fit("unknown", None, room, room.why), beside=why_not or "its memory is not known")
     needed = memory.device_bytes if room.own else memory.total_bytes
     if room.room_bytes is None:
         return _fit("unknown", needed, room, room.why)
     if room.own:
         return _fit("fits" if needed <= room.room_bytes else "does_not_fit", needed, room, room.why)
-    return _fit(_word(memory, room.room_bytes), needed, room, _reason(memory, room.room_bytes, room.why))
+    return replace(
+        _fit(_word(memory, room.room_bytes), needed, room, room.why), beside=_beside(memory, room.room_bytes)
+    )
 
 
 def _word(memory: Memory, room: int) -> FitWord:
@@ -98,17 +104,13 @@ def _word(memory: Memory, room: int) -> FitWord:
     return "fits" if memory.total_bytes - memory.spare_bytes <= room else "fits_with_mmap"
 
 
-def _reason(memory: Memory, room: int, why: str) -> str:
-    if memory.total_bytes <= room and not memory.lower_bound:
-        return why
-    if memory.lower_bound:
-        return f"{why}; {memory.unknown}"
-    if memory.least_bytes > room:
-        return why
+def _beside(memory: Memory, room: int) -> str | None:
+    if memory.lower_bound or memory.total_bytes <= room or memory.least_bytes > room:
+        return None
     if memory.total_bytes - memory.spare_bytes <= room:
-        return f"{why}; {size(memory.spare_bytes)} of the mapped file may leave memory, being read only while loading"
+        return f"up to {size(memory.spare_bytes)} of the mapped file may leave memory: they are read only while it loads"
     away = memory.total_bytes - memory.spare_bytes - room
-    return f"{why}; {size(away)} of the file leave memory again and again, so decoding waits for the disk"
+    return f"{size(away)} of the file do not stay in memory, so tokens wait for the disk"
 
 
 def _fit(word: FitWord, needed: int | None, room: Room, why: str) -> Fit:

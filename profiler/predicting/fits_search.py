@@ -104,7 +104,7 @@ def _too_large_for(model: ModelProfile, mix: str, asked: Asked) -> Iterator[Pred
     )
     least = _least_bytes(model, mix)
     why = (
-        f"{asked.room.why}; its weights alone are {size(least)} at least, which do not stay in memory: "
+        f"its weights alone are {size(least)} at least, which do not stay in memory: "
         "predict it by its name to see whether it would run from the disk"
     )
     for engine, settings in settings_of(subject, asked):

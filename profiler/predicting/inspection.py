@@ -104,7 +104,7 @@ def inspected(
         return facts
     try:
         told = msgspec.convert(facts, _Told)
-        plans = [msgspec.convert(plan, Refused if "failure" in plan else Buffers) for plan in told.plans]
+        plans = [_plan(plan) for plan in told.plans]
     except msgspec.ValidationError:
         return "the engine's answer makes no sense"
     places = [
@@ -120,13 +120,15 @@ def inspected(
     )
 
 
+def _plan(told: dict[str, Any]) -> Buffers | Refused:
+    return msgspec.convert(told, Refused) if "failure" in told else msgspec.convert(told, Buffers)
+
+
 def ask(
     build: Build, path: Path, engine: str, settings: Settings, more: dict[str, Any] | None = None
 ) -> dict[str, Any] | str:
     """The facts of one inspection in a child process, or the engine's refusal in one sentence."""
-    case = Case(
-        id="r1", build=build.id, engine=engine, target="cpu", settings=settings, workload=_NO_WORK
-    )
+    case = Case(id="r1", build=build.id, engine=engine, target="cpu", settings=settings, workload=_NO_WORK)
     order = job(case, build, path, mode="inspect", round_number=0, passes=0, seed=0)
     seen = run_worker(order | (more or {}), _NO_WORK, INSPECTION_STALL_S)
     if seen.interrupted:

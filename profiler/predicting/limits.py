@@ -42,7 +42,11 @@ def verdicts_of(
         return []
     found = []
     for workload in workloads_of(asked.limits, asked.device.id):
-        speed = otherwise if header is None or isinstance(otherwise, str) else _speed(header, one, asked, workload)
+        speed = (
+            otherwise
+            if header is None or isinstance(otherwise, str)
+            else _speed(header, one, asked, workload)
+        )
         found.append(_verdict(one, asked.limits, workload, speed))
     return found
 
@@ -124,4 +128,3 @@ def order_of(one: Prediction) -> int:
     """Where a prediction stands by its verdicts: what ships first, what is to skip last."""
     words = {verdict.word for verdict in one.verdicts}
     return 2 if "skip" in words else 1 if "undecided" in words else 0
-

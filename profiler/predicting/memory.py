@@ -66,7 +66,7 @@ def layout(header: GgufHeader, settings: Settings, places: Mapping[Weight, Place
     extra = settings.get("repack") and not settings.get("gpu_layers")
     copied = [use for use in uses(header) if extra and places.get(use.weight, (None, 0))[0] is not None]
     names = {use.tensor.name for use in copied}
-    looked_up = _looked_up(header, copied)
+    looked_up = _looked_up(copied)
     plain = [one for one in header.tensors if one.name not in names or one.name in looked_up]
     mapped = _span(plain) if settings.get("mmap") else 0
     held = 0 if settings.get("mmap") else sum(one.bytes for one in plain)
@@ -78,7 +78,7 @@ def layout(header: GgufHeader, settings: Settings, places: Mapping[Weight, Place
     )
 
 
-def _looked_up(header: GgufHeader, copied: list[Use]) -> set[str]:
+def _looked_up(copied: list[Use]) -> set[str]:
     """Tables that tokens are looked up in stay as they are, even where their product is made with a copy."""
     return {use.tensor.name for use in copied if "_embd" in use.tensor.name}
 
@@ -107,4 +107,6 @@ def _only_here(settings: Settings, lies: Layout, places: Mapping[Weight, Place] 
     kinds = sorted({place for place, _ in places.values() if place is not None})
     if not lies.rewritten:
         return "this host's processor needs no rewritten copy of these weights; another one may"
-    return f"copies rewritten for this host's processor ({', '.join(kinds)}); another one rewrites other types"
+    return (
+        f"copies rewritten for this host's processor ({', '.join(kinds)}); another one rewrites other types"
+    )

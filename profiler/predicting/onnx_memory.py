@@ -1,4 +1,4 @@
-"""The memory of an ONNX build before it is loaded: a lower bound, since ONNX Runtime plans its buffers while it loads."""
+"""The memory of an ONNX build before it is loaded: a lower bound: ONNX Runtime plans its buffers while it loads."""
 
 from __future__ import annotations
 

@@ -32,7 +32,9 @@ def settings_of(subject: Subject, asked: Asked) -> list[tuple[str, Settings]]:
     build_format = "gguf" if subject.found is None else subject.found.build.format
     engines = [LLAMA_CPP] if subject.found is None else engines_for(subject.found.build, asked.engines)
     if build_format == "gguf" and asked.engines and LLAMA_CPP not in asked.engines:
-        raise UserError(f"engine {asked.engines[0]} does not read {subject.build}, which is gguf: use --engine llama-cpp")
+        raise UserError(
+            f"engine {asked.engines[0]} does not read {subject.build}, which is gguf: use --engine llama-cpp"
+        )
     contexts = contexts_of(subject, asked.contexts, asked.usual_contexts)
     found = []
     for engine in engines:
@@ -53,7 +55,7 @@ def _refuse_unknown(engine: str, wanted: Wanted) -> None:
 
 
 def predictions(subject: Subject, asked: Asked) -> list[Prediction]:
-    """One for every combination of settings. Raises `UserError` for what cannot be asked, or what its engine refuses."""
+    """One for every combination of settings. Raises `UserError` for what cannot be asked or its engine refuses."""
     settings = settings_of(subject, asked)
     if subject.header is None:
         return [_of_onnx(subject, asked, engine, one) for engine, one in settings]
@@ -75,7 +77,7 @@ def longest_prompt(asked: Asked, settings: Sequence[Settings]) -> int:
 def of_inspected(
     subject: Subject, asked: Asked, settings: Sequence[Settings], found: Inspected, place: int
 ) -> list[Prediction]:
-    """The predictions of a GGUF build that the engine was asked about; `place` is that of its header in the question."""
+    """Predictions of a GGUF build that the engine was asked about; `place` is that of its header in the question."""
     return [
         _of_plan(subject, asked, one, found, plan_number, place) for plan_number, one in enumerate(settings)
     ]
@@ -158,5 +160,7 @@ def _notes(subject: Subject, found: Memory | None) -> list[str]:
     gguf = subject.gguf
     if gguf is not None and gguf.experts:
         share = percent(gguf.weights_read_per_token / gguf.weights_bytes)
-        notes.append(f"a token uses {gguf.experts_used} of {gguf.experts} experts: {share} of the weights are read for it")
+        notes.append(
+            f"a token uses {gguf.experts_used} of {gguf.experts} experts: {share} of the weights are read for it"
+        )
     return notes

@@ -61,6 +61,8 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
 class Fit(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it fits: `room_bytes` of the device's `memory_bytes` are taken to be free, for the reason in `room`.
 
+    `beside` is what else is to know of this word.
+
     `fits_with_mmap`: only if a part of the mapped file leaves memory and is read from the disk again, token by token.
     `needed_bytes` is what was held against the room.
     """
@@ -70,6 +72,7 @@ class Fit(msgspec.Struct, frozen=True, kw_only=True):
     memory_bytes: int | None
     room_bytes: int | None
     room: str
+    beside: str | None = None
 
 
 class DecodeAt(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""What a prediction is made of: a model of the catalogue in a mix, as a sparse file, or a file or folder that is there."""
+"""What is predicted: a model of the catalogue in a mix, as a sparse file, or a file or folder that is there."""
 
 from __future__ import annotations
 
@@ -57,7 +57,9 @@ def of_path(word: str) -> Subject:
             found=found,
         )
     if build.format != "gguf":
-        raise UserError(f"{build.name} is {build.format}, of which nothing is predicted: give a GGUF file or an ONNX folder")
+        raise UserError(
+            f"{build.name} is {build.format}, of which nothing is predicted: give a GGUF file or an ONNX folder"
+        )
     return _of_gguf(found.path, build.name, build.id, build.quantization)
 
 
@@ -113,6 +115,7 @@ def contexts_of(subject: Subject, asked: Sequence[int] | None, usual: Sequence[i
     for context in asked:
         if most is not None and context > most:
             raise UserError(
-                f"context {context} is longer than the {most} tokens that {subject.build} was made for: up to {most} is accepted"
+                f"context {context} is longer than the {most} tokens that {subject.build} was made for: "
+                f"up to {most} is accepted"
             )
     return list(dict.fromkeys(asked))
