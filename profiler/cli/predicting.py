@@ -24,7 +24,7 @@ from profiler.fetching.store import fetched
 from profiler.host.machine import this_machine
 from profiler.predicting.asked import USUAL_CONTEXT, Asked
 from profiler.predicting.fit import room_of
-from profiler.predicting.fits_search import CONTEXTS, LEAST_BITS, search
+from profiler.predicting.fits_search import CONTEXTS, search
 from profiler.predicting.limits import workloads_of
 from profiler.predicting.predict import predictions
 from profiler.predicting.prediction import SCHEMA, Prediction, Predictions
@@ -174,7 +174,7 @@ def _search(typed: Typed, asked: Asked, models: dict[str, ModelProfile]) -> list
     with progress() as line:
         return search(
             chosen,
-            _mixes(typed) or list(LEAST_BITS),
+            _mixes(typed),
             asked,
             lambda done, total: line.bytes(f"{done} of {total} models", done, total),
         )

@@ -86,7 +86,7 @@ def fit(memory: Memory | None, room: Room, why_not: str | None = None) -> Fit:
     """The word for this memory in this room; `why_not` is the reason where the memory is not known."""
     if memory is None:
         return replace(_fit("unknown", None, room, room.why), beside=why_not or "its memory is not known")
-    needed = memory.device_bytes if room.own else memory.total_bytes
+    needed = memory.device_bytes if room.own else memory.total_bytes - memory.spare_bytes
     if room.room_bytes is None:
         return _fit("unknown", needed, room, room.why)
     if room.own:
@@ -108,7 +108,7 @@ def _beside(memory: Memory, room: int) -> str | None:
     if memory.lower_bound or memory.total_bytes <= room or memory.least_bytes > room:
         return None
     if memory.total_bytes - memory.spare_bytes <= room:
-        return f"up to {size(memory.spare_bytes)} of the mapped file may leave memory: they are read only while it loads"
+        return f"{size(memory.spare_bytes)} of the mapped file may leave memory: they are read only while it loads"
     away = memory.total_bytes - memory.spare_bytes - room
     return f"{size(away)} of the file do not stay in memory, so tokens wait for the disk"
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from profiler.analyse.amounts import size
+from profiler.builds.shapes.mixes import mix_named
 from profiler.catalogue.models import ModelProfile
 from profiler.errors import UserError
 from profiler.predicting.asked import Asked
@@ -22,7 +22,7 @@ from profiler.predicting.inspection import inspected
 from profiler.predicting.limits import order_of
 from profiler.predicting.predict import described, longest_prompt, of_inspected, settings_of
 from profiler.predicting.prediction import Prediction
-from profiler.predicting.subjects import Subject, of_model
+from profiler.predicting.subjects import Subject, in_mixes, usual_mix
 
 LEAST_BITS = {
     "F16": 16.0,
@@ -43,7 +43,7 @@ Progress = Callable[[int, int], None]
 
 
 def search(
-    models: Sequence[ModelProfile], mixes: Sequence[str], asked: Asked, on_progress: Progress
+    models: Sequence[ModelProfile], mixes: Sequence[str] | None, asked: Asked, on_progress: Progress
 ) -> list[Prediction]:
     """Every model in every mix and context, the most useful first: what fits, then by the size of the model, the bits
     of the mix and the length of the context, each the larger the better."""
@@ -53,20 +53,21 @@ def search(
         for done, predictions in enumerate(answers, start=1):
             found += predictions
             on_progress(done, len(models))
-    order = {mix: place for place, mix in enumerate(mixes)}
-    return sorted(found, key=lambda one: _usefulness(one, order))
+    return sorted(found, key=_usefulness)
 
 
-def _usefulness(one: Prediction, order: dict[str, int]) -> tuple[int, int, int, int, int]:
-    place = order.get(one.quantization or "", len(order))
-    return _WORDS[one.fit.word], order_of(one), -(one.parameters or 0), place, -one.context
+def _usefulness(one: Prediction) -> tuple[int, int, int, int, int]:
+    """Smaller is more useful. Within a model the bytes of the weights order the mixes by bits."""
+    weights = one.memory.weights_bytes if one.memory else one.fit.needed_bytes or 0
+    return _WORDS[one.fit.word], order_of(one), -(one.parameters or 0), -weights, -one.context
 
 
-def _of_model(model: ModelProfile, mixes: Sequence[str], asked: Asked) -> Iterator[Prediction]:
+def _of_model(model: ModelProfile, mixes: Sequence[str] | None, asked: Asked) -> Iterator[Prediction]:
+    """In these mixes, or in the usual ones and that in which the model usually comes."""
+    mixes = list(mixes or dict.fromkeys([*LEAST_BITS, mix_named(usual_mix(model))]))
     tried = [mix for mix in mixes if not _too_large(model, mix, asked)]
-    with ExitStack() as stack:
-        made = [stack.enter_context(of_model(model, mix)) for mix in tried]
-        if made:
+    if tried:
+        with in_mixes(model, tried) as made:
             yield from _asked_of_engine(made, asked)
     for mix in mixes:
         if mix not in tried:

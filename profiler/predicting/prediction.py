@@ -64,7 +64,8 @@ class Fit(msgspec.Struct, frozen=True, kw_only=True):
     `beside` is what else is to know of this word.
 
     `fits_with_mmap`: only if a part of the mapped file leaves memory and is read from the disk again, token by token.
-    `needed_bytes` is what was held against the room.
+    `needed_bytes` is what was held against the room: the total without the pages of the file that are only read while
+    it loads, or what an accelerator's memory would hold.
     """
 
     word: FitWord

@@ -14,7 +14,7 @@ from profiler.builds.gguf import GgufHeader, read_header
 from profiler.builds.identify import Found, identify
 from profiler.builds.model_file import BadModelFile
 from profiler.builds.onnx_folder import OnnxModel
-from profiler.builds.shapes.sparse import sparse_build
+from profiler.builds.shapes.sparse import sparse_builds
 from profiler.catalogue.models import ModelProfile
 from profiler.errors import UserError, nearest
 
@@ -63,17 +63,28 @@ def of_path(word: str) -> Subject:
     return _of_gguf(found.path, build.name, build.id, build.quantization)
 
 
+def usual_mix(model: ModelProfile) -> str:
+    """The mix that the model usually comes in, by its reference figures."""
+    return model.shape.reference.quantization if model.shape.reference else USUAL_MIX
+
+
 @contextmanager
 def of_model(model: ModelProfile, mix: str | None) -> Iterator[Subject]:
     """A model of the catalogue in this mix, or in the one of its reference figures. The file is gone afterwards.
 
     Raises `UserError` for a mix that is not known.
     """
-    reference = model.shape.reference
-    chosen = mix or (reference.quantization if reference else USUAL_MIX)
-    with sparse_build(model.shape, model.name, chosen) as path:
-        made = _of_gguf(path, model.id, f"{model.id}-{path.stem}", path.stem)
-        yield msgspec.structs.replace(made, reference=True)
+    chosen = mix or usual_mix(model)
+    with in_mixes(model, [chosen]) as made:
+        yield made[0]
+
+
+@contextmanager
+def in_mixes(model: ModelProfile, mixes: Sequence[str]) -> Iterator[list[Subject]]:
+    """The same in several mixes."""
+    with sparse_builds(model.shape, model.name, mixes) as paths:
+        made = [_of_gguf(path, model.id, f"{model.id}-{path.stem}", path.stem) for path in paths]
+        yield [msgspec.structs.replace(one, reference=True) for one in made]
 
 
 def _of_gguf(path: Path, model: str, build: str, quantization: str | None) -> Subject:
@@ -111,7 +122,7 @@ def contexts_of(subject: Subject, asked: Sequence[int] | None, usual: Sequence[i
     """
     most = subject.context_length
     if asked is None:
-        return list(dict.fromkeys(min(context, most or context) for context in usual))
+        return [context for context in usual if most is None or context <= most] or [most or min(usual)]
     for context in asked:
         if most is not None and context > most:
             raise UserError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from profiler.predicting.prediction import Prediction
@@ -10,16 +11,19 @@ from profiler.render.columns import Cell, Line, Table
 from profiler.render.rows import bounded
 
 ORDER = (
-    "the largest model first, and of each the mix with most bits whose total stays in memory at that context; "
+    "the largest model first, and of each the mix with most bits that stays in memory at that context, and the memory it needs there; "
     "-f json has every mix, in the order: fits, what the limits say, parameters, bits, context"
 )
 
 
 def table(found: Sequence[Prediction]) -> Table:
     """The models of which anything fits. What the limits of a use would skip is left out."""
-    contexts = sorted({one.context for one in found})
+    contexts = _columns(found)
     lines = [
-        Line([bounded(model), _parameters(mine)], [_cell(mine, context) for context in contexts])
+        Line(
+            [bounded(model), _parameters(mine)],
+            [_cell(mine, context, n == 0) for n, context in enumerate(contexts)],
+        )
         for model, mine in _models([one for one in found if fits(one)])
     ]
     return Table(
@@ -51,13 +55,21 @@ def _parameters(mine: Sequence[Prediction]) -> str:
     count = mine[0].parameters
     if count is None:
         return "-"
-    return f"{count / 1e9:.1f} B" if count >= 1e9 else f"{count / 1e6:.0f} M"
+    return f"{count / 1e9:.1f} B" if count >= 0.9995e9 else f"{count / 1e6:.0f} M"
 
 
-def _cell(mine: Sequence[Prediction], context: int) -> Cell:
-    best = next((one for one in mine if one.context == context), None)
+def _columns(found: Sequence[Prediction]) -> list[int]:
+    """The contexts of most models: one that takes less than the first of them is told in the first column."""
+    counts = Counter(one.context for one in found)
+    return sorted(context for context, count in counts.items() if 4 * count >= max(counts.values()))
+
+
+def _cell(mine: Sequence[Prediction], context: int, first: bool) -> Cell:
+    """The best mix at a context. The first column has the longest context of a model that takes less, too."""
+    best = next((one for one in mine if one.context == context or (first and one.context < context)), None)
     if best is None or best.memory is None:
         return Cell("-")
     speed = best.speed.decode[0].decode_tps.value if best.speed and best.speed.decode else None
     told = f", {fmt.number(speed)} tok/s" if speed is not None else ""
-    return Cell(best.quantization or "-", f"{fmt.size(best.memory.total_bytes)}{told}", word=True)
+    at = f" at {best.context:,}" if best.context != context else ""
+    return Cell(best.quantization or "-", f"{fmt.size(best.fit.needed_bytes or 0)}{told}{at}", word=True)

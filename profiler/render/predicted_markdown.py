@@ -21,7 +21,7 @@ def render(document: Predictions, fits: bool) -> str:
             *listed("Nothing fits of", predicted_fits.without(found)),
         ]
         return (
-            "\n\n".join([*parts, labelled([("Order", predicted_fits.ORDER), *words.facts(found)[:1]])]) + "\n"
+            "\n\n".join([*parts, labelled([("Order", predicted_fits.ORDER), *words.facts_of_fits(found)])]) + "\n"
         )
     parts += map(table, words.tables(found))
     for name, verdict in words.verdicts(found):

@@ -35,7 +35,7 @@ def renderable(document: Predictions, fits: bool, width: int) -> RenderableType:
             [", ".join(predicted_fits.without(found))] if predicted_fits.without(found) else [],
         )
         parts += listed("Order", [predicted_fits.ORDER])
-        return Group(*parts, _BLANK, facts(words.facts(found)[:1]))
+        return Group(*parts, _BLANK, facts(words.facts_of_fits(found)))
     parts += _verdicts(found)
     return Group(*parts, _BLANK, facts(words.facts(found)))
 

@@ -17,6 +17,7 @@ FIT = {
     "does_not_fit": "does not fit",
     "unknown": "unknown",
 }
+CPU = "cpu"
 SHOWN_SETTINGS = (
     "kv",
     "flash",
@@ -94,7 +95,9 @@ def _memory_line(one: Prediction, names: Sequence[str], fields: Sequence[str]) -
         return Line(_named(one, names), [], FIT[one.fit.word], fmt.plain(one.fit.beside or one.fit.room))
     sizes = [_of(memory, field) for field in fields]
     cells = [Cell("?" if value is None else fmt.size(value)) for value in sizes]
-    total = ("at least " if memory.lower_bound else "") + fmt.size(needed)
+    total = ("at least " if memory.lower_bound else "") + fmt.size(
+        needed if one.target != CPU else memory.total_bytes
+    )
     return Line(_named(one, names), [*cells, Cell(total), Cell(FIT[one.fit.word], word=True)])
 
 
@@ -205,6 +208,11 @@ def _ranges(found: Sequence[Prediction]) -> str:
     levels = sorted({figure.level for figure in figures if figure.level is not None})
     said = " or ".join(f"{100 * level:.0f}%" for level in levels)
     return f"holds what would be measured in {said} of like cases" if said else ""
+
+
+def facts_of_fits(found: Sequence[Prediction]) -> list[tuple[str, str]]:
+    """Those that a table of what fits needs below it."""
+    return [fact for fact in facts(found) if fact[0] in ("Room", "Memory", "Speed", "Range", "Only here")]
 
 
 def verdicts(found: Sequence[Prediction]) -> list[tuple[str, Verdict]]:
