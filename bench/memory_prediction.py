@@ -57,14 +57,19 @@ def compared(path: Path) -> Iterator[tuple[str, float]]:
         if run is None or run["pss_bytes"] is None:
             continue
         off = memory["total_bytes"] / run["pss_bytes"] - 1
-        same = (memory["kv_bytes"], memory["compute_bytes"]) == (run["kv_bytes"], run["compute_reserved_bytes"])
+        same = (memory["kv_bytes"], memory["compute_bytes"]) == (
+            run["kv_bytes"],
+            run["compute_reserved_bytes"],
+        )
         told = f"{size(memory['total_bytes'])} | {size(run['pss_bytes'])} | {off:+.2%} | {'yes' if same else 'NO'}"
         yield f"| {path.stem} | {key(one['settings'])} | {told} |", off
 
 
 def main(files: Sequence[str]) -> None:
     """Print the table, and the largest difference."""
-    print("| file | settings | predicted | measured PSS | off | KV and compute equal |\n|---|---|---|---|---|---|")
+    print(
+        "| file | settings | predicted | measured PSS | off | KV and compute equal |\n|---|---|---|---|---|---|"
+    )
     worst = 0.0
     for file in files:
         for line, off in compared(Path(file)):

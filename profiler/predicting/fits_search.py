@@ -16,9 +16,8 @@ from msgspec.structs import replace
 from profiler.analyse.amounts import size
 from profiler.builds.shapes.mixes import mix_named
 from profiler.catalogue.models import ModelProfile
-from profiler.errors import UserError
 from profiler.predicting.asked import Asked
-from profiler.predicting.inspection import inspected
+from profiler.predicting.inspection import LLAMA_CPP, inspected
 from profiler.predicting.limits import order_of
 from profiler.predicting.predict import described, longest_prompt, of_inspected, settings_of
 from profiler.predicting.prediction import Prediction
@@ -63,7 +62,12 @@ def _usefulness(one: Prediction) -> tuple[int, int, int, int, int]:
 
 
 def _of_model(model: ModelProfile, mixes: Sequence[str] | None, asked: Asked) -> Iterator[Prediction]:
-    """In these mixes, or in the usual ones and that in which the model usually comes."""
+    """In these mixes, or in the usual ones and that in which the model usually comes; in contexts that it takes."""
+    most = model.shape.context_tokens
+    if asked.contexts is not None:
+        asked = replace(asked, contexts=[context for context in asked.contexts if context <= most])
+        if not asked.contexts:
+            return
     mixes = list(mixes or dict.fromkeys([*LEAST_BITS, mix_named(usual_mix(model))]))
     tried = [mix for mix in mixes if not _too_large(model, mix, asked)]
     if tried:
@@ -79,10 +83,11 @@ def _asked_of_engine(made: Sequence[Subject], asked: Asked) -> Iterator[Predicti
     settings = [one for _, one in settings_of(made[0], asked)]
     headers = [subject.header for subject in made if subject.header is not None]
     found = inspected(made[0].path, settings, longest_prompt(asked, settings), headers)
-    if isinstance(found, str):
-        raise UserError(f"{made[0].model} cannot be planned: {found}")
     for place, subject in enumerate(made):
-        yield from of_inspected(subject, asked, settings, found, place)
+        if isinstance(found, str):
+            yield from (described(subject, asked, LLAMA_CPP, one, None, found) for one in settings)
+        else:
+            yield from of_inspected(subject, asked, settings, found, place)
 
 
 def _least_bytes(model: ModelProfile, mix: str) -> int:

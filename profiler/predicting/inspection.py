@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from profiler.builds.gguf import GgufHeader, TensorInfo
 from profiler.builds.gguf_types import TENSOR_TYPES
@@ -54,6 +55,7 @@ class Inspected(msgspec.Struct, frozen=True, kw_only=True):
     """What the engine says of one file. `places` has an entry for each header that was asked about.
 
     It maps a weight to the buffer type of its rewritten copy and the bytes of that; None where the engine cannot tell.
+    `refused` is why the engine fails with weights rewritten for this host: all was then planned without.
     """
 
     plans: list[Buffers | Refused]
@@ -61,6 +63,7 @@ class Inspected(msgspec.Struct, frozen=True, kw_only=True):
     process_bytes: int | None
     system: str
     places: list[dict[Weight, Place] | None]
+    refused: str | None = None
 
 
 class _Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +99,18 @@ def inspected(
 
     `prompt` is the longest prompt that is expected, in tokens. Raises `UserError` when the engine is not installed.
     """
+    found = _inspected(path, settings, prompt, headers)
+    if isinstance(found, Inspected) or not any(one.get("repack") for one in settings):
+        return found
+    plain = _inspected(path, [one | {"repack": False} for one in settings], prompt, headers)
+    if isinstance(plain, str):
+        return found
+    return replace(plain, places=[None for _ in headers], refused=found)
+
+
+def _inspected(
+    path: Path, settings: Sequence[Settings], prompt: int, headers: Sequence[GgufHeader]
+) -> Inspected | str:
     weights = [list(dict.fromkeys(use.weight for use in uses(header))) for header in headers]
     build = Build(id="asked", name=path.name, format="gguf", size_bytes=path.stat().st_size)
     more = {"module": PLANNER, "asked": list(settings), "prompt": prompt, "weights": weights}

@@ -57,7 +57,7 @@ def memory(
         least_bytes=own + (lies.mapped if settings.get("mlock") else 0),
         device_bytes=weights + buffers.kv_bytes + buffers.compute_bytes,
         source="llama.cpp on this machine, which planned it without allocating",
-        only_here=_only_here(settings, lies, places),
+        only_here=_only_here(settings, lies, places, found.refused),
     )
 
 
@@ -99,9 +99,16 @@ def vocabulary_bytes(header: GgufHeader) -> int:
     return (describe(header).vocabulary or 0) * VOCABULARY_BYTES
 
 
-def _only_here(settings: Settings, lies: Layout, places: Mapping[Weight, Place] | None) -> str | None:
+def _only_here(
+    settings: Settings, lies: Layout, places: Mapping[Weight, Place] | None, refused: str | None
+) -> str | None:
     if not settings.get("repack") or settings.get("gpu_layers"):
         return None
+    if refused is not None:
+        return (
+            f"llama.cpp fails on this host with weights rewritten for its processor ({refused}): "
+            "it is planned without, as --set repack=off runs it"
+        )
     if places is None:
         return "which weights the engine rewrites for its processor could not be asked: none are counted"
     kinds = sorted({place for place, _ in places.values() if place is not None})

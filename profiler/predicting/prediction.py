@@ -34,7 +34,7 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     processor, `spare_bytes` the part of `mapped_bytes` that is only needed to rewrite it. `process_bytes` is the
     interpreter, libraries and the engine's bookkeeping.
 
-    `total_bytes` is all that lies in memory once a prompt was evaluated: mapped, held, rewritten, KV, touched, process.
+    `total_bytes` is all that lies in memory when the context is full: mapped, held, rewritten, KV, touched, process.
     `least_bytes` is that without what can be read from the file again. `device_bytes` is what an accelerator's memory
     would hold: weights, KV and the whole compute buffer. With `lower_bound` something is not known, as `unknown` says,
     and the total is the least it can be. `source` names the engine, `only_here` what holds for this host alone.

@@ -110,7 +110,7 @@ def called(word: str, models: Mapping[str, ModelProfile]) -> ModelProfile:
         return models[word]
     builds = [build.id for model in models.values() for build in model.builds]
     raise UserError(
-        f"{word!r} is no model, no known build and no file; {nearest(word, [*models, *builds])} "
+        f"{word!r} is no model, no known build and no file; {nearest(word, [*models, *builds])}; "
         "`edgeprof models` lists all"
     )
 

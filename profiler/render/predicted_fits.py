@@ -11,7 +11,8 @@ from profiler.render.columns import Cell, Line, Table
 from profiler.render.rows import bounded
 
 ORDER = (
-    "the largest model first, and of each the mix with most bits that stays in memory at that context, and the memory it needs there; "
+    "the largest model first, and of each the mix with most bits that stays in memory at that context, "
+    "and the memory it needs there; "
     "-f json has every mix, in the order: fits, what the limits say, parameters, bits, context"
 )
 

@@ -21,7 +21,8 @@ def render(document: Predictions, fits: bool) -> str:
             *listed("Nothing fits of", predicted_fits.without(found)),
         ]
         return (
-            "\n\n".join([*parts, labelled([("Order", predicted_fits.ORDER), *words.facts_of_fits(found)])]) + "\n"
+            "\n\n".join([*parts, labelled([("Order", predicted_fits.ORDER), *words.facts_of_fits(found)])])
+            + "\n"
         )
     parts += map(table, words.tables(found))
     for name, verdict in words.verdicts(found):

@@ -39,8 +39,12 @@ MEMORY = (
 )
 EXACT = "weights, KV cache and compute are the engine's own plan for these settings; compute is what it sets aside"
 COUNTED = (
-    "the total is what lies in memory once a prompt was evaluated: of compute only what that touches ({touched}), "
+    "the total is what lies in memory when the context is full: of compute only what a prompt touches ({touched}), "
     "and {process} for the process, measured on this machine while it planned"
+)
+OF_DEVICE = (
+    "weights, KV cache and compute, as if all of it lay in the accelerator's memory; "
+    "the engine's back end for it may round differently"
 )
 FIT_LABEL, MOST_BESIDE = "Fit", 6
 
@@ -58,9 +62,9 @@ def tables(found: Sequence[Prediction]) -> list[Table]:
 
 
 def _varying(found: Sequence[Prediction]) -> list[str]:
-    """Settings that differ between these builds, in a reader's order; the context is always told."""
-    names = [name for name in SHOWN_SETTINGS if any(name in one.settings for one in found)]
-    return [name for name in names if len({one.settings.get(name) for one in found}) > 1]
+    """Settings that differ where builds have them, in a reader's order; the context is always told."""
+    values = {name: {one.settings[name] for one in found if name in one.settings} for name in SHOWN_SETTINGS}
+    return [name for name in SHOWN_SETTINGS if len(values[name]) > 1]
 
 
 def _names(found: Sequence[Prediction]) -> list[str]:
@@ -69,8 +73,9 @@ def _names(found: Sequence[Prediction]) -> list[str]:
 
 
 def _named(one: Prediction, names: Sequence[str]) -> list[str]:
-    said = {"build": one.build, "engine": one.engine, "context": f"{one.context:,}"}
-    return [bounded(said[name]) if name in said else fmt.setting(one.settings.get(name)) for name in names]
+    said = {"build": bounded(one.build), "engine": bounded(one.engine), "context": f"{one.context:,}"}
+    said |= {name: fmt.setting(value) for name, value in one.settings.items() if name not in said}
+    return [said.get(name, "-") for name in names]
 
 
 def _memory(found: Sequence[Prediction]) -> Table:
@@ -146,7 +151,7 @@ def _range(figure: Figure) -> str:
 def facts(found: Sequence[Prediction]) -> list[tuple[str, str]]:
     """What the tables rest on: the room, what is exact, where each figure comes from."""
     memories = [one.memory for one in found if one.memory is not None]
-    told = [("Room", fmt.plain(found[0].fit.room)), *_beside(found), *_of_memory(memories)]
+    told = [("Room", fmt.plain(found[0].fit.room)), *_beside(found), *_of_memory(memories, found[0].target)]
     told += [("Speed", text)] if (text := _speed_source(found)) else []
     told += [("Range", text)] if (text := _ranges(found)) else []
     told += [("Only here", text)] if (text := _joined([one.only_here for one in memories])) else []
@@ -163,13 +168,16 @@ def _beside(found: Sequence[Prediction]) -> list[tuple[str, str]]:
     return [(FIT_LABEL, text) for text in dict.fromkeys(told)][:MOST_BESIDE]
 
 
-def _of_memory(memories: Sequence[Memory]) -> Iterator[tuple[str, str]]:
+def _of_memory(memories: Sequence[Memory], target: str) -> Iterator[tuple[str, str]]:
     if not memories:
         return
     yield "Memory", _joined([memory.source for memory in memories])
     counted = [memory for memory in memories if memory.compute_bytes is not None]
     if counted:
         yield "Exact", EXACT
+        if target != CPU:
+            yield "Total", OF_DEVICE
+            return
         touched, process = (
             _spread([getattr(one, name) for one in counted]) for name in ("touched_bytes", "process_bytes")
         )
