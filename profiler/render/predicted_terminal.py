@@ -12,7 +12,7 @@ from profiler.render import predicted_fits
 from profiler.render import predicted_words as words
 from profiler.render.aligned import aligned
 from profiler.render.columns import Table
-from profiler.render.terminal import WIDTH_WITHOUT_TERMINAL, as_text, facts, lines_of, listed, stories
+from profiler.render.terminal import WIDTH_WITHOUT_TERMINAL, as_text, facts, listed, titled
 
 _STYLE = {"ship": "green", "skip": "red", "undecided": "yellow"}
 _BLANK = Text("")
@@ -43,7 +43,7 @@ def renderable(document: Predictions, fits: bool, width: int) -> RenderableType:
 def _table(table: Table, width: int) -> list[RenderableType]:
     if not table.lines:
         return [_BLANK, Text("nothing fits")]
-    return [_BLANK, Text(table.title, style="bold"), _BLANK, *lines_of(table, width), *stories(table)]
+    return titled(table, width)
 
 
 def _verdicts(found: Sequence[Prediction]) -> list[RenderableType]:

@@ -40,9 +40,9 @@ def renderable(report: Report, width: int) -> RenderableType:
     """The report for a console of this width."""
     parts: list[RenderableType] = []
     for table in [*tables(report), *cold.tables(report), *memory.tables(report)]:
-        parts += [_BLANK, Text(table.title, style="bold"), _BLANK, *lines_of(table, width), *stories(table)]
+        parts += [_BLANK, Text(table.title, style="bold"), _BLANK, *_rows(table, width), *stories(table)]
     for metered in energy.sections(report):
-        parts += [_BLANK, Text(metered.table.title, style="bold"), _BLANK, *lines_of(metered.table, width)]
+        parts += [_BLANK, Text(metered.table.title, style="bold"), _BLANK, *_rows(metered.table, width)]
         parts += [_BLANK, facts(metered.lines)]
     for course in sustained.courses(report):
         parts += [_BLANK, Text(course.heading, style="bold"), facts(course.lines)]
@@ -60,7 +60,7 @@ def renderable(report: Report, width: int) -> RenderableType:
     return Group(*parts)
 
 
-def lines_of(table: Table, width: int) -> list[Text]:
+def _rows(table: Table, width: int) -> list[Text]:
     """All columns, or all but the spare one, or cards: whatever fits first."""
     every = range(len(table.figures))
     for shown in (every, [n for n in every if table.figures[n][0] != SPARE]):
@@ -68,6 +68,11 @@ def lines_of(table: Table, width: int) -> list[Text]:
         if widest(lines) <= width:
             return lines
     return cards(table)
+
+
+def titled(table: Table, width: int) -> list[RenderableType]:
+    """A table below its title, and what went wrong in the rows without figures."""
+    return [_BLANK, Text(table.title, style="bold"), _BLANK, *_rows(table, width), *stories(table)]
 
 
 def _grid(table: Table, shown: Sequence[int]) -> list[Text]:

@@ -44,8 +44,13 @@ def mix_named(quantization: str) -> str:
     return name
 
 
-def mixed(plan: Blueprint, name: str, mixes: Sequence[str]) -> dict[str, list[Tensor]]:
-    """The tensors of `plan` with their types in each of `mixes`, by one child process.
+def mixed(plan: Blueprint, name: str, mix: str) -> list[Tensor]:
+    """The tensors of `plan` with their types in `mix`. Raises `UserError` if llama.cpp is missing or refuses."""
+    return mixed_in_each(plan, name, [mix])[mix]
+
+
+def mixed_in_each(plan: Blueprint, name: str, mixes: Sequence[str]) -> dict[str, list[Tensor]]:
+    """The same in each of `mixes`, by one child process.
 
     Raises `UserError` if llama.cpp is missing or refuses one.
     """

@@ -11,7 +11,7 @@ import msgspec
 
 from profiler.builds.shapes.blueprint import Blueprint, blueprint
 from profiler.builds.shapes.header import Tensor
-from profiler.builds.shapes.mixes import MIXES, mix_named, mixed, write_sparse
+from profiler.builds.shapes.mixes import MIXES, mix_named, mixed_in_each, write_sparse
 from profiler.catalogue.models import Shape
 from profiler.errors import UserError
 
@@ -32,7 +32,7 @@ def sparse_builds(shape: Shape, name: str, quantizations: Sequence[str]) -> Iter
     """The same in several mixes, one file for each, in their order."""
     mixes = list(map(mix_named, quantizations))
     plan = blueprint(shape, name)
-    answers = mixed(plan, name, mixes)
+    answers = mixed_in_each(plan, name, mixes)
     with tempfile.TemporaryDirectory(prefix="edgeprof-") as folder:
         yield [_written(Path(folder) / f"{mix}.gguf", plan, mix, answers[mix]) for mix in mixes]
 
