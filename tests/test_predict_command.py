@@ -71,7 +71,7 @@ class TestOutput:
         scratch.mkdir()
         words = ("deepseek-v3", "--device", "raspberry-pi-5", "-f", "json")
         (one,) = read(edgeprof("predict", *words, env={"TMPDIR": str(scratch)}).out)
-        assert one.quantization == "Q4_K_M"
+        assert (one.quantization, one.settings["threads"]) == ("Q4_K_M", 4)
         assert one.fit.word in ("does_not_fit", "fits_with_mmap")
         assert any("8 of 256 experts" in note for note in one.notes)
         assert any("no vocabulary" in note for note in one.notes)

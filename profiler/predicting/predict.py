@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from msgspec.structs import replace
 
 from profiler.analyse.amounts import percent, size
+from profiler.catalogue.devices import DeviceProfile
 from profiler.engines.table import ENGINES
 from profiler.errors import UserError, nearest
 from profiler.host.machine import default_threads
@@ -20,7 +21,7 @@ from profiler.predicting.onnx_memory import onnx_memory
 from profiler.predicting.prediction import Memory, Prediction, Speed
 from profiler.predicting.speeds import Question, speeds
 from profiler.predicting.subjects import Subject, contexts_of
-from profiler.runfile import Settings
+from profiler.runfile import THIS, Settings
 
 ALL_LAYERS = "-1"
 NO_SPEED_OF_ONNX = "the speed of ONNX builds is not predicted"
@@ -42,9 +43,18 @@ def settings_of(subject: Subject, asked: Asked) -> list[tuple[str, Settings]]:
         if asked.target != CPU and "gpu_layers" in ENGINES[engine].settings:
             wanted = {"gpu_layers": [ALL_LAYERS]} | wanted
         _refuse_unknown(engine, wanted)
-        found += [(engine, one) for one in combinations(engine, wanted, default_threads())]
+        found += [(engine, one) for one in combinations(engine, wanted, threads_of(asked.device))]
     refuse_too_many(len(found))
     return found
+
+
+def threads_of(device: DeviceProfile) -> int:
+    """The default threads on a device: the cores of its fastest cluster; here, those that this process may use."""
+    if device.id == THIS:
+        return default_threads()
+    counted = [cluster for cluster in device.cpu if cluster.count is not None]
+    fastest = max(counted, key=lambda one: one.max_mhz.value if one.max_mhz else 0.0, default=None)
+    return fastest.count.value if fastest is not None and fastest.count is not None else default_threads()
 
 
 def _refuse_unknown(engine: str, wanted: Wanted) -> None:
