@@ -28,8 +28,10 @@ MAY_IMPORT = {
     "measure": {"errors", "runfile", "catalogue", "host", "builds", "engines", "telemetry", "environments"},
     "documents": {"errors", "catalogue"},
     "importing": {"errors", "whole_file", "runfile"},
-    "predicting": {"errors", "runfile", "catalogue", "host", "builds", "engines", "measure"},
     "analyse": {"errors", "runfile", "documents"},
+    "predicting": {
+        *("errors", "runfile", "catalogue", "host", "builds", "engines", "measure", "documents", "analyse"),
+    },
     "render": {"errors", "runfile", "documents", "analyse", "predicting"},
     "evidence": {"errors", "whole_file", "documents", "analyse", "render"},
 }

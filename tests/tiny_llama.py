@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +63,15 @@ def write_tiny_llama(
     feed_forward: int = FEED_FORWARD,
     extra: dict[str, npt.NDArray[np.float32]] | None = None,
     without: str | None = None,
+    merges: Sequence[str] = (),
 ) -> dict[str, npt.NDArray[np.float32]]:
-    """Write the model and return its weights, dequantized. `kinds` gives single matrices another type."""
+    """Write the model and return its weights, dequantized. `kinds` gives single matrices another type.
+
+    llama.cpp loads it only with `merges`, one at least.
+    """
     draw, found = np.random.default_rng(7), {}
     writer = gguf.GGUFWriter(path, arch)
-    _metadata(writer, feed_forward)
+    _metadata(writer, feed_forward, merges)
     tables = {"token_embd.weight": (VOCABULARY, HIDDEN)} | (
         {} if tied else {"output.weight": (VOCABULARY, HIDDEN)}
     )
@@ -92,7 +97,7 @@ def write_tiny_llama(
     return found
 
 
-def _metadata(writer: gguf.GGUFWriter, feed_forward: int) -> None:
+def _metadata(writer: gguf.GGUFWriter, feed_forward: int, merges: Sequence[str]) -> None:
     writer.add_block_count(LAYERS)
     writer.add_context_length(CONTEXT)
     writer.add_embedding_length(HIDDEN)
@@ -108,7 +113,7 @@ def _metadata(writer: gguf.GGUFWriter, feed_forward: int) -> None:
     writer.add_tokenizer_pre("gpt-2")
     writer.add_token_list([*letters, *(f"<{n}>" for n in range(VOCABULARY - len(letters)))])
     writer.add_token_types([1] * len(letters) + [3] * (VOCABULARY - len(letters)))
-    writer.add_token_merges([])
+    writer.add_token_merges(list(merges))
     writer.add_bos_token_id(256)
     writer.add_eos_token_id(257)
     writer.add_add_bos_token(False)

@@ -69,7 +69,7 @@ def judge(limit: Limit, row: Row, study: Study | None) -> Judged:
         return _judged(
             limit, Word.UNDECIDED, figure.value, msgspec.structs.replace(bounds, rests_on=UNFINISHED)
         )
-    return _judged(limit, _word(limit, bounds), figure.value, bounds)
+    return _judged(limit, word_of(limit, bounds), figure.value, bounds)
 
 
 def _not_there(limit: Limit, row: Row) -> str:
@@ -95,7 +95,7 @@ def _judged(limit: Limit, word: Word, value: float | None, bounds: Bounds) -> Ju
     )
 
 
-def _word(limit: Limit, bounds: Bounds) -> Word:
+def word_of(limit: Limit, bounds: Bounds) -> Word:
     """The farther bound keeps the limit, the nearer one breaks it, or neither is known to."""
     least = limit.relation is Relation.AT_LEAST
     nearer, farther = (bounds.high, bounds.low) if least else (bounds.low, bounds.high)

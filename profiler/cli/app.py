@@ -19,6 +19,7 @@ from profiler.cli.explain import explain
 from profiler.cli.fetch import fetch
 from profiler.cli.importing import importing
 from profiler.cli.models import models
+from profiler.cli.predict import predict
 from profiler.cli.report import report
 from profiler.cli.run import run
 from profiler.cli.setup import setup
@@ -72,6 +73,7 @@ app.command()(bundle)
 app.command()(verify)
 app.command()(devices)
 app.command()(models)
+app.command()(predict)
 app.add_typer(build, name="build")
 app.add_typer(importing, name="import")
 app.command()(fetch)

@@ -42,11 +42,18 @@ def _remember(level: int, text: bytes, _: Any) -> None:
         _log.append((level, text.decode("utf-8", "replace")))
 
 
-def _lines() -> List[str]:
+def log_lines() -> List[str]:
+    """What llama.cpp has logged since it was last forgotten."""
     return [line for _, text in _log for line in text.splitlines()]
 
 
-def _cause(otherwise: str) -> str:
+def forget_log() -> None:
+    """What is logged from now on is of another model or context."""
+    _log.clear()
+
+
+def cause(otherwise: str) -> str:
+    """The first error that llama.cpp has logged, or this sentence."""
     errors = [text.strip() for level, text in _log if level == _LOG_ERROR]
     return errors[0] if errors else otherwise
 
@@ -73,6 +80,34 @@ def account(job: Job, anonymous: Anonymous) -> Dict[str, Any]:
     return {"bookkeeping_bytes": None if before is None or after is None else after - before}
 
 
+def model_params(chosen: Dict[str, Any], allocate: bool) -> Any:
+    """How llama.cpp is to load a model with these settings; without `allocate` it only plans."""
+    params = lib.llama_model_default_params()
+    params.n_gpu_layers = chosen["gpu_layers"]
+    params.use_extra_bufts = chosen["repack"]
+    params.load_mode = _LOAD_MODE[chosen["mmap"], chosen["mlock"]] if allocate else 0
+    params.no_alloc = not allocate
+    if chosen["gpu_layers"] == 0:
+        no_devices = (ctypes.c_void_p * 1)(None)
+        _keep_alive.append(no_devices)
+        params.devices = ctypes.cast(no_devices, ctypes.c_void_p)
+    return params
+
+
+def context_params(chosen: Dict[str, Any], workload: Dict[str, Any]) -> Any:
+    """How llama.cpp is to make a context with these settings."""
+    params = lib.llama_context_default_params()
+    params.n_ctx = chosen["context"] or _tokens_needed(workload)
+    params.n_batch = chosen["batch"]
+    params.n_ubatch = chosen["ubatch"]
+    params.n_threads = params.n_threads_batch = chosen["threads"]
+    params.flash_attn_type = _FLASH[chosen["flash"]]
+    params.type_k = params.type_v = _KV_TYPES[chosen["kv"]]
+    params.op_offload = chosen["gpu_layers"] != 0
+    params.swa_full = False
+    return params
+
+
 class LlamaCpp:
     """One model and one context."""
 
@@ -92,36 +127,16 @@ class LlamaCpp:
         self._evaluated = True
 
     def _load_model(self, path: str, allocate: bool) -> Any:
-        chosen = self._settings
-        params = lib.llama_model_default_params()
-        params.n_gpu_layers = chosen["gpu_layers"]
-        params.use_extra_bufts = chosen["repack"]
-        params.load_mode = _LOAD_MODE[chosen["mmap"], chosen["mlock"]] if allocate else 0
-        params.no_alloc = not allocate
-        if chosen["gpu_layers"] == 0:
-            no_devices = (ctypes.c_void_p * 1)(None)
-            _keep_alive.append(no_devices)
-            params.devices = ctypes.cast(no_devices, ctypes.c_void_p)
-        model = lib.llama_model_load_from_file(os.fsencode(path), params)
+        model = lib.llama_model_load_from_file(os.fsencode(path), model_params(self._settings, allocate))
         if not model:
-            raise EngineFailure("load_failed", _cause("llama.cpp could not load the file"))
+            raise EngineFailure("load_failed", cause("llama.cpp could not load the file"))
         return model
 
     def _make_context(self, workload: Dict[str, Any]) -> Any:
-        chosen = self._settings
-        params = lib.llama_context_default_params()
-        params.n_ctx = chosen["context"] or _tokens_needed(workload)
-        params.n_batch = chosen["batch"]
-        params.n_ubatch = chosen["ubatch"]
-        params.n_threads = params.n_threads_batch = chosen["threads"]
-        params.flash_attn_type = _FLASH[chosen["flash"]]
-        params.type_k = params.type_v = _KV_TYPES[chosen["kv"]]
-        params.op_offload = chosen["gpu_layers"] != 0
-        params.swa_full = False
-        context = lib.llama_init_from_model(self._model, params)
+        context = lib.llama_init_from_model(self._model, context_params(self._settings, workload))
         if not context:
             raise EngineFailure(
-                "load_failed", _cause("llama.cpp could not make a context with these settings")
+                "load_failed", cause("llama.cpp could not make a context with these settings")
             )
         return context
 
@@ -129,9 +144,9 @@ class LlamaCpp:
         """One pool for the life of the context, as llama-bench has; else a build without OpenMP starts
         its threads anew for every graph."""
         try:
-            defaults = _library("ggml-base").ggml_threadpool_params_default
-            new_pool = _library("ggml-cpu").ggml_threadpool_new
-            attach = _library("llama").llama_attach_threadpool
+            defaults = library("ggml-base").ggml_threadpool_params_default
+            new_pool = library("ggml-cpu").ggml_threadpool_new
+            attach = library("llama").llama_attach_threadpool
         except (OSError, AttributeError):
             return
         defaults.restype, new_pool.restype = _ThreadpoolParams, ctypes.c_void_p
@@ -194,7 +209,7 @@ class LlamaCpp:
     def _decode(self, batch: Any) -> None:
         status = lib.llama_decode(self.context, batch)
         if status != 0:
-            raise EngineFailure("crashed", _cause(f"llama_decode returned {status}"))
+            raise EngineFailure("crashed", cause(f"llama_decode returned {status}"))
 
     def save(self) -> object:
         size = lib.llama_state_seq_get_size(self.context, 0)
@@ -208,7 +223,7 @@ class LlamaCpp:
             raise EngineFailure("crashed", "llama.cpp refused a context state that it had saved itself")
 
     def facts(self) -> Dict[str, Any]:
-        log = llama_log.read(_lines())
+        log = llama_log.read(log_lines())
         return {
             "versions": {
                 "llama-cpp-python": _bindings_version(),
@@ -251,7 +266,7 @@ def _tokens_needed(workload: Dict[str, Any]) -> int:
     return int(workload["prompt_tokens"] + workload["output_tokens"] + workload["depth"])
 
 
-def _library(name: str) -> ctypes.CDLL:
+def library(name: str) -> ctypes.CDLL:
     """A library that the bindings loaded, by the name llama.cpp's build gives it."""
     folder, loaded = os.path.split(lib._lib._name)
     return ctypes.CDLL(os.path.join(folder, loaded.replace("llama", name)))
@@ -265,7 +280,7 @@ def _bindings_version() -> Optional[str]:
 
 def _version(symbol: str) -> Optional[str]:
     try:
-        function = getattr(_library("ggml-base"), symbol)
+        function = getattr(library("ggml-base"), symbol)
     except (OSError, AttributeError):
         return None
     function.restype = ctypes.c_char_p

@@ -28,30 +28,52 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
     """What memory would be for, in bytes.
 
-    Weights, KV cache and compute are the engine's own figures for exactly these settings. `process_bytes` is
-    interpreter, libraries and the engine's bookkeeping, `repacked_bytes` weights that the engine rewrites for this
-    processor beside those it maps. `total_bytes` is all of it with the file in memory; `least_bytes` what cannot be
-    given back to the disk. `source` names the engine, `only_here` what holds for this host's back end alone.
+    `weights_bytes`, `kv_bytes` and `compute_bytes` are the engine's own figures for exactly these settings; compute is
+    None where it tells none. Of the compute buffer a prompt touches `touched_bytes`. Of the weights `mapped_bytes` are
+    pages of the file and `held_bytes` a copy of the engine's own; `rewritten_bytes` are what it rewrites for this
+    processor, `spare_bytes` the part of `mapped_bytes` that is only needed to rewrite it. `process_bytes` is the
+    interpreter, libraries and the engine's bookkeeping.
+
+    `total_bytes` is all that lies in memory when the context is full: mapped, held, rewritten, KV, touched, process.
+    `least_bytes` is that without what can be read from the file again. `device_bytes` is what an accelerator's memory
+    would hold: weights, KV and the whole compute buffer. With `lower_bound` something is not known, as `unknown` says,
+    and the total is the least it can be. `source` names the engine, `only_here` what holds for this host alone.
     """
 
     weights_bytes: int
     kv_bytes: int
-    compute_bytes: int
+    compute_bytes: int | None
+    touched_bytes: int
+    mapped_bytes: int
+    held_bytes: int
+    rewritten_bytes: int
+    spare_bytes: int
     process_bytes: int
-    repacked_bytes: int
     total_bytes: int
     least_bytes: int
+    device_bytes: int
     source: str
+    lower_bound: bool = False
+    unknown: str | None = None
     only_here: str | None = None
 
 
 class Fit(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether it fits: `room_bytes` of the device's `memory_bytes` are taken to be free, for the reason in `room`."""
+    """Whether it fits: `room_bytes` of the device's `memory_bytes` are taken to be free, for the reason in `room`.
+
+    `beside` is what else is to know of this word.
+
+    `fits_with_mmap`: only if a part of the mapped file leaves memory and is read from the disk again, token by token.
+    `needed_bytes` is what was held against the room: the total without the pages of the file that are only read while
+    it loads, or what an accelerator's memory would hold.
+    """
 
     word: FitWord
+    needed_bytes: int | None
     memory_bytes: int | None
     room_bytes: int | None
     room: str
+    beside: str | None = None
 
 
 class DecodeAt(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +100,29 @@ class Speed(msgspec.Struct, frozen=True, kw_only=True):
     source: str
 
 
+class Limited(msgspec.Struct, frozen=True, kw_only=True):
+    """One limit of a use against what is predicted. The word is `ship`, `skip` or `undecided`."""
+
+    limit: str
+    metric: str
+    asked: float
+    word: str
+    value: float | None
+    low: float | None
+    high: float | None
+    unit: str
+    reason: str
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """The limits of a use on one workload, held against what is predicted; `word` is that of all together."""
+
+    limits: str
+    workload: str
+    word: str
+    judged: list[Limited]
+
+
 class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     """One build with its settings on one device. A figure that is not known is None, with its reason in `notes`."""
 
@@ -95,4 +140,13 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     fit: Fit
     speed: Speed | None
     basis: Basis = "predicted"
+    verdicts: list[Verdict] = msgspec.field(default_factory=list)
     notes: list[str] = msgspec.field(default_factory=list)
+
+
+class Predictions(msgspec.Struct, frozen=True, kw_only=True):
+    """The document: what was predicted by which version of the program."""
+
+    schema: str
+    edgeprof: str
+    predictions: list[Prediction]

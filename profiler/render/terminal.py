@@ -70,6 +70,11 @@ def _rows(table: Table, width: int) -> list[Text]:
     return cards(table)
 
 
+def titled(table: Table, width: int) -> list[RenderableType]:
+    """A table below its title, and what went wrong in the rows without figures."""
+    return [_BLANK, Text(table.title, style="bold"), _BLANK, *_rows(table, width), *stories(table)]
+
+
 def _grid(table: Table, shown: Sequence[int]) -> list[Text]:
     names = [
         [Text(title, style="dim"), _BLANK, *(Text(line.names[n]) for line in table.lines)]

@@ -1,6 +1,6 @@
 """Asks llama.cpp, in a process of its own, which storage type each tensor gets, and prints it as JSON.
 
-It is started by path with the path of a GGUF file and the number of a file type, and imports nothing of ours. A dry
+It is started by path with the path of a GGUF file and the numbers of file types, and imports nothing of ours. A dry
 run of the quantizer reads no weights and logs one line for each tensor.
 """
 
@@ -45,17 +45,21 @@ def _matrix(lib: Any) -> tuple[Any, Any]:
     return entries, one
 
 
-def main() -> None:
-    """Print the types, or an object with an error."""
-    path, file_type = sys.argv[1], int(sys.argv[2])
+def answer(path: str, file_type: int) -> dict[str, Any]:
+    """The types of one mix, or an object with an error."""
     try:
         types, log = planned(path, file_type, with_matrix=False)
         if WANTS_MATRIX in log:
             types, _ = planned(path, file_type, with_matrix=True)
-        answer: dict[str, Any] = {"types": types}
+        return {"types": types}
     except Exception as error:
-        answer = {"error": f"{type(error).__name__}: {error}"[:200]}
-    print(json.dumps(answer))
+        return {"error": f"{type(error).__name__}: {error}"[:200]}
+
+
+def main() -> None:
+    """Print a line for each file type."""
+    for number in sys.argv[2:]:
+        print(json.dumps(answer(sys.argv[1], int(number))), flush=True)
 
 
 if __name__ == "__main__":

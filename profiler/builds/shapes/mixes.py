@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -46,6 +46,14 @@ def mix_named(quantization: str) -> str:
 
 def mixed(plan: Blueprint, name: str, mix: str) -> list[Tensor]:
     """The tensors of `plan` with their types in `mix`. Raises `UserError` if llama.cpp is missing or refuses."""
+    return mixed_in_each(plan, name, [mix])[mix]
+
+
+def mixed_in_each(plan: Blueprint, name: str, mixes: Sequence[str]) -> dict[str, list[Tensor]]:
+    """The same in each of `mixes`, by one child process.
+
+    Raises `UserError` if llama.cpp is missing or refuses one.
+    """
     if find_spec("llama_cpp") is None:
         raise UserError(
             "which types a mix has is asked of llama.cpp, which is not installed: pip install 'edgeprof[gguf]'"
@@ -53,7 +61,11 @@ def mixed(plan: Blueprint, name: str, mix: str) -> list[Tensor]:
     with tempfile.TemporaryDirectory(prefix="edgeprof-") as folder:
         path = Path(folder) / "source.gguf"
         write_sparse(path, plan, [unmixed(spec) for spec in plan.specs])
-        types = _asked(path, name, mix)
+        answers = _asked(path, name, mixes)
+    return {mix: _typed(plan, name, mix, types) for mix, types in answers.items()}
+
+
+def _typed(plan: Blueprint, name: str, mix: str, types: Mapping[str, str]) -> list[Tensor]:
     missing = [spec.name for spec in plan.specs if types.get(spec.name) not in NUMBERS]
     if missing:
         raise UserError(
@@ -76,14 +88,14 @@ def unmixed(spec: Spec) -> Tensor:
     return Tensor(name=spec.name, shape=spec.shape, type_name="F32" if spec.plain else kind)
 
 
-def _asked(path: Path, name: str, mix: str) -> dict[str, str]:
-    """The child's answer. It gets the environment of a program that has nothing to send."""
+def _asked(path: Path, name: str, mixes: Sequence[str]) -> dict[str, dict[str, str]]:
+    """The child's answers by mix. It gets the environment of a program that has nothing to send."""
     environment = {
         key: os.environ[key] for key in ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH") if key in os.environ
     }
     try:
         done = subprocess.run(
-            [sys.executable, "-P", mix_child.__file__, str(path), str(MIXES[mix])],
+            [sys.executable, "-P", mix_child.__file__, str(path), *(str(MIXES[mix]) for mix in mixes)],
             check=False,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -92,20 +104,26 @@ def _asked(path: Path, name: str, mix: str) -> dict[str, str]:
         )
     except subprocess.TimeoutExpired:
         raise UserError(
-            f"{name}: llama.cpp did not say within {LIMIT_S:.0f} s what {mix} is made of"
+            f"{name}: llama.cpp did not say within {LIMIT_S:.0f} s what {', '.join(mixes)} is made of"
         ) from None
+    lines = done.stdout.splitlines()
+    lines += [b""] * (len(mixes) - len(lines))
+    return {mix: _types_in(line, name, mix, done.returncode) for mix, line in zip(mixes, lines, strict=False)}
+
+
+def _types_in(line: bytes, name: str, mix: str, status: int) -> dict[str, str]:
     try:
-        return msgspec.json.decode(done.stdout, type=_Types).types
+        return msgspec.json.decode(line, type=_Types).types
     except (msgspec.MsgspecError, UnicodeDecodeError):
         raise UserError(
-            f"{name}: llama.cpp has no {mix} of it ({_error_in(done)}); choose another mix"
+            f"{name}: llama.cpp has no {mix} of it ({_error_in(line, status)}); choose another mix"
         ) from None
 
 
-def _error_in(done: subprocess.CompletedProcess[bytes]) -> str:
-    if done.returncode != 0:
-        return f"it ended with status {done.returncode}"
+def _error_in(line: bytes, status: int) -> str:
+    if not line and status != 0:
+        return f"it ended with status {status}"
     try:
-        return shown(msgspec.json.decode(done.stdout, type=_Failed).error)
+        return shown(msgspec.json.decode(line, type=_Failed).error)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return "its answer makes no sense"

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
-from profiler.builds.shapes.blueprint import blueprint
-from profiler.builds.shapes.mixes import MIXES, mix_named, mixed, write_sparse
+from profiler.builds.shapes.blueprint import Blueprint, blueprint
+from profiler.builds.shapes.header import Tensor
+from profiler.builds.shapes.mixes import MIXES, mix_named, mixed_in_each, write_sparse
 from profiler.catalogue.models import Shape
 from profiler.errors import UserError
 
@@ -22,16 +23,26 @@ def sparse_build(shape: Shape, name: str, quantization: str) -> Iterator[Path]:
     It lies in a folder of its own and is gone when the block ends. Reading its data gives zeros; it must never be
     loaded for real. Raises `UserError` for an architecture or a mix that is not known.
     """
-    mix = mix_named(quantization)
+    with sparse_builds(shape, name, [quantization]) as paths:
+        yield paths[0]
+
+
+@contextmanager
+def sparse_builds(shape: Shape, name: str, quantizations: Sequence[str]) -> Iterator[list[Path]]:
+    """The same in several mixes, one file for each, in their order."""
+    mixes = list(map(mix_named, quantizations))
     plan = blueprint(shape, name)
-    tensors = mixed(plan, name, mix)
-    stated = plan.metadata | {"general.file_type": MIXES[mix], "general.quantization_version": 2}
+    answers = mixed_in_each(plan, name, mixes)
     with tempfile.TemporaryDirectory(prefix="edgeprof-") as folder:
-        path = Path(folder) / f"{mix}.gguf"
-        try:
-            write_sparse(path, msgspec.structs.replace(plan, metadata=stated), tensors)
-        except OSError as error:
-            raise UserError(
-                f"{folder} takes no file of this size ({error.strerror}): set TMPDIR to another disk"
-            ) from None
-        yield path
+        yield [_written(Path(folder) / f"{mix}.gguf", plan, mix, answers[mix]) for mix in mixes]
+
+
+def _written(path: Path, plan: Blueprint, mix: str, tensors: Sequence[Tensor]) -> Path:
+    stated = plan.metadata | {"general.file_type": MIXES[mix], "general.quantization_version": 2}
+    try:
+        write_sparse(path, msgspec.structs.replace(plan, metadata=stated), tensors)
+    except OSError as error:
+        raise UserError(
+            f"{path.parent} takes no file of this size ({error.strerror}): set TMPDIR to another disk"
+        ) from None
+    return path

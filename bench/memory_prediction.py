@@ -1,0 +1,82 @@
+"""Predicted memory beside the memory of real runs: `python -m bench.memory_prediction FILE...`.
+
+Every file runs once in each combination of context, type of the KV cache and mapping, and is predicted with the same
+settings and the same prompt. The files may be real ones or shapes with weights (`edgeprof build shape`).
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from profiler.render.format import size
+
+PROMPT = 128
+VARIED = ("--context", "1024,8192", "--kv", "f16,q8_0", "--set", "mmap=on,off")
+VARIED_SETTINGS = ("context", "kv", "mmap")
+PARTS = ("weights_bytes", "kv_bytes", "compute_reserved_bytes")
+
+
+def edgeprof(*words: str) -> dict[str, Any]:
+    """What a command prints as JSON."""
+    command = [sys.executable, "-m", "profiler", *words, "-f", "json"]
+    found: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    return found
+
+
+def measured(path: Path) -> dict[str, dict[str, float | None]]:
+    """The memory of a run by its settings: PSS at its largest, and the engine's own buffers."""
+    with tempfile.TemporaryDirectory() as folder:
+        output = str(Path(folder) / "run.jsonl")
+        report = edgeprof(
+            "run", str(path), "--processes", "1", "--passes", "1", "-n", "16", *VARIED, "-o", output
+        )
+    return {
+        key(row["settings"]): {name: row["metrics"][name]["value"] for name in ("pss_bytes", *PARTS)}
+        for row in report["rows"]
+        if not row["failure"]
+    }
+
+
+def key(settings: dict[str, Any]) -> str:
+    """The settings that vary, in words."""
+    return ", ".join(f"{name} {settings[name]}" for name in VARIED_SETTINGS)
+
+
+def compared(path: Path) -> Iterator[tuple[str, float]]:
+    """Each case as a line of a table, and how far its total was from what was measured."""
+    predicted = edgeprof("predict", str(path), "--prompt", str(PROMPT), *VARIED)["predictions"]
+    runs = measured(path)
+    for one in predicted:
+        run, memory = runs.get(key(one["settings"])), one["memory"]
+        if run is None or run["pss_bytes"] is None:
+            continue
+        off = memory["total_bytes"] / run["pss_bytes"] - 1
+        same = (memory["kv_bytes"], memory["compute_bytes"]) == (
+            run["kv_bytes"],
+            run["compute_reserved_bytes"],
+        )
+        told = f"{size(memory['total_bytes'])} | {size(run['pss_bytes'])} | {off:+.2%} | {'yes' if same else 'NO'}"
+        yield f"| {path.stem} | {key(one['settings'])} | {told} |", off
+
+
+def main(files: Sequence[str]) -> None:
+    """Print the table, and the largest difference."""
+    print(
+        "| file | settings | predicted | measured PSS | off | KV and compute equal |\n|---|---|---|---|---|---|"
+    )
+    worst = 0.0
+    for file in files:
+        for line, off in compared(Path(file)):
+            print(line, flush=True)
+            worst = max(worst, abs(off))
+    print(f"\nlargest difference {worst:.2%}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
