@@ -21,8 +21,8 @@ FEWEST = 3
 """Fewer published results on an NPU say nothing of their spread."""
 
 NO_PROMPTS = (
-    "the sources do not carry the speed of prompts on a device without a calibration: the share of the peak compute "
-    "that published results reach differs by up to five times between makers"
+    "the sources do not carry the speed of prompts on a device without a calibration: the share of their peak compute "
+    "that chips reach in published results differs by up to three times"
 )
 
 
