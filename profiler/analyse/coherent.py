@@ -19,6 +19,9 @@ def check(run: Run) -> None:
     _refuse_unknown("build", {case.build for case in plan.cases}, {build.id for build in plan.builds})
     _refuse_unknown("case", {worker.case for worker in run.workers}, {case.id for case in plan.cases})
     _refuse_unknown("case", set(plan.anchors), {case.id for case in plan.cases})
+    predicted = [one.case for one in run.header.predictions]
+    _refuse_twice("prediction", predicted)
+    _refuse_unknown("case", set(predicted), {case.id for case in plan.cases})
     _refuse_looks(plan)
     if len({case.workload for case in plan.cases}) > len({case.workload.id for case in plan.cases}):
         raise UserError("the run file's plan means two different workloads by one name: it was altered")

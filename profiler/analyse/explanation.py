@@ -27,6 +27,7 @@ from profiler.analyse.metrics import (
 )
 from profiler.analyse.percentiles import FIRST_TOKENS, GAPS, rank
 from profiler.analyse.report import figures
+from profiler.analyse.residual import RowPrediction, of_row
 from profiler.analyse.statistics import bound_rank
 from profiler.analyse.steps import ProcessSteps
 from profiler.analyse.study import Study
@@ -69,7 +70,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 
     `processes` are empty for a figure from the build's file or of the whole run, whose symbols stand in `symbols`.
     `interval` is None where the figure has none, `order` all but for percentiles of first tokens. `all_count` says that
-    nearly all passes were disturbed, and none left out for it. `sensor` is what a figure of energy rests on.
+    nearly all passes were disturbed, and none left out for it. `sensor` is what a figure of energy rests on,
+    `prediction` what was predicted of the row.
     """
 
     schema: str
@@ -91,6 +93,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     sensor: Energy | None
     cell: Estimate
     best: bool
+    prediction: RowPrediction | None = None
 
 
 def explain(run: Run, row: str, name: str) -> Explanation:
@@ -127,6 +130,7 @@ def explain(run: Run, row: str, name: str) -> Explanation:
         sensor=energy_of(study, case) if metric in ENERGY_METRICS or metric is IDLE_POWER else None,
         cell=cells[name],
         best=(name, row) in best_rows(study),
+        prediction=of_row(run.header.predictions, case, cells),
     )
 
 

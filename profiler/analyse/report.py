@@ -19,8 +19,9 @@ from profiler.analyse.contrasts import best_rows, comparisons
 from profiler.analyse.energy_figures import Energy, energy_figures, energy_of, idle_moved
 from profiler.analyse.estimate import Estimate, estimates
 from profiler.analyse.metrics import PASS_METRICS, judged_metrics
-from profiler.analyse.notices import Notice, row_notices, run_notices
+from profiler.analyse.notices import Notice, row_notices, run_notices, unlike_prediction
 from profiler.analyse.percentiles import percentiles
+from profiler.analyse.residual import RowPrediction, of_row
 from profiler.analyse.samples import pass_values
 from profiler.analyse.study import Study, cores
 from profiler.analyse.sustained import Sustained, start_notice, sustained
@@ -34,8 +35,11 @@ NOT_YET = "not measured yet"
 """Of a row without figures and without a failure."""
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One case: what it was, its figures or its failure, where their spread comes from, and what to know."""
+class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One case: what it was, its figures or its failure, where their spread comes from, and what to know.
+
+    `prediction` is what a calibration had told before the run; JSON has it where there is one.
+    """
 
     id: str
     device: str
@@ -54,6 +58,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     board: BoardState | None
     notices: list[Notice]
     failure: Failure | None
+    prediction: RowPrediction | None = None
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,6 +157,8 @@ def report(run: Run, base: str | None = None) -> Report:
 def _row(study: Study, case: Case) -> Row:
     build, workers = study.builds[case.build], study.workers[case.id]
     measured = bool(study.samples[case.id].passes)
+    cells = figures(study, case) if measured else {}
+    told = of_row(study.run.header.predictions, case, cells)
     return Row(
         id=case.id,
         device=study.run.header.device.id,
@@ -163,13 +170,14 @@ def _row(study: Study, case: Case) -> Row:
         settings=case.settings,
         basis="measured",
         conditions=_conditions(study, case),
-        metrics=figures(study, case) if measured else {},
+        metrics=cells,
         spread=_spread(study, case),
         sustained=_sustained(study, case),
         energy=energy_of(study, case),
         board=board_state(workers),
-        notices=_notices(study, case) if measured else [],
+        notices=[*_notices(study, case), *unlike_prediction(told)] if measured else [],
         failure=None if measured else _last_failure(workers),
+        prediction=told,
     )
 
 

@@ -25,6 +25,7 @@ from profiler.builds.identify import identify
 from profiler.cli import power_log
 from profiler.cli.app import printable
 from profiler.cli.asked import Asked
+from profiler.cli.foretold import foretold
 from profiler.cli.judging import judges, so_far
 from profiler.cli.limited_run import Limited, judge, limited
 from profiler.cli.power_log import MeterLog
@@ -96,7 +97,7 @@ def dry(request: Request, fit: Limited | None) -> None:
 
 def fresh(request: Request, output: Path | None, after: After) -> None:
     """A new run, into a new file."""
-    prepared = with_meters(prepare(request), external=after.log is not None)
+    prepared = foretold(with_meters(prepare(request), external=after.log is not None))
     path = output or default_path(prepared.header)
     with _created(path) as file:
         _hold(file, path)

@@ -64,6 +64,13 @@ class Table(msgspec.Struct, frozen=True):
     lines: list[Line]
 
 
+class Section(msgspec.Struct, frozen=True, kw_only=True):
+    """A table, and label and text of what to know of it."""
+
+    table: Table
+    lines: list[tuple[str, str]]
+
+
 def tables(report: Report) -> list[Table]:
     """One table for each workload of the run."""
     return [_table(report, workload) for workload in report.workloads]

@@ -14,7 +14,7 @@ from profiler.analyse.explanation import Explanation, OrderSteps
 from profiler.analyse.interval_steps import IntervalSteps
 from profiler.analyse.plural import plural
 from profiler.analyse.steps import PassSteps, ProcessSteps
-from profiler.render import energy
+from profiler.render import energy, prediction
 from profiler.render import format as fmt
 from profiler.render.worked import precise, quantity, worked
 
@@ -37,6 +37,7 @@ def renderable(found: Explanation, every: bool) -> RenderableType:
         ("Interval", interval(found.interval, found.cell.unit) if found.interval else []),
         ("Percentile", _order(found.order, found) if found.order else []),
         ("Cell", cell(found.cell, found.best)),
+        ("Prediction", prediction.worked(found.prediction, found.metric)),
     ]
     return document(title, sections)
 

@@ -19,7 +19,18 @@ from profiler.runfile.fields import (
 from profiler.runfile.lines import append, decode, is_run, read
 from profiler.runfile.lock import hold
 from profiler.runfile.passes import counted, start_in_passes
-from profiler.runfile.planned import Agreement, Build, Case, Closeness, Device, Plan, Workload, varying
+from profiler.runfile.planned import (
+    Agreement,
+    Build,
+    Case,
+    Closeness,
+    Device,
+    Plan,
+    Predicted,
+    PredictedFigure,
+    Workload,
+    varying,
+)
 from profiler.runfile.records import (
     Account,
     Conditions,
@@ -66,6 +77,8 @@ __all__ = [
     "Phase",
     "Plan",
     "PowerLog",
+    "Predicted",
+    "PredictedFigure",
     "Record",
     "Run",
     "Samples",

@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 
 from profiler.runfile.fields import (
+    LARGEST_READING,
     MOST_CASES,
     MOST_ROUNDS,
     THIS,
@@ -25,6 +26,13 @@ from profiler.runfile.fields import (
     Share,
     Tokens,
 )
+
+SMALLEST_PREDICTED, LONGEST_SENTENCE = 1e-15, 1000
+"""Of a predicted figure, so that a ratio to it is a number; characters of what a prediction says."""
+
+PredictedMetric = Annotated[str, msgspec.Meta(pattern=r"^(ttft_ms|(prefill|decode|pp|tg)_tps)\Z")]
+PredictedValue = Annotated[float, msgspec.Meta(ge=SMALLEST_PREDICTED, le=LARGEST_READING)]
+Sentence = Annotated[str, msgspec.Meta(max_length=LONGEST_SENTENCE)]
 
 
 class Closeness(Record, frozen=True, kw_only=True):
@@ -165,3 +173,33 @@ class Device(Record, frozen=True, kw_only=True):
     def label(self) -> str:
         """What a reader calls it: the name of its profile; of a machine without one its processor."""
         return (self.cpu or self.name) if self.id == THIS else self.name
+
+
+class PredictedFigure(Record, frozen=True, kw_only=True):
+    """A figure as it was predicted, and the range that holds the measured one in `level` of like cases."""
+
+    value: PredictedValue
+    low: PredictedValue | None = None
+    high: PredictedValue | None = None
+    level: Share | None = None
+
+    def __post_init__(self) -> None:
+        low, high = (self.value if bound is None else bound for bound in (self.low, self.high))
+        if not low <= self.value <= high:
+            raise ValueError("a predicted figure lies outside of its own range")
+
+
+class Predicted(Record, frozen=True, kw_only=True):
+    """What was predicted of a case before it was measured.
+
+    `source` says by what, for a reader. `figures` are ttft_ms, prefill_tps and decode_tps, or pp_tps and tg_tps of the
+    llama-bench method; `reason` says why some or all of them are missing. `limited_by` is what limits decoding, and
+    `limit_tps` the tokens per second at which reading weights and KV cache alone takes the whole measured bandwidth.
+    """
+
+    case: Name
+    source: Sentence
+    figures: dict[PredictedMetric, PredictedFigure] = msgspec.field(default_factory=dict)
+    limited_by: Name | None = None
+    limit_tps: PredictedValue | None = None
+    reason: Sentence | None = None
