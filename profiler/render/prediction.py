@@ -12,7 +12,10 @@ from profiler.render import format as fmt
 from profiler.render.columns import Cell, Line, Section, Table
 
 TITLE = "Prediction and measurement"
-FIGURES = ("predicted", "measured", "residual", "share of limit")
+FIGURES = ("predicted", "measured", "residual")
+OF_LIMIT = "share of limit"
+"""A column more where the limit of any row is known."""
+
 MOST_NAMED = 8
 LONGEST = 200
 SPEEDS = ("decode_tps", "tg_tps")
@@ -24,14 +27,15 @@ SHARE = "of the speed at which reading weights and KV cache alone would take the
 def sections(report: Report) -> list[Section]:
     """One of the rows with predicted figures; none where no row has any."""
     told = [(row, row.prediction) for row in report.rows if row.prediction is not None]
+    titles = [*FIGURES, *([OF_LIMIT] if any(found.limit_tps for _, found in told) else [])]
     lines = [
-        Line([fmt.plain(row.id), _called(name, one)], _cells(row, found, name, one))
+        Line([fmt.plain(row.id), _called(name, one)], _cells(row, found, name)[: len(titles)])
         for row, found in told
         for name, one in found.residuals.items()
     ]
     if not lines:
         return []
-    table = Table(title=TITLE, names=["", "figure"], figures=[(title, "") for title in FIGURES], lines=lines)
+    table = Table(title=TITLE, names=["", "figure"], figures=[(title, "") for title in titles], lines=lines)
     return [Section(table=table, lines=_facts(told))]
 
 
@@ -39,8 +43,8 @@ def _called(metric: str, one: Residual) -> str:
     return f"{METRICS[metric].label}, {one.unit}"
 
 
-def _cells(row: Row, found: RowPrediction, metric: str, one: Residual) -> list[Cell]:
-    measured = row.metrics.get(metric)
+def _cells(row: Row, found: RowPrediction, metric: str) -> list[Cell]:
+    one, measured = found.residuals[metric], row.metrics.get(metric)
     share, limit = (found.share_of_limit, found.limit_tps) if metric in SPEEDS else (None, None)
     return [
         Cell(fmt.number(one.predicted), f"({told_range(one)})" if told_range(one) else ""),
