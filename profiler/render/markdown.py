@@ -165,7 +165,7 @@ def listed(title: str, lines: Sequence[str]) -> list[str]:
 
 def hashes(report: Report) -> str:
     """A list of what each build was, by its content."""
-    lines = [f"{fmt.short(build.name, LONGEST_CELL)}: {_content(report, build)}" for build in report.builds]
+    lines = [f"{fmt.short(build.name, LONGEST_CELL)}: {_content(report, build)}" for build in report.files]
     return "\n".join(f"- {escape(line)}" for line in bounded(lines, HASHES_ROOM))
 
 
