@@ -11,6 +11,7 @@ from profiler.analyse.report import report
 from profiler.errors import UserError
 from profiler.render import json
 from profiler.runfile import Run
+from tests.extrapolated import extrapolated_run
 from tests.run_builder import (
     MIB,
     QUIET_PLACE,
@@ -143,7 +144,7 @@ class JsonRow(Contract, frozen=True):
     quantization: str | None
     workload: str
     settings: dict[str, int | str | bool | None]
-    basis: Literal["measured"]
+    basis: Literal["measured", "extrapolated"]
     conditions: dict[str, Any]
     metrics: dict[str, JsonEstimate]
     spread: dict[str, JsonSpread]
@@ -168,6 +169,33 @@ class JsonComparison(Contract, frozen=True):
     spread: float | None
     rounds_needed: int | None
     rounds_reason: str | None
+
+
+class JsonShape(Contract, frozen=True):
+    build: str
+    layers: int
+
+
+class JsonExtrapolatedCase(Contract, frozen=True):
+    case: dict[str, Any]
+    shapes: list[str]
+    weights_bytes: int | None
+    kv_bytes: int | None
+    compute_bytes: int | None
+    not_planned: str | None
+
+
+class JsonExtrapolation(Contract, frozen=True):
+    full: dict[str, Any]
+    model: str
+    mix: str
+    layers: int
+    layer_period: int
+    leading_dense_layers: int
+    experts: int | None
+    shapes: list[JsonShape]
+    cases: list[JsonExtrapolatedCase]
+    assumed: list[str]
 
 
 class JsonReport(Contract, frozen=True):
@@ -199,6 +227,7 @@ class JsonReport(Contract, frozen=True):
     comparisons: list[JsonComparison]
     notices: list[JsonNotice]
     origin: None
+    extrapolations: list[JsonExtrapolation]
 
 
 def decoded(seen: Run, base: str | None = None) -> JsonReport:
@@ -228,6 +257,11 @@ class TestJson:
             3,
             "rounds",
         )
+
+    def test_it_keeps_the_contract_for_models_measured_as_shapes(self) -> None:
+        found = decoded(extrapolated_run())
+        assert [row.basis for row in found.rows] == ["extrapolated", "measured", "measured"]
+        assert [shape.layers for shape in found.extrapolations[0].shapes] == [4, 8]
 
     def test_a_row(self) -> None:
         row = decoded(two_and_a_failure()).rows[1]

@@ -8,7 +8,7 @@ from statistics import NormalDist, fmean, variance
 
 from msgspec.structs import replace
 
-from profiler.analyse.comparison import Comparison, Terms, log_ratios, told
+from profiler.analyse.comparison import Comparison, Terms, log_ratios, told, widened, with_allowance
 from profiler.analyse.differences import same_device
 from profiler.analyse.metrics import Metric
 from profiler.analyse.statistics import Interval, welch_interval
@@ -77,9 +77,11 @@ def compare_runs(
         spread, pairs = _spread(ours, theirs) / math.sqrt(2), min(len(ours), len(theirs))
     else:
         bounds = unanchored(ours, theirs, terms.level)
+    error = base[0].error(metric, base[1]) + candidate[0].error(metric, candidate[1])
+    bounds = widened(bounds, error)
     verdict = judge(bounds, at_planned_stop=terms.at_planned_stop, higher_is_better=metric.higher_is_better)
     known = spread is not None or verdict is not Verdict.SAME
-    return told(
+    found = told(
         metric,
         (base[1], candidate[1]),
         bounds,
@@ -90,6 +92,7 @@ def compare_runs(
         spread=spread,
         differs=differs,
     )
+    return with_allowance(found, error)
 
 
 def common_anchor(base: Study, candidate: Study, workload: Workload) -> tuple[Case, Case] | None:

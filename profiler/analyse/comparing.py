@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from profiler import __version__
-from profiler.analyse import coherent
+from profiler.analyse import coherent, extrapolated
 from profiler.analyse.across import compare_runs
 from profiler.analyse.compared import SCHEMA, Compared, Pair, Side, Value
 from profiler.analyse.comparison import Comparison, Terms, compare, not_comparable
@@ -15,7 +15,6 @@ from profiler.analyse.differences import sensor_of
 from profiler.analyse.gate import Condition, metric_of, overall
 from profiler.analyse.matches import Match, matches, notes
 from profiler.analyse.metrics import ENERGY_METRICS, METRICS, Metric, judged_metrics
-from profiler.analyse.notices import row_notices
 from profiler.analyse.pair_gate import outcomes, without_partner
 from profiler.analyse.statistics import interval
 from profiler.analyse.study import Study
@@ -137,7 +136,8 @@ def _comparison(match: Match, metric: Metric, agreed: Terms, told: list[str]) ->
     if match.paired:
         (study, case), (_, other) = match.base, match.candidate
         ours, theirs = match.logs(metric)
-        return compare(metric, (case, ours), (other, theirs), study.builds, agreed)
+        error = study.error(metric, case) + study.error(metric, other)
+        return compare(metric, (case, ours), (other, theirs), study.builds, agreed, error)
     return compare_runs(metric, match.base, match.candidate, match.anchors, agreed, told)
 
 
@@ -155,6 +155,8 @@ def _centre(logs: Sequence[float], level: float) -> float:
 def _failure(row: tuple[Study, Case]) -> Failure | None:
     """The last failure of a row without figures, or of one that its run gave up while it went on."""
     study, case = row
+    if case.id in study.extrapolated:
+        return extrapolated.failure(study, case)
     mine = study.workers[case.id]
     failures = [worker.failure for worker in mine if worker.failure is not None]
     if not failures:
@@ -166,7 +168,7 @@ def _row_notices(row: tuple[Study, Case]) -> list[str]:
     study, case = row
     if not study.has_figures(case):
         return []
-    found = row_notices(study, case)
+    found = extrapolated.notices_of(study, case)
     return [f"{case.id}: {notice.seen}; {notice.advice}" for notice in found if notice.code in TOLD]
 
 

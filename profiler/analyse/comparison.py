@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from profiler.analyse.metrics import Metric
 from profiler.analyse.rounds_needed import Need, rounds_needed, spread
@@ -16,6 +17,9 @@ from profiler.runfile import Build, Case, Settings, Workload
 Logs = Mapping[int, float]
 
 UNFINISHED = "the run did not reach its planned stop"
+ALLOWED_FOR = (
+    "its interval allows for what extrapolated figures may be wrong by, which no number of rounds makes less"
+)
 NO_ROUNDS_HELP = "rounds do not help runs that have no anchor in common; measure both in one run"
 
 
@@ -121,11 +125,13 @@ def compare(
     candidate: tuple[Case, Logs],
     builds: Mapping[str, Build],
     terms: Terms,
+    error: float = 0.0,
 ) -> Comparison:
-    """One comparison, paired inside rounds."""
+    """One comparison, paired inside rounds. `error` is what the log ratio of extrapolated figures may be wrong by."""
     ratios = log_ratios(base[1], candidate[1])
-    bounds = interval(ratios, terms.level)
-    return told(
+    measured = interval(ratios, terms.level)
+    bounds = widened(measured, error)
+    found = told(
         metric,
         (base[0], candidate[0]),
         bounds,
@@ -133,9 +139,22 @@ def compare(
         terms,
         alone=ratios[0] if ratios else None,
         pairs=len(ratios),
-        spread=spread(bounds, len(ratios)) if bounds else None,
+        spread=spread(measured, len(ratios)) if measured else None,
         differs=differs(base[0], candidate[0], builds),
     )
+    return with_allowance(found, error)
+
+
+def widened(bounds: Interval | None, error: float) -> Interval | None:
+    """An interval of logs that holds so much more on either side."""
+    return bounds and replace(bounds, low=bounds.low - error, high=bounds.high + error)
+
+
+def with_allowance(found: Comparison, error: float) -> Comparison:
+    """No number of rounds is advised where the interval holds more than the noise of rounds."""
+    if not error or found.rounds_needed is None:
+        return found
+    return replace(found, rounds_needed=None, rounds_reason=ALLOWED_FOR)
 
 
 def told(
@@ -212,22 +231,30 @@ def asked(workload: Workload) -> dict[str, int | str | None]:
     }
 
 
-def best(metric: Metric, logs: Mapping[str, Logs], level: float) -> str | None:
+def best(
+    metric: Metric, logs: Mapping[str, Logs], level: float, errors: Mapping[str, float] | None = None
+) -> str | None:
     """The case that is better than each of the others beyond doubt, or None.
 
-    `level` is already corrected for all comparisons of the run.
+    `level` is already corrected for all comparisons of the run; `errors` are what logs of extrapolated rows may be
+    wrong by.
     """
+    allowed = errors or {}
     sign = 1 if metric.higher_is_better else -1
     centres = {case: sign * sum(values.values()) / len(values) for case, values in logs.items() if values}
     if len(centres) < 2:
         return None
     leader = max(centres, key=lambda case: centres[case])
     others = (case for case in centres if case != leader)
-    return leader if all(_lead(logs[leader], logs[case], sign, level) for case in others) else None
+    leads = (
+        _lead(logs[leader], logs[case], sign, level, allowed.get(leader, 0.0) + allowed.get(case, 0.0))
+        for case in others
+    )
+    return leader if all(leads) else None
 
 
-def _lead(leader: Logs, other: Logs, sign: int, level: float) -> bool:
-    bounds = interval([sign * ratio for ratio in log_ratios(other, leader)], level)
+def _lead(leader: Logs, other: Logs, sign: int, level: float, error: float) -> bool:
+    bounds = widened(interval([sign * ratio for ratio in log_ratios(other, leader)], level), error)
     return bounds is not None and not bounds.provisional and bounds.low > 0
 
 

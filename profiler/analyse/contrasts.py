@@ -25,7 +25,14 @@ def comparisons(study: Study, base_id: str | None) -> list[Comparison]:
     judged = _judged(study, pairs)
     agreed = terms([study], len(judged))
     return [
-        compare(metric, (b, study.logs(metric, b)), (c, study.logs(metric, c)), study.builds, agreed)
+        compare(
+            metric,
+            (b, study.logs(metric, b)),
+            (c, study.logs(metric, c)),
+            study.builds,
+            agreed,
+            study.error(metric, b) + study.error(metric, c),
+        )
         for b, c, metric in judged
     ] + [not_comparable(b, c, study.builds) for b, c in pairs if not comparable(b, c)]
 
@@ -54,10 +61,15 @@ def _pairs(study: Study, base_id: str | None) -> list[tuple[Case, Case]]:
 
 
 def _base(study: Study, base_id: str) -> Case:
-    known = {case.id: case for case in study.plan.cases}
+    known = study.cases
     if base_id not in known:
         raise UserError(f"there is no row {base_id!r} in this run: its rows are {_some(known)}")
-    measured = {case.id: case for case in study.plan.cases if study.has_figures(case)}
+    if base_id in study.shapes:
+        raise UserError(
+            f"row {base_id} is a shape of few layers, measured only to extrapolate from: "
+            f"rows to compare with are {_some(case.id for case in study.measured())}"
+        )
+    measured = {id: case for id, case in known.items() if study.has_figures(case)}
     if base_id not in measured:
         raise UserError(f"row {base_id} has no figures to compare with: rows that have are {_some(measured)}")
     return measured[base_id]
@@ -81,6 +93,7 @@ def best_rows(study: Study) -> list[tuple[str, str]]:
     for group in study.groups():
         for metric in PASS_METRICS:
             if metric.name in MARKED and group[0].workload.method in metric.methods:
-                leader = best(metric, {case.id: study.logs(metric, case) for case in group}, level)
+                logs = {case.id: study.logs(metric, case) for case in group}
+                leader = best(metric, logs, level, {case.id: study.error(metric, case) for case in group})
                 found += [(metric.name, leader)] if leader is not None else []
     return found

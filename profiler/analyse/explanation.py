@@ -5,13 +5,16 @@ Every step is taken by the functions that the report is computed with; nothing i
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
-from profiler.analyse import coherent, memory, steps, symbols
+from profiler.analyse import coherent, extrapolated, memory, steps, symbols
 from profiler.analyse.bandwidth import read_bytes, speed
 from profiler.analyse.contrasts import best_rows
 from profiler.analyse.energy_figures import Energy, energy_of
 from profiler.analyse.estimate import Estimate
+from profiler.analyse.extrapolated_lines import EXTRAPOLATED, Lines, inverse
 from profiler.analyse.interval_steps import IntervalSteps, interval_steps
 from profiler.analyse.metrics import (
     COLD_METRICS,
@@ -27,12 +30,13 @@ from profiler.analyse.metrics import (
 )
 from profiler.analyse.percentiles import FIRST_TOKENS, GAPS, rank
 from profiler.analyse.report import figures
+from profiler.analyse.residual import RowPrediction, of_row
 from profiler.analyse.statistics import bound_rank
 from profiler.analyse.steps import ProcessSteps
 from profiler.analyse.study import Study
 from profiler.analyse.symbols import Symbol
 from profiler.errors import UserError, nearest
-from profiler.runfile import Case, Run
+from profiler.runfile import Case, Failure, Run
 
 SCHEMA = "edgeprof.explain/1"
 
@@ -64,12 +68,27 @@ class OrderSteps(msgspec.Struct, frozen=True, kw_only=True):
     bound_rank: int
 
 
+class ExtrapolationSteps(msgspec.Struct, frozen=True, kw_only=True):
+    """The line of each round over the layers of its shapes: `rows` and `builds` are theirs, the fewest layers first.
+
+    Times are in the unit of the metric, or its inverse where `inverted`. Bounds are widened by `widened_by`, a share.
+    """
+
+    rows: list[str]
+    builds: list[str]
+    inverted: bool
+    lines: Lines
+    widened_by: float
+
+
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """A cell of a report, as it stands there, and everything it was made from.
 
     `processes` are empty for a figure from the build's file or of the whole run, whose symbols stand in `symbols`.
     `interval` is None where the figure has none, `order` all but for percentiles of first tokens. `all_count` says that
-    nearly all passes were disturbed, and none left out for it. `sensor` is what a figure of energy rests on.
+    nearly all passes were disturbed, and none left out for it. `sensor` is what a figure of energy rests on,
+    `prediction` what was predicted of the row. `extrapolation` are the lines over layers of an extrapolated figure,
+    which has no processes of its own.
     """
 
     schema: str
@@ -91,6 +110,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     sensor: Energy | None
     cell: Estimate
     best: bool
+    prediction: RowPrediction | None = None
+    extrapolation: ExtrapolationSteps | None = None
 
 
 def explain(run: Run, row: str, name: str) -> Explanation:
@@ -101,12 +122,14 @@ def explain(run: Run, row: str, name: str) -> Explanation:
     coherent.check(run)
     study = Study(run)
     case = measured_case(study, row)
-    cells = figures(study, case)
+    is_extrapolated = case.id in study.extrapolated
+    cells = extrapolated.figures(study, case) if is_extrapolated else figures(study, case)
     if name not in cells:
         raise UserError(f"row {row} has no metric {name!r}: {nearest(name, cells)}")
     metric = EXPLAINED.get(name)
     formula = metric.formula if metric else ""
-    processes = _processes(study, case, metric) if metric else []
+    lined = _extrapolation(study, case, metric) if metric and is_extrapolated else None
+    processes = _processes(study, case, metric) if metric and not is_extrapolated else []
     return Explanation(
         schema=SCHEMA,
         run_id=run.header.run_id,
@@ -122,24 +145,58 @@ def explain(run: Run, row: str, name: str) -> Explanation:
         processes=processes,
         all_count=study.samples[row].kept_although_disturbed,
         symbols=_symbols(study, case, metric, cells),
-        interval=_interval(study, metric, processes),
-        order=_order(metric, processes, study.level) if metric in FIRST_TOKENS else None,
-        sensor=energy_of(study, case) if metric in ENERGY_METRICS or metric is IDLE_POWER else None,
+        interval=_interval_of_lines(study, lined) if is_extrapolated else _interval(study, metric, processes),
+        order=_order(metric, processes, study.level)
+        if metric in FIRST_TOKENS and not is_extrapolated
+        else None,
+        sensor=energy_of(study, case) if _is_metered(metric) and not is_extrapolated else None,
         cell=cells[name],
         best=(name, row) in best_rows(study),
+        prediction=of_row(run.header.predictions, case, cells),
+        extrapolation=lined,
     )
+
+
+def _is_metered(metric: Metric | None) -> bool:
+    return metric in ENERGY_METRICS or metric is IDLE_POWER
+
+
+def _extrapolation(study: Study, case: Case, metric: Metric) -> ExtrapolationSteps | None:
+    if metric.name not in EXTRAPOLATED:
+        return None
+    shapes, found = study.shapes_of(case), study.lines(metric, case)
+    return ExtrapolationSteps(
+        rows=[shape.id for shape in shapes],
+        builds=[shape.build for shape in shapes],
+        inverted=inverse(metric),
+        lines=found,
+        widened_by=math.expm1(found.error),
+    )
+
+
+def _interval_of_lines(study: Study, lined: ExtrapolationSteps | None) -> IntervalSteps | None:
+    """That of the times at all layers, before it is widened."""
+    if lined is None or lined.lines.reason is not None or not lined.lines.on_log_scale:
+        return None
+    return interval_steps([math.log(line.full) for line in lined.lines.rounds], study.level, study.looks)
 
 
 def measured_case(study: Study, row: str) -> Case:
     """The case of this id. Raises `UserError` where there is none, or where it has no figures."""
-    known = {case.id: case for case in study.plan.cases}
+    known = study.cases
     if row not in known:
         raise UserError(f"there is no row {row!r} in this run: {nearest(row, known)}")
-    if not study.samples[row].passes:
-        failures = [worker.failure for worker in study.workers[row] if worker.failure is not None]
-        why = f"{failures[-1].kind}: {failures[-1].message}" if failures else "not measured yet"
+    if not study.has_figures(known[row]):
+        failed = _failure(study, known[row])
+        why = f"{failed.kind}: {failed.message}" if failed else "not measured yet"
         raise UserError(f"row {row} has no figures ({why}); choose a row that was measured")
     return known[row]
+
+
+def _failure(study: Study, case: Case) -> Failure | None:
+    if case.id in study.extrapolated:
+        return extrapolated.failure(study, case)
+    return next((w.failure for w in reversed(study.workers[case.id]) if w.failure is not None), None)
 
 
 def _processes(study: Study, case: Case, metric: Metric) -> list[ProcessSteps]:
@@ -185,7 +242,7 @@ def _symbols(
 ) -> dict[str, Symbol]:
     """Those of a figure that no process has: of the build's file, or of the whole run."""
     if metric is IDLE_POWER:
-        metered = study.energy[case.id]
+        metered = study.energy.get(case.id)
         return {"idle_w": dict(metered.idle_w)} if metered and metered.idle_w else {}
     return _from_file(study, case, metric, cells) if metric and metric.name in FROM_FILE else {}
 

@@ -140,7 +140,7 @@ def _rows(
     """The rows of a source, each with its line. `turn` counts those that are alike in everything else."""
     asked = {workload.id: workload for workload in source.report.workloads}
     seen = Counter[object]()
-    for row in source.report.rows:
+    for row in source.report.whole:
         build, workload = builds[row.build], asked[row.workload]
         settings = {key: row.settings[key] for key in varying if key in row.settings}
         line = (build.build, build.quantization, build.content, row.engine, *settings.items())

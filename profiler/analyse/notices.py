@@ -7,11 +7,13 @@ from collections.abc import Sequence
 import msgspec
 
 from profiler.analyse import said
+from profiler.analyse.amounts import amount, number, percent
 from profiler.analyse.comparison import Comparison
 from profiler.analyse.intrusion import unjudged
 from profiler.analyse.memory import fullest
-from profiler.analyse.metrics import NS_PER_MS
+from profiler.analyse.metrics import METRICS, NS_PER_MS
 from profiler.analyse.plural import plural
+from profiler.analyse.residual import RowPrediction, far_outside, told_range
 from profiler.analyse.samples import Samples
 from profiler.analyse.stalls import TIMES_MEDIAN, WORTH_TELLING, stalls
 from profiler.analyse.statistics import corrected_level, fewest_for_verdict
@@ -24,6 +26,12 @@ SHARED_BYTES = 2**20
 
 LONGEST_SENTENCE = 300
 """Of what an engine says of itself, which may be of any length."""
+
+SLOWER = (
+    "was something else running, or is it throttled? `edgeprof doctor` tells; if it stays so, calibrate anew by "
+    "`edgeprof calibrate`"
+)
+FASTER = "this machine is faster than when it was calibrated: calibrate anew by `edgeprof calibrate`"
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
@@ -233,6 +241,26 @@ def _disagrees(build: Build) -> Notice | None:
         seen=f"{build.name} does not agree with the file it was made from: {build.agreement.failures[0]}",
         advice="its speed is not that of the same model; build it again, and report it if it stays so",
     )
+
+
+def unlike_prediction(told: RowPrediction | None) -> list[Notice]:
+    """A notice where a figure lies far outside of what this machine's calibration had led to expect."""
+    far = far_outside(told) if told is not None else None
+    if told is None or far is None:
+        return []
+    metric, one = METRICS[far[0]], far[1]
+    measured = one.measured or 0.0
+    worse = (measured > one.predicted) is not metric.higher_is_better
+    word = ("longer" if worse else "shorter") if one.unit == "ms" else ("slower" if worse else "faster")
+    off = percent(abs(measured / one.predicted - 1))
+    return [
+        Notice(
+            code="unlike_prediction",
+            seen=f"{metric.label} is {off} {word} than predicted: {amount(measured, one.unit)}, not "
+            f"{number(one.predicted)} ({told_range(one)}) by {told.source[:LONGEST_SENTENCE]}",
+            advice=SLOWER if worse else FASTER,
+        )
+    ]
 
 
 def run_notices(run: Run, comparisons: Sequence[Comparison], level: float) -> list[Notice]:

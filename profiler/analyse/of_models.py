@@ -56,8 +56,7 @@ def of_models(
             machine=machine,
         )
         for source, machine in zip(sources, machines, strict=True)
-        for row in source.report.rows
-        if row.id not in source.report.anchors
+        for row in source.report.own
     ]
     found, left_out = _reviewed(members, review, models) if review else (_by_name(members, models), [])
     if not FEWEST <= len(found) <= MOST:

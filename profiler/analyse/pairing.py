@@ -61,7 +61,7 @@ def between(
 
 def row(study: Study, id: str) -> Case:
     """The row of this id. Raises `UserError` for one that the run does not have."""
-    known = {case.id: case for case in study.plan.cases}
+    known = study.cases
     if id not in known:
         raise UserError(f"there is no row {id!r} in this run: {nearest(id, known)}")
     return known[id]

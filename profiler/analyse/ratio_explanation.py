@@ -28,7 +28,10 @@ class PairSteps(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RatioExplanation(msgspec.Struct, frozen=True, kw_only=True):
-    """A ratio of a report, as it stands there, and the pairs it was made from."""
+    """A ratio of a report, as it stands there, and the pairs it was made from.
+
+    `widened_by` is the share by which its interval is wider for what extrapolated figures may be wrong by.
+    """
 
     schema: str
     run_id: str
@@ -42,6 +45,7 @@ class RatioExplanation(msgspec.Struct, frozen=True, kw_only=True):
     pairs: list[PairSteps]
     interval: IntervalSteps | None
     comparison: Comparison
+    widened_by: float | None = None
 
 
 def explain_ratio(run: Run, row: str, name: str, base: str) -> RatioExplanation:
@@ -57,6 +61,7 @@ def explain_ratio(run: Run, row: str, name: str, base: str) -> RatioExplanation:
     judged = sum(item.metric is not None for item in compared)
     logs = study.logs(metric, against), study.logs(metric, candidate)
     level = corrected_level(study.level, judged)
+    error = study.error(metric, against) + study.error(metric, candidate)
     return RatioExplanation(
         schema=SCHEMA,
         run_id=run.header.run_id,
@@ -79,6 +84,7 @@ def explain_ratio(run: Run, row: str, name: str, base: str) -> RatioExplanation:
         ],
         interval=interval_steps(log_ratios(*logs), level, study.looks, judged),
         comparison=comparison,
+        widened_by=math.expm1(error) if error else None,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from profiler.analyse import coherent, said
+from profiler.analyse import coherent, extrapolated, said
 from profiler.analyse.assigned import assigned
 from profiler.analyse.bandwidth import bandwidth_share, bits_read, read_bytes, speed
 from profiler.analyse.behaviour import behaviour_notices
@@ -19,13 +19,27 @@ from profiler.analyse.contrasts import best_rows, comparisons
 from profiler.analyse.energy_figures import Energy, energy_figures, energy_of, idle_moved
 from profiler.analyse.estimate import Estimate, estimates
 from profiler.analyse.metrics import PASS_METRICS, judged_metrics
-from profiler.analyse.notices import Notice, row_notices, run_notices
+from profiler.analyse.notices import Notice, row_notices, run_notices, unlike_prediction
 from profiler.analyse.percentiles import percentiles
+from profiler.analyse.residual import RowPrediction, of_row
 from profiler.analyse.samples import pass_values
 from profiler.analyse.study import Study, cores
 from profiler.analyse.sustained import Sustained, start_notice, sustained
 from profiler.analyse.variance import Spread, spread, start_cost
-from profiler.runfile import Build, Case, Device, Failure, Run, Settings, Worker, Workload, counted, varying
+from profiler.runfile import (
+    Build,
+    Case,
+    Device,
+    Extrapolation,
+    Failure,
+    Run,
+    Settings,
+    Worker,
+    Workload,
+    counted,
+    extrapolated_cases,
+    varying,
+)
 from profiler.runfile.imported import Origin
 
 SCHEMA = "edgeprof.report/1"
@@ -34,8 +48,11 @@ NOT_YET = "not measured yet"
 """Of a row without figures and without a failure."""
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One case: what it was, its figures or its failure, where their spread comes from, and what to know."""
+class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One case: what it was, its figures or its failure, where their spread comes from, and what to know.
+
+    `prediction` is what a calibration had told before the run; JSON has it where there is one.
+    """
 
     id: str
     device: str
@@ -54,6 +71,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     board: BoardState | None
     notices: list[Notice]
     failure: Failure | None
+    prediction: RowPrediction | None = None
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +79,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     `anchors` are the rows that only tie this run to others. `no_sensor` says why sources of energy have no sensor;
     `board` is the state of the board over all workers. `origin` says where imported
-    figures come from; it is None for a run.
+    figures come from; it is None for a run. `extrapolations` are the models whose rows are extrapolated from shapes.
     """
 
     schema: str
@@ -92,6 +110,34 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     comparisons: list[Comparison]
     notices: list[Notice]
     origin: Origin | None = None
+    extrapolations: list[Extrapolation] = msgspec.field(default_factory=list)
+
+    @property
+    def shapes(self) -> dict[str, str]:
+        """The rows that were measured only to extrapolate from, with their share of the layers: 4 of 80 layers."""
+        return {
+            id: f"{taken.layers} of {whole.layers} layers"
+            for whole in self.extrapolations
+            for found in whole.cases
+            for id, taken in zip(found.shapes, whole.shapes, strict=True)
+        }
+
+    @property
+    def whole(self) -> list[Row]:
+        """The rows of whole models, anchors among them: all but shapes."""
+        shapes = self.shapes
+        return [row for row in self.rows if row.id not in shapes]
+
+    @property
+    def own(self) -> list[Row]:
+        """The rows that the report is about: all but shapes and anchors."""
+        return [row for row in self.whole if row.id not in self.anchors]
+
+    @property
+    def files(self) -> list[Build]:
+        """The builds that there is a file of: of models that are measured as shapes, only the shapes."""
+        full = {whole.full.id for whole in self.extrapolations}
+        return [build for build in self.builds if build.id not in full]
 
 
 def workload_of(report: Report, row: Row) -> Workload:
@@ -123,7 +169,7 @@ def report(run: Run, base: str | None = None) -> Report:
         edgeprof=header.edgeprof,
         run_id=header.run_id,
         device=header.device,
-        builds=plan.builds,
+        builds=[*(whole.full for whole in plan.extrapolations), *plan.builds],
         sha256=run.sha256,
         environment=header.environment | {"worker": header.worker_environment},
         engines=_engines(plan.cases, run.workers),
@@ -141,17 +187,51 @@ def report(run: Run, base: str | None = None) -> Report:
         resolution=resolution(compared),
         no_sensor=header.no_sensor,
         board=board_state(run.workers),
-        rows=[_row(study, case) for case in plan.cases],
+        rows=[_extrapolated(study, case) for case in extrapolated_cases(plan)]
+        + [_row(study, case) for case in _shapes_last(study)],
         anchors=plan.anchors,
         best=best_rows(study),
         comparisons=compared,
         notices=run_notices(run, compared, study.level),
+        extrapolations=plan.extrapolations,
+    )
+
+
+def _shapes_last(study: Study) -> list[Case]:
+    """The measured cases, those last that only an extrapolation rests on."""
+    return sorted(study.plan.cases, key=lambda case: case.id in study.shapes)
+
+
+def _extrapolated(study: Study, case: Case) -> Row:
+    """A model that is measured as shapes: the conditions are those of its largest shape."""
+    build, shapes = study.builds[case.build], study.shapes_of(case)
+    known = study.has_figures(case)
+    return Row(
+        id=case.id,
+        device=study.run.header.device.id,
+        target=case.target,
+        engine=case.engine,
+        build=case.build,
+        quantization=build.quantization,
+        workload=case.workload.id,
+        settings=case.settings,
+        basis=extrapolated.BASIS,
+        conditions=_conditions(study, shapes[-1]),
+        metrics=extrapolated.figures(study, case) if known else {},
+        spread={},
+        sustained=None,
+        energy=None,
+        board=board_state([worker for shape in shapes for worker in study.workers[shape.id]]),
+        notices=extrapolated.notices(study, case) if known else [],
+        failure=None if known else extrapolated.failure(study, case),
     )
 
 
 def _row(study: Study, case: Case) -> Row:
     build, workers = study.builds[case.build], study.workers[case.id]
     measured = bool(study.samples[case.id].passes)
+    cells = figures(study, case) if measured else {}
+    told = of_row(study.run.header.predictions, case, cells)
     return Row(
         id=case.id,
         device=study.run.header.device.id,
@@ -163,13 +243,14 @@ def _row(study: Study, case: Case) -> Row:
         settings=case.settings,
         basis="measured",
         conditions=_conditions(study, case),
-        metrics=figures(study, case) if measured else {},
+        metrics=cells,
         spread=_spread(study, case),
         sustained=_sustained(study, case),
         energy=energy_of(study, case),
         board=board_state(workers),
-        notices=_notices(study, case) if measured else [],
+        notices=[*_notices(study, case), *unlike_prediction(told)] if measured else [],
         failure=None if measured else _last_failure(workers),
+        prediction=told,
     )
 
 

@@ -34,6 +34,7 @@ OF_THE_MODEL = ("out_of_memory", "load_failed", "crashed", "fell_back")
 NO_SHIP = {
     "some_failed": "find out why it fails, and run it again",
     "fell_back": "name what it fell back to in the run, or run it with --strict",
+    "as_if_it_fitted": "measure it on a machine with enough memory",
     "disagrees": "make the build again, and check it by edgeprof build onnx --check",
 }
 """Notices that stand against a ship however good the figures are, and what would answer them."""
@@ -125,7 +126,7 @@ def overall(words: Iterable[Word]) -> Word:
 
 
 def _own(source: Source) -> list[Row]:
-    return [row for row in source.report.rows if row.id not in source.report.anchors]
+    return source.report.own
 
 
 def _unasked(rows: Sequence[Row], limits: Limits) -> list[str]:

@@ -2,35 +2,61 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 
-from profiler.analyse import energy, said
+from profiler.analyse import energy, extrapolated_lines, said
 from profiler.analyse.energy import Metered
+from profiler.analyse.extrapolated_lines import EXTRAPOLATED, Lines
 from profiler.analyse.memory import accounted
 from profiler.analyse.metrics import ENERGY_METRICS, OF_WORKERS, PASS_METRICS, Metric
-from profiler.analyse.samples import log_values, log_values_of_workers, of_cases, standing_attempts
+from profiler.analyse.samples import Samples, log_values, log_values_of_workers, of_cases, standing_attempts
 from profiler.analyse.statistics import look_level
-from profiler.runfile import Case, Header, Run, Worker, Workload
+from profiler.runfile import (
+    Case,
+    ExtrapolatedCase,
+    Extrapolation,
+    Header,
+    Run,
+    Worker,
+    Workload,
+    extrapolated_cases,
+    own_cases,
+    shape_cases,
+)
+
+_NOTHING = Samples(passes={}, workers={}, left_out={}, kept_although_disturbed=False)
+"""What was measured of a model that is never loaded."""
 
 
 class Study:
     """A run, the workers of each case, and those of their passes that count.
 
-    `level` is that of every single interval: it allows for looking at the run at each checkpoint.
+    `level` is that of every single interval: it allows for looking at the run at each checkpoint. `cases` are all rows
+    by id; those that are extrapolated have neither workers nor passes, and `shapes` are the ids of those they rest on.
     """
 
     def __init__(self, run: Run) -> None:
         self.run, self.plan = run, run.header.plan
         self.looks = 1 if self.plan.rounds is not None else len(self.plan.checkpoints)
         self.level = look_level(self.looks)
-        self.builds = {build.id: build for build in self.plan.builds}
+        self.extrapolated: dict[str, tuple[Extrapolation, ExtrapolatedCase]] = {
+            found.case.id: (whole, found) for whole in self.plan.extrapolations for found in whole.cases
+        }
+        self.shapes = shape_cases(self.plan)
+        self.cases = {case.id: case for case in [*extrapolated_cases(self.plan), *self.plan.cases]}
+        full = [whole.full for whole in self.plan.extrapolations]
+        self.builds = {build.id: build for build in [*self.plan.builds, *full]}
         self.workers: dict[str, list[Worker]] = {case.id: [] for case in self.plan.cases}
         for worker in run.workers:
             self.workers[worker.case].append(worker)
         self.workers = {case: accounted(mine) for case, mine in self.workers.items()}
         standing, self.cores = standing_attempts(run.workers), cores(run.header)
         self.samples = of_cases(self.workers, standing, self.cores)
+        self.samples |= dict.fromkeys(self.extrapolated, _NOTHING)
+        self.workers |= {id: [] for id in self.extrapolated}
         self._logs: dict[tuple[str, str], dict[int, float]] = {}
+        self._lines: dict[tuple[str, str], Lines] = {}
 
     def logs(self, metric: Metric, case: Case) -> dict[int, float]:
         """The log of one value for each round of this case; computed once."""
@@ -39,7 +65,34 @@ class Study:
             self._logs[key] = self._computed(metric, case)
         return self._logs[key]
 
+    def lines(self, metric: Metric, case: Case) -> Lines:
+        """The line over layers of an extrapolated case, round by round; computed once."""
+        key = (metric.name, case.id)
+        if key not in self._lines:
+            whole, _ = self.extrapolated[case.id]
+            sign = -1 if extrapolated_lines.inverse(metric) else 1
+            logs = [self.logs(metric, shape) for shape in self.shapes_of(case)]
+            times = [{number: math.exp(sign * log) for number, log in of.items()} for of in logs]
+            layers = [shape.layers for shape in whole.shapes]
+            self._lines[key] = extrapolated_lines.lines(layers, whole.layers, times)
+        return self._lines[key]
+
+    def shapes_of(self, case: Case) -> list[Case]:
+        """The cases that an extrapolated one follows from, the fewest layers first; none of a measured one."""
+        return (
+            [self.cases[id] for id in self.extrapolated[case.id][1].shapes]
+            if case.id in self.extrapolated
+            else []
+        )
+
+    def error(self, metric: Metric, case: Case) -> float:
+        """What the log of a figure may be wrong by beyond its noise: nothing where it was measured."""
+        return self.lines(metric, case).error if case.id in self.extrapolated else 0.0
+
     def _computed(self, metric: Metric, case: Case) -> dict[int, float]:
+        if case.id in self.extrapolated:
+            known = metric.name in EXTRAPOLATED
+            return extrapolated_lines.log_values(metric, self.lines(metric, case)) if known else {}
         found = self.samples[case.id]
         if metric in PASS_METRICS:
             return log_values(PASS_METRICS[metric], case, found)
@@ -53,23 +106,28 @@ class Study:
         return energy.of_cases(self.run, self.samples)
 
     def given_up(self, case: Case) -> bool:
-        """Whether a case failed for good while the run went on without it."""
+        """Whether a case failed for good while the run went on without it, or one of its shapes did."""
+        if case.id in self.extrapolated:
+            return any(map(self.given_up, self.shapes_of(case)))
         mine = self.workers[case.id]
         if not mine or mine[-1].failure is None:
             return False
         return mine[-1].round < max(worker.round for worker in self.run.workers)
 
     def own(self) -> list[Case]:
-        """The cases that the run is about: all but its anchors."""
-        return [case for case in self.plan.cases if case.id not in self.plan.anchors]
+        """The cases that the run is about: all but its anchors and shapes."""
+        return own_cases(self.plan)
 
     def measured(self) -> list[Case]:
-        """The cases that have figures, anchors apart."""
+        """The cases that have figures, anchors and shapes apart."""
         return [case for case in self.own() if self.has_figures(case)]
 
     def has_figures(self, case: Case) -> bool:
-        """Whether any pass of this case counts."""
-        return bool(self.samples[case.id].passes)
+        """Whether any pass of this case counts; of an extrapolated one, whether any round has all its shapes."""
+        if case.id not in self.extrapolated:
+            return bool(self.samples[case.id].passes)
+        counted = [set(self.samples[shape.id].passes) for shape in self.shapes_of(case)]
+        return bool(set.intersection(*counted))
 
     def groups(self) -> list[list[Case]]:
         """The measured cases, those asked the same together."""

@@ -51,6 +51,10 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     power_zone: str | None
     power_offset: str | None
     limits: str | None = None
+    as_shape: bool = False
+    quant: str | None = None
+    layers: str | None = None
+    experts: int | None = None
 
     def request(self) -> Request:
         """The request behind these words. Raises `UserError` for a word that cannot be read."""
@@ -107,6 +111,9 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
             "--memory-limit": self.memory_limit,
             "--strict": self.strict,
             "--limits": self.limits,
+            "--quant": self.quant,
+            "--layers": self.layers,
+            "--experts": self.experts,
         }
 
     def _settings(self) -> dict[str, list[str]]:

@@ -13,7 +13,9 @@ Words = list[str] | None
 Builds = Annotated[
     list[str],
     typer.Argument(
-        metavar="BUILD...", help="GGUF files, ONNX folders, ids of fetched builds.", show_default=False
+        metavar="BUILD...",
+        help="GGUF files, ONNX folders, ids of fetched builds; with --as-shape ids of models.",
+        show_default=False,
     ),
 ]
 Workloads = Annotated[
@@ -100,6 +102,25 @@ Limits = Annotated[
         show_default=False,
     ),
 ]
+AsShape = Annotated[
+    bool,
+    typer.Option(
+        "--as-shape",
+        help="Measure models of the catalogue, named by id, as shapes of few layers with random weights, and "
+        "extrapolate to all layers: as if the model fitted in memory.",
+    ),
+]
+Quant = Annotated[
+    str | None,
+    typer.Option(help="Quantization of shapes, such as Q8_0.", show_default="the model's usual one"),
+]
+Layers = Annotated[
+    str | None,
+    typer.Option(help="Layers of the shapes, such as 4,8.", show_default="two or three depths that fit"),
+]
+Experts = Annotated[
+    int | None, typer.Option(help="Fewer experts in shapes than the model has, where they take too much.")
+]
 Resume = Annotated[Path | None, typer.Option(help="Go on with this run file: same builds, its own plan.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show plan, memory and duration only.")]
 RunFile = Annotated[Path | None, typer.Option("-o", "--output", help="The run file to write.")]
@@ -116,7 +137,8 @@ def run(
     within: Within = None, max_time: MaxTime = None, processes: Processes = None, passes: Passes = None,
     seed: Seed = 1, stall: Stall = "5m", settle: Settle = "10s", cold: Cold = False,
     sustained: Sustained = None, memory_limit: MemoryLimit = None, strict: Strict = False,
-    force: Force = False, anchor: Anchor = None, limits: Limits = None, resume: Resume = None, dry_run: DryRun = False,
+    force: Force = False, anchor: Anchor = None, limits: Limits = None, as_shape: AsShape = False,
+    quant: Quant = None, layers: Layers = None, experts: Experts = None, resume: Resume = None, dry_run: DryRun = False,
     output: RunFile = None, output_format: Format = None, power_log: PowerLogFile = None,
     power_zone: PowerZone = None, power_offset: PowerOffset = None,
 ) -> None:  # fmt: skip

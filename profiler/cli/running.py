@@ -20,14 +20,17 @@ from profiler.analyse import coherent
 from profiler.analyse.report import Report
 from profiler.analyse.report import report as analyse
 from profiler.analyse.source import Source
+from profiler.analyse.study import Study
 from profiler.builds.hashes import build_sha256
 from profiler.builds.identify import identify
 from profiler.cli import power_log
 from profiler.cli.app import printable
 from profiler.cli.asked import Asked
+from profiler.cli.foretold import foretold
 from profiler.cli.judging import judges, so_far
 from profiler.cli.limited_run import Limited, judge, limited
 from profiler.cli.power_log import MeterLog
+from profiler.cli.shaped import requested
 from profiler.cli.show import show
 from profiler.errors import ExitCode, UserError
 from profiler.measure.course import FINAL
@@ -52,14 +55,20 @@ class After(msgspec.Struct, frozen=True, kw_only=True):
 
 def start(asked: Asked) -> None:
     """Show the plan, go on with a run, or start a new one."""
-    request, log, name = asked.request(), asked.meter_log(), format_of(asked)
+    log, name = asked.meter_log(), format_of(asked)
     not_there = power_log.look_ahead(log)
     if not_there is not None:
         typer.echo(printable(not_there), err=True)
     if asked.resume is not None:
         refuse_other_plans(asked)
-    fit = limited(asked, request)
-    after = After(log=log, format=name, limited=fit)
+    with requested(asked) as request:
+        fit = limited(asked, request)
+        go(asked, request, After(log=log, format=name, limited=fit))
+
+
+def go(asked: Asked, request: Request, after: After) -> None:
+    """One of the three."""
+    fit = after.limited
     if asked.dry_run:
         dry(fit.request if fit else request, fit)
     elif asked.resume is not None:
@@ -96,7 +105,7 @@ def dry(request: Request, fit: Limited | None) -> None:
 
 def fresh(request: Request, output: Path | None, after: After) -> None:
     """A new run, into a new file."""
-    prepared = with_meters(prepare(request), external=after.log is not None)
+    prepared = foretold(with_meters(prepare(request), external=after.log is not None))
     path = output or default_path(prepared.header)
     with _created(path) as file:
         _hold(file, path)
@@ -251,6 +260,5 @@ def exit_code(run: Run, *, interrupted: bool) -> ExitCode:
     """130 if interrupted, 3 if no case gave a figure, else 0."""
     if interrupted:
         return ExitCode.INTERRUPTED
-    anchors = run.header.plan.anchors
-    measured = any(w.failure is None and w.passes for w in run.workers if w.case not in anchors)
-    return ExitCode.DONE if measured else ExitCode.NOTHING_MEASURED
+    study = Study(run)
+    return ExitCode.DONE if study.measured() else ExitCode.NOTHING_MEASURED

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from msgspec.structs import replace
 
 from profiler.builds.identify import Found
 from profiler.catalogue import workloads
 from profiler.errors import UserError
 from profiler.host.machine import default_threads
 from profiler.measure.passes import MORE_PASSES
-from profiler.measure.request import Request
+from profiler.measure.request import Request, Shaped
 from profiler.measure.variants import anchors, cases, refuse_too_many
-from profiler.runfile import MOST_SECONDS, Case, Plan, Workload
+from profiler.runfile import (
+    MOST_SECONDS,
+    Case,
+    ExtrapolatedCase,
+    Extrapolation,
+    Plan,
+    Truncated,
+    Workload,
+)
 
 CHECKPOINTS = [8, 12, 20, 30]
 """Rounds at which a run may stop (docs/method.md, "When a run stops")."""
@@ -37,6 +48,7 @@ def plan_of(request: Request, found: Sequence[Found]) -> Plan:
         for case in anchors(build, asked, threads, first=len(own) + 1)
     ]
     refuse_too_many(len(own) + len(tied))
+    ids = {item.path: item.build.id for item in found}
     return Plan(
         builds=builds,
         cases=[*own, *tied],
@@ -55,7 +67,46 @@ def plan_of(request: Request, found: Sequence[Found]) -> Plan:
         sustained_s=request.sustained_s,
         strict=request.strict,
         checkpoints=CHECKPOINTS,
+        extrapolations=extrapolations(request.shaped, ids, own),
     )
+
+
+def extrapolations(
+    shaped: Sequence[Shaped], ids: Mapping[Path, str], own: Sequence[Case]
+) -> list[Extrapolation]:
+    """The models that are measured as shapes, with a row for each case of their first shape: x1, x2, ..."""
+    found, rows = [], 0
+    for model in shaped:
+        shapes = [Truncated(build=ids[path], layers=layers) for path, layers in model.shapes.items()]
+        cases = _extrapolated_cases(model, shapes, own, first=rows + 1)
+        rows += len(cases)
+        found.append(
+            Extrapolation(
+                full=model.full,
+                model=model.model,
+                mix=model.mix,
+                layers=model.layers,
+                layer_period=model.layer_period,
+                leading_dense_layers=model.leading_dense_layers,
+                experts=model.experts,
+                shapes=shapes,
+                cases=cases,
+                assumed=model.assumed,
+            )
+        )
+    return found
+
+
+def _extrapolated_cases(
+    model: Shaped, shapes: Sequence[Truncated], own: Sequence[Case], first: int
+) -> list[ExtrapolatedCase]:
+    of_shapes = [[case for case in own if case.build == shape.build] for shape in shapes]
+    return [
+        ExtrapolatedCase(
+            case=replace(alike[0], id=f"x{number}", build=model.full.id), shapes=[case.id for case in alike]
+        )
+        for number, alike in enumerate(zip(*of_shapes, strict=True), start=first)
+    ]
 
 
 def _max_time_s(request: Request, own: Sequence[Case]) -> float:

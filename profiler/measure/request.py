@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import msgspec
 
 from profiler.errors import UserError, nearest
 from profiler.measure.memory_limit import LARGEST_BYTES, SMALLEST_BYTES
 from profiler.measure.sustaining import LONGEST_S, SHORTEST_S
-from profiler.runfile import MOST_PASSES, MOST_ROUNDS
+from profiler.runfile import MOST_PASSES, MOST_ROUNDS, Build
 
 TARGETS = ("cpu",)
 MOST_SEED = 2**63 - 1
+
+
+class Shaped(msgspec.Struct, frozen=True, kw_only=True):
+    """A model to be measured as shapes: what its file would be, the number of layers of each shape by its path.
+
+    `path` is of a file with the full model's header and no data, which an engine can plan with. The other fields are
+    those of an `Extrapolation`.
+    """
+
+    full: Build
+    path: Path
+    model: str
+    mix: str
+    layers: int
+    layer_period: int
+    leading_dense_layers: int
+    experts: int | None
+    shapes: dict[Path, int]
+    assumed: list[str]
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +61,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     anchor: str | None = None
     memory_limit_bytes: int | None = None
     strict: bool = False
+    shaped: Sequence[Shaped] = ()
 
     @property
     def named(self) -> list[str]:
@@ -59,6 +82,8 @@ def check(request: Request) -> None:
         raise UserError("--max-time and --stall must be longer than 0 s")
     if request.sustained_s:
         _check_sustained(request)
+    if request.shaped:
+        _check_shaped(request)
     limit = request.memory_limit_bytes
     if limit is not None and not SMALLEST_BYTES <= limit <= LARGEST_BYTES:
         raise UserError(
@@ -74,6 +99,19 @@ def _check_sustained(request: Request) -> None:
         raise UserError(
             f"--sustained {request.sustained_s:g} s: {SHORTEST_S:g} s (more than the first minute, which the rest is "
             f"compared with) to {LONGEST_S / 3600:g} h are accepted"
+        )
+
+
+def _check_shaped(request: Request) -> None:
+    other = {
+        "--sustained": request.sustained_s > 0,
+        "--memory-limit": request.memory_limit_bytes is not None,
+        "--cold": request.cold,
+    }
+    flag = next((flag for flag, asked in other.items() if asked), None)
+    if flag is not None:
+        raise UserError(
+            f"{flag} and --as-shape exclude each other: what it would show of a shape says nothing of the full model"
         )
 
 

@@ -15,6 +15,7 @@ from profiler.builds.identify import identify
 from profiler.catalogue.devices import DeviceProfile, load_device
 from profiler.host.environment import environment
 from profiler.host.machine import available_memory, this_machine
+from profiler.measure.full_size import with_full_sizes
 from profiler.measure.gate import Need, needs, refusal
 from profiler.measure.launch import now
 from profiler.measure.memory_limit import Way
@@ -71,7 +72,7 @@ def prepare(request: Request) -> Prepared:
     check(request)
     profile = this_machine() if request.device == THIS else load_device(request.device)
     found = identify(request.named)
-    plan = plan_of(request, found)
+    plan = with_full_sizes(plan_of(request, found), request.shaped)
     header = _header(plan, profile)
     paths = {item.build.id: item.path for item in found}
     return with_needs(header, paths, force=request.force)

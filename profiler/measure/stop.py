@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from profiler.runfile import Plan
+from profiler.runfile import Plan, own_cases
 
 FEWEST_ROUNDS = 3
 
@@ -18,8 +18,8 @@ def fewest_rounds(plan: Plan) -> int:
 
 
 def compares(plan: Plan) -> bool:
-    """Whether two cases, anchors apart, are asked the same."""
-    asked = [case.workload.id for case in plan.cases if case.id not in plan.anchors]
+    """Whether two cases, anchors and shapes apart, are asked the same."""
+    asked = [case.workload.id for case in own_cases(plan)]
     return len(set(asked)) < len(asked)
 
 

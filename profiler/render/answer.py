@@ -87,7 +87,7 @@ def _kinds(failed: Sequence[Row]) -> str:
 
 def _unjudged(report: Report, measured: Sequence[Row]) -> str:
     """Why no word of this report is a verdict; nothing where there may be some."""
-    other = sorted({row.basis for row in measured} - {"measured"})
+    other = sorted({row.basis for row in measured} - {"measured", "extrapolated"})
     if other:
         return f"by {' and '.join(other)} figures, of which nothing is judged, "
     if report.stopped is None:

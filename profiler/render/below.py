@@ -22,7 +22,11 @@ from profiler.runfile import Settings
 MOST_NAMED = 8
 """A notice of more rows than this counts them instead of naming them."""
 
-_BASES = {"imported": "told by another tool in its own definitions, without stamps to recompute them from"}
+_BASES = {
+    "imported": "told by another tool in its own definitions, without stamps to recompute them from",
+    "extrapolated": "a + b x layers through shapes of few layers with random weights, measured here; "
+    "as if the model fitted in memory",
+}
 _LABELS = {metric.name: metric.label for metric in PASS_METRICS}
 STOPPED = {
     "within": "the intervals were as narrow as asked",
@@ -141,7 +145,8 @@ def _contexts(report: Report) -> str:
 
 
 def _run(report: Report) -> str:
-    cases = plural(len(report.rows), "case") + (", interleaved" if len(report.rows) > 1 else "")
+    measured = [row for row in report.rows if row.basis == MEASURED]
+    cases = plural(len(measured), "case") + (", interleaved" if len(measured) > 1 else "")
     more = f"{report.passes} to {report.most_passes} passes"
     passes = more if report.most_passes > report.passes else plural(report.passes, "pass")
     size = f"{plural(report.rounds, 'round')} of {cases}, {passes} each"

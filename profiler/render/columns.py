@@ -64,6 +64,13 @@ class Table(msgspec.Struct, frozen=True):
     lines: list[Line]
 
 
+class Section(msgspec.Struct, frozen=True, kw_only=True):
+    """A table, and label and text of what to know of it."""
+
+    table: Table
+    lines: list[tuple[str, str]]
+
+
 def tables(report: Report) -> list[Table]:
     """One table for each workload of the run."""
     return [_table(report, workload) for workload in report.workloads]
@@ -118,7 +125,8 @@ def describe(workload: Workload) -> str:
 
 
 def _line(report: Report, row: Row, fields: Sequence[str], metrics: Sequence[str]) -> Line:
-    mark = " (anchor)" if row.id in report.anchors else ""
+    marks = [word for word in rows.marks(report, row) if word != row.basis]
+    mark = f" ({', '.join(marks)})" if marks else ""
     said = {
         "build": fmt.short(short(row.build, row.quantization), rows.LONGEST - len(mark)) + mark,
         "bits": fmt.bits(row.metrics.get("bits_read_per_weight")),

@@ -5,8 +5,6 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-import msgspec
-
 from profiler.analyse.energy_figures import Energy
 from profiler.analyse.metrics import IDLE_POWER, METRICS
 from profiler.analyse.plural import plural
@@ -14,7 +12,7 @@ from profiler.analyse.report import Report, Row
 from profiler.render import format as fmt
 from profiler.render import rows
 from profiler.render.board import NOT_OFFERED
-from profiler.render.columns import Cell, Line, Table
+from profiler.render.columns import Cell, Line, Section, Table
 
 FIGURES = (
     ("energy_j_per_prompt_token", "prompt", "J/token"),
@@ -40,13 +38,6 @@ NO_SENSOR = (
     "not measured: no sensor of power is offered here; the log of a meter is joined with --power-log FILE.csv"
 )
 MOST_NAMED = 4
-
-
-class Section(msgspec.Struct, frozen=True, kw_only=True):
-    """The rows that one sensor speaks for, and label and text of what to know of it."""
-
-    table: Table
-    lines: list[tuple[str, str]]
 
 
 def sections(report: Report) -> list[Section]:

@@ -14,7 +14,7 @@ from profiler.analyse.explanation import Explanation, OrderSteps
 from profiler.analyse.interval_steps import IntervalSteps
 from profiler.analyse.plural import plural
 from profiler.analyse.steps import PassSteps, ProcessSteps
-from profiler.render import energy
+from profiler.render import energy, extrapolation, prediction
 from profiler.render import format as fmt
 from profiler.render.worked import precise, quantity, worked
 
@@ -31,12 +31,15 @@ def renderable(found: Explanation, every: bool) -> RenderableType:
         ("Meaning", [found.meaning] if found.meaning else []),
         ("Formula", _formula(found)),
         ("Sensor", energy.sensor_lines(found.sensor) if found.sensor else []),
+        ("Layers", extrapolation.lines(found, every)),
         ("Stamps", _stamps(found, every)),
         ("Left out", _left_out(found, every)),
         ("Values", _values(found, every)),
-        ("Interval", interval(found.interval, found.cell.unit) if found.interval else []),
+        ("Interval", _interval(found)),
         ("Percentile", _order(found.order, found) if found.order else []),
         ("Cell", cell(found.cell, found.best)),
+        ("Prediction", prediction.worked(found.prediction, found.metric)),
+        ("Basis", extrapolation.basis(found)),
     ]
     return document(title, sections)
 
@@ -158,6 +161,15 @@ def _values(found: Explanation, every: bool) -> list[str]:
     told = [f"{number}:{precise(value)}" for value, number in values]
     shown = told if every or len(told) <= MOST_VALUES else [*told[:20], "...", *told[-19:]]
     return [f"of each process, as round:value, {found.cell.unit}", "  ".join(shown)]
+
+
+def _interval(found: Explanation) -> list[str]:
+    """Of an extrapolated figure that of its time, which is then widened."""
+    lined = found.extrapolation
+    if lined is None:
+        return interval(found.interval, found.cell.unit) if found.interval else []
+    steps = interval(found.interval, extrapolation.unit(found)) if found.interval else []
+    return [*steps, *extrapolation.widening(found)]
 
 
 def interval(steps: IntervalSteps, unit: str) -> list[str]:

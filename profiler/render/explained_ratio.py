@@ -27,10 +27,17 @@ def renderable(found: RatioExplanation, every: bool) -> RenderableType:
         ("Formula", ["log(candidate) - log(base), of the one value that each process has in this round"]),
         ("Pairs", _pairs(found, every)),
         ("Interval", interval(found.interval, "") if found.interval else []),
+        ("Allowance", _allowance(found)),
         ("Cell", [f"{fmt.ratio(item.ratio)}   {low[1:]} to {high[1:]}   {item.verdict.value}"]),
         ("Verdict", [_why(found)]),
     ]
     return document(f"{found.metric}: {found.row} compared with {found.base}", sections)
+
+
+def _allowance(found: RatioExplanation) -> list[str]:
+    if found.widened_by is None:
+        return []
+    return [f"bounds / and x {1 + found.widened_by:.4g}, for what the extrapolated figures may be wrong by"]
 
 
 def _pairs(found: RatioExplanation, every: bool) -> list[str]:

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable, Sequence
 
 from profiler.analyse.report import Report
-from profiler.render import below, board, cold, energy, memory, percentiles, sustained
+from profiler.render import below, board, cold, energy, memory, percentiles, prediction, sustained
 from profiler.render import format as fmt
 from profiler.render.columns import Cell, Line, Table, tables
+from profiler.render.columns import Section as Described
 from profiler.render.markdown_room import Section, fitted, folded, room_for, unlinked, within
 from profiler.runfile import Build
 
@@ -28,7 +29,7 @@ OPEN = ("Device", "Basis", "Run", "Intervals", "Resolution")
 
 RANKS = (
     "title", "facts", "notices", "table", "comparisons", "settings", "builds", "cold starts", "courses", "energy",
-    "memory", "undecided", "board", "agreement", "percentiles",
+    "prediction", "memory", "undecided", "board", "agreement", "percentiles",
 )  # fmt: skip
 """Sections from the most important to the first that goes where there is no room for all."""
 
@@ -54,7 +55,8 @@ def _open(report: Report) -> list[Section]:
         *_listed("notices", "Notices", below.notices(report)),
         *(section("comparisons", _ratios(*one)) for one in below.comparisons(report)),
         *_listed("undecided", "Undecided", below.undecided(report)),
-        *(section("energy", _energy(one)) for one in energy.sections(report)),
+        *(section("energy", _described(one)) for one in energy.sections(report)),
+        *(section("prediction", _described(one)) for one in prediction.sections(report)),
     ]
 
 
@@ -104,8 +106,8 @@ def _course(course: sustained.Course) -> str:
     return f"### {escape(fmt.short(course.heading, LONGEST_TITLE))}\n\n{labelled(course.lines)}"
 
 
-def _energy(metered: energy.Section) -> str:
-    return f"{table(metered.table)}\n\n{labelled(metered.lines)}"
+def _described(found: Described) -> str:
+    return f"{table(found.table)}\n\n{labelled(found.lines)}"
 
 
 def table(shown: Table) -> str:
@@ -163,7 +165,7 @@ def listed(title: str, lines: Sequence[str]) -> list[str]:
 
 def hashes(report: Report) -> str:
     """A list of what each build was, by its content."""
-    lines = [f"{fmt.short(build.name, LONGEST_CELL)}: {_content(report, build)}" for build in report.builds]
+    lines = [f"{fmt.short(build.name, LONGEST_CELL)}: {_content(report, build)}" for build in report.files]
     return "\n".join(f"- {escape(line)}" for line in bounded(lines, HASHES_ROOM))
 
 

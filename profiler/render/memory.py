@@ -26,7 +26,7 @@ FIGURES = (
 
 def tables(report: Report) -> list[Table]:
     """One table of the rows whose parts are known; none where that is so for no row."""
-    shown = [row for row in report.rows if row.metrics and row.metrics["weights_bytes"].value is not None]
+    shown = [row for row in report.rows if row.metrics and row.metrics["weights_bytes"].processes]
     swapped = any(row.metrics["swapped_bytes"].value for row in shown)
     figures = FIGURES + (SWAPPED if swapped else ())
     table = Table(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from profiler.analyse.extrapolated import planned_bytes
 from profiler.analyse.plural import plural
 from profiler.render import format as fmt
 from profiler.render.columns import describe
-from profiler.runfile import Case, Failure, Plan, varying
+from profiler.runfile import Case, ExtrapolatedCase, Extrapolation, Failure, Plan, shape_cases, varying
 
 
 def lines(
@@ -27,15 +28,31 @@ def lines(
     names = varying(plan.cases)
     workloads = {case.workload.id: case.workload for case in plan.cases}
     found += [f"  {describe(workload)}" for workload in workloads.values()]
+    found += [line for whole in plan.extrapolations for line in _extrapolated(whole, names, len(workloads))]
+    shapes = shape_cases(plan)
     for case in plan.cases:
         need = needed.get(case.id)
         size = f"needs about {fmt.size(need)}" if need else "memory not known"
         if limit and need:
             size += f", within its limit of {fmt.size(limit)}" if need <= limit else _beyond(limit)
         verdict = f"; not run: {fmt.plain(refusals[case.id].message)}" if case.id in refusals else ""
-        mark = ", anchor" if case.id in plan.anchors else ""
+        mark = ", anchor" if case.id in plan.anchors else ", shape" if case.id in shapes else ""
         found.append(f"  {case.id}  {_name(case, names, len(workloads))}{mark}; {size}{verdict}")
     return found
+
+
+def _extrapolated(whole: Extrapolation, names: list[str], workloads: int) -> list[str]:
+    """A line for each row of a model that is measured as shapes."""
+    return [
+        f"  {found.case.id}  {_name(found.case, names, workloads)}: {whole.layers} layers, extrapolated from "
+        f"{', '.join(map(fmt.plain, found.shapes))}; {_planned(found)}"
+        for found in whole.cases
+    ]
+
+
+def _planned(found: ExtrapolatedCase) -> str:
+    needed = planned_bytes(found)
+    return "memory not known" if needed is None else f"would need about {fmt.size(needed)}"
 
 
 def _beyond(limit: int) -> str:

@@ -36,8 +36,8 @@ def of_report(report: Report) -> str:
 
 
 def own(report: Report) -> list[Row]:
-    """The rows that the run is about: all but its anchors."""
-    return [row for row in report.rows if row.id not in report.anchors]
+    """The rows that the run is about: all but its anchors and shapes."""
+    return report.own
 
 
 def where(device: Device) -> str:

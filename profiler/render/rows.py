@@ -34,10 +34,19 @@ def names(report: Report, *, workload: bool = True) -> dict[str, str]:
     by_quantization = len(quantizations) == len(builds) and None not in quantizations
     fields = ["quantization" if by_quantization else "build", *telling(report)]
     fields += ["workload"] if workload and len(report.workloads) > 1 else []
-    return {
-        row.id: _name(report, row, fields) + (", anchor" if row.id in report.anchors else "")
-        for row in report.rows
+    found = {row.id: [_name(report, row, fields), *marks(report, row)] for row in report.rows}
+    return {id: ", ".join(parts) for id, parts in found.items()}
+
+
+def marks(report: Report, row: Row) -> list[str]:
+    """What a row is beside a case of this run, if it is anything else."""
+    layers = report.shapes.get(row.id)
+    told = {
+        "anchor": row.id in report.anchors,
+        "extrapolated": row.basis == "extrapolated",
+        f"shape with {layers}": layers is not None,
     }
+    return [word for word, holds in told.items() if holds]
 
 
 def _name(report: Report, row: Row, fields: list[str]) -> str:

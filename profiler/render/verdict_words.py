@@ -61,12 +61,13 @@ def answer(found: Verdicts) -> str:
         )
     ships = [item for item in judgements if item.word is Word.SHIP]
     if len(ships) == len(judgements):
-        return f"Ship: {_all(len(ships))} {'keeps' if len(ships) == 1 else 'keep'} every limit."
+        verb = "keeps" if len(ships) == 1 else "keep"
+        return f"Ship: {_all(len(ships))} {verb} every limit{_by(ships)}."
     rest = [_rest(judgements, word) for word in (Word.SKIP, Word.UNDECIDED)]
     others = ", ".join(filter(None, rest))
     if not ships:
         return f"{found.word.value.capitalize()}: {others}; none ships."
-    names = ", ".join(_name(item, found) for item in ships[:MOST_NAMED])
+    names = ", ".join(f"{_name(item, found)}{_by([item])}" for item in ships[:MOST_NAMED])
     more = f" and {len(ships) - MOST_NAMED} more" if len(ships) > MOST_NAMED else ""
     verb = "ships" if len(ships) == 1 else "ship"
     return f"{len(ships)} of {plural(len(judgements), 'row')} {verb}: {names}{more}; {others}."
@@ -74,6 +75,12 @@ def answer(found: Verdicts) -> str:
 
 def _all(count: int) -> str:
     return "the one row" if count == 1 else f"all {count} rows"
+
+
+def _by(ships: Sequence[Judgement]) -> str:
+    """What a ship rests on, where that was not measured."""
+    others = sorted({fmt.plain(item.basis) for item in ships} - {"measured"})
+    return f" (by {' and '.join(others)} figures)" if others else ""
 
 
 def _rest(judgements: Sequence[Judgement], word: Word) -> str:
@@ -97,7 +104,8 @@ def _block(item: Judgement, found: Verdicts) -> Block:
     made = ", ".join([item.build, item.engine, *settings])
     stories = [_shortened(item.why)] if _says_more(item) else []
     if item.basis != "measured":
-        stories.append(fmt.plain(f"rests on figures that are {item.basis}, not measured here"))
+        more = ": as if the model fitted in memory" if item.basis == "extrapolated" else ""
+        stories.append(fmt.plain(f"rests on figures that are {item.basis}, not measured here{more}"))
     return Block(
         word=item.word.value,
         heading=fmt.plain(f"{_name(item, found)}  {made}; {_asked(item)} on {item.device_name}"),

@@ -13,6 +13,9 @@ IMPORTED_SCHEMA = "edgeprof.imported/1"
 MOST_CASES, MOST_ROUNDS, MOST_PASSES, MOST_TOKENS = 1000, 200, 50, 1_048_576
 """Limits of a plan: cases, rounds, passes of one worker, tokens of a prompt, an answer or a depth."""
 
+MOST_LAYERS, MOST_SHAPES = 512, 8
+"""Layers of a model (the most that llama.cpp loads), and shapes that one model is measured as."""
+
 THIS = "this"
 """The id of the machine a program runs on, as it describes itself; no profile may take it."""
 
@@ -39,6 +42,7 @@ Settings = dict[Name, int | Name | bool | None]
 Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 Natural = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Tokens = Annotated[int, msgspec.Meta(ge=0, le=MOST_TOKENS)]
+Layers = Annotated[int, msgspec.Meta(ge=1, le=MOST_LAYERS)]
 Passes = Annotated[int, msgspec.Meta(ge=1, le=MOST_PASSES)]
 Rounds = Annotated[int, msgspec.Meta(ge=1, le=MOST_ROUNDS)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]

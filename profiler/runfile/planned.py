@@ -8,10 +8,13 @@ from typing import Annotated
 import msgspec
 
 from profiler.runfile.fields import (
+    LARGEST_READING,
     MOST_CASES,
     MOST_ROUNDS,
+    MOST_SHAPES,
     THIS,
     Celsius,
+    Layers,
     Method,
     Name,
     Natural,
@@ -25,6 +28,13 @@ from profiler.runfile.fields import (
     Share,
     Tokens,
 )
+
+SMALLEST_PREDICTED, LONGEST_SENTENCE = 1e-15, 1000
+"""Of a predicted figure, so that a ratio to it is a number; characters of what a prediction says."""
+
+PredictedMetric = Annotated[str, msgspec.Meta(pattern=r"^(ttft_ms|(prefill|decode|pp|tg)_tps)\Z")]
+PredictedValue = Annotated[float, msgspec.Meta(ge=SMALLEST_PREDICTED, le=LARGEST_READING)]
+Sentence = Annotated[str, msgspec.Meta(max_length=LONGEST_SENTENCE)]
 
 
 class Closeness(Record, frozen=True, kw_only=True):
@@ -128,6 +138,50 @@ def varying(cases: Sequence[Case]) -> list[str]:
     return [name for name, values in found.items() if len(values) > 1]
 
 
+class Truncated(Record, frozen=True, kw_only=True):
+    """A shape of an extrapolation: which build of the plan it is, and how many layers of the full model it has."""
+
+    build: Name
+    layers: Layers
+
+
+class ExtrapolatedCase(Record, frozen=True, kw_only=True):
+    """A case of the full model, which is never loaded, and the cases it follows from: one of each shape, in order.
+
+    The bytes are those that the engine planned for the full model with these settings; None where `not_planned` says
+    why.
+    """
+
+    case: Case
+    shapes: Annotated[list[Name], msgspec.Meta(min_length=2, max_length=MOST_SHAPES)]
+    weights_bytes: Natural | None = None
+    kv_bytes: Natural | None = None
+    compute_bytes: Natural | None = None
+    not_planned: str | None = None
+
+
+class Extrapolation(Record, frozen=True, kw_only=True):
+    """A model that is measured as shapes of few layers: `full` is what its file would be, with all `layers`.
+
+    `model` is its id in the catalogue, `mix` the quantization that was asked for. Shapes have `experts` in each layer
+    where those are fewer than the model's.
+    The shapes come with the fewest layers first. `layer_period` is the number of layers after which the kinds of
+    layers repeat; `leading_dense_layers` are in every shape. `assumed` are sentences: what holds for the shapes and may
+    not for the model.
+    """
+
+    full: Build
+    model: Name
+    mix: Name
+    layers: Layers
+    layer_period: Layers = 1
+    leading_dense_layers: Natural = 0
+    experts: Natural | None = None
+    shapes: Annotated[list[Truncated], msgspec.Meta(min_length=2, max_length=MOST_SHAPES)]
+    cases: Annotated[list[ExtrapolatedCase], msgspec.Meta(min_length=1, max_length=MOST_CASES)]
+    assumed: list[str] = msgspec.field(default_factory=list)
+
+
 class Plan(Record, frozen=True, kw_only=True):
     """What a run sets out to do. `rounds` is fixed by `--processes`; None means the checkpoints decide.
 
@@ -136,6 +190,7 @@ class Plan(Record, frozen=True, kw_only=True):
     says that a case whose start costs more than three of its passes runs five. `anchors` are cases measured only to
     tie this run to others. `cold` evicts each build before its worker starts. `sustained_s` makes one long worker of
     each case. With `strict`, what runs elsewhere than asked fails. Workers may use `memory_limit_bytes` at most.
+    `extrapolations` are the models that some of the cases are shapes of.
     """
 
     builds: Annotated[list[Build], msgspec.Meta(min_length=1, max_length=MOST_CASES)]
@@ -155,6 +210,27 @@ class Plan(Record, frozen=True, kw_only=True):
     sustained_s: Seconds = 0.0
     strict: bool = False
     memory_limit_bytes: Natural | None = None
+    extrapolations: Annotated[list[Extrapolation], msgspec.Meta(max_length=MOST_CASES)] = msgspec.field(
+        default_factory=list
+    )
+
+
+def extrapolated_cases(plan: Plan) -> list[Case]:
+    """The cases of models that are measured as shapes."""
+    return [found.case for extrapolation in plan.extrapolations for found in extrapolation.cases]
+
+
+def shape_cases(plan: Plan) -> set[str]:
+    """The ids of the cases that are measured for the sake of an extrapolation."""
+    return {
+        id for extrapolation in plan.extrapolations for found in extrapolation.cases for id in found.shapes
+    }
+
+
+def own_cases(plan: Plan) -> list[Case]:
+    """The cases that a run is about: those of full models instead of their shapes, and no anchors."""
+    beside = {*plan.anchors, *shape_cases(plan)}
+    return [*extrapolated_cases(plan), *(case for case in plan.cases if case.id not in beside)]
 
 
 class Device(Record, frozen=True, kw_only=True):
@@ -176,3 +252,33 @@ class Device(Record, frozen=True, kw_only=True):
     def label(self) -> str:
         """What a reader calls it: the name of its profile; of a machine without one its processor."""
         return (self.cpu or self.name) if self.id == THIS else self.name
+
+
+class PredictedFigure(Record, frozen=True, kw_only=True):
+    """A figure as it was predicted, and the range that holds the measured one in `level` of like cases."""
+
+    value: PredictedValue
+    low: PredictedValue | None = None
+    high: PredictedValue | None = None
+    level: Share | None = None
+
+    def __post_init__(self) -> None:
+        low, high = (self.value if bound is None else bound for bound in (self.low, self.high))
+        if not low <= self.value <= high:
+            raise ValueError("a predicted figure lies outside of its own range")
+
+
+class Predicted(Record, frozen=True, kw_only=True):
+    """What was predicted of a case before it was measured.
+
+    `source` says by what, for a reader. `figures` are ttft_ms, prefill_tps and decode_tps, or pp_tps and tg_tps of the
+    llama-bench method; `reason` says why some or all of them are missing. `limited_by` is what limits decoding, and
+    `limit_tps` the tokens per second at which reading weights and KV cache alone takes the whole measured bandwidth.
+    """
+
+    case: Name
+    source: Sentence
+    figures: dict[PredictedMetric, PredictedFigure] = msgspec.field(default_factory=dict)
+    limited_by: Name | None = None
+    limit_tps: PredictedValue | None = None
+    reason: Sentence | None = None

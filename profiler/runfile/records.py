@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
-from profiler.runfile.fields import Celsius, FailureKind, Natural, Record, Share, Whole
-from profiler.runfile.planned import Device, Plan
+from profiler.runfile.fields import MOST_CASES, Celsius, FailureKind, Natural, Record, Share, Whole
+from profiler.runfile.planned import Device, Plan, Predicted
 from profiler.runfile.sensed import Anchor, Board, Idle, MemoryLimit, PowerLog, Samples, Sensor
 
 
 class Header(Record, frozen=True, kw_only=True):
     """First line: what was planned, where, with what.
 
-    `sensors` are the meters that were found, `no_sensor` why the other sources have none.
+    `sensors` are the meters that were found, `no_sensor` why the other sources have none. `predictions` were made
+    before the first worker; there are none where nothing was calibrated.
     """
 
     type: Literal["header"]
@@ -28,6 +29,9 @@ class Header(Record, frozen=True, kw_only=True):
     worker_environment: dict[str, str]
     sensors: list[Sensor] = msgspec.field(default_factory=list)
     no_sensor: dict[str, str] = msgspec.field(default_factory=dict)
+    predictions: Annotated[list[Predicted], msgspec.Meta(max_length=MOST_CASES)] = msgspec.field(
+        default_factory=list
+    )
 
 
 class Memory(Record, frozen=True, kw_only=True):

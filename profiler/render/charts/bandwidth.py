@@ -22,7 +22,9 @@ SHARE = "bandwidth_share"
 
 def charts(report: Report, _: Study | None) -> list[Chart]:
     """One chart, if the bandwidth of the device is known and what any row reads."""
-    candidates = [row for row in report.rows if SHARE in row.metrics and row.metrics[SHARE].value is not None]
+    candidates = [
+        row for row in report.whole if SHARE in row.metrics and row.metrics[SHARE].value is not None
+    ]
     if not candidates:
         return []
     some, names = rows.shown(report, candidates), rows.names(report)

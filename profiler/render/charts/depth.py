@@ -40,7 +40,7 @@ def charts(report: Report, study: Study | None) -> list[Chart]:
 
 def _along_answers(report: Report, study: Study, some: Sequence[Row]) -> list[Course]:
     """One course for each of these rows, which answer a text."""
-    names, cases = rows.names(report), {case.id: case for case in study.plan.cases}
+    names, cases = rows.names(report), study.cases
     courses = []
     for row in some:
         points = [(at.depth, at.tps) for at in by_depth(cases[row.id], study.samples[row.id])]

@@ -45,7 +45,7 @@ def charts(report: Report, _: Study | None) -> list[Chart]:
 
 
 def _chart(report: Report, speed: Speed) -> Chart | None:
-    candidates = [row for row in report.rows if _value(row, speed) is not None]
+    candidates = [row for row in report.whole if _value(row, speed) is not None]
     if not candidates:
         return None
     some = rows.shown(report, candidates, quickness=lambda row: _quickness(row, speed))

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from profiler.analyse.source import Source
 from profiler.render import format as fmt
 from profiler.render.html.parts import Block
-from profiler.runfile import Plan, Run, Settings
+from profiler.runfile import Plan, Run, Settings, own_cases
 
 FLAGS = ("threads", "kv", "context", "flash")
 """Settings that have a flag of their own."""
@@ -69,8 +69,10 @@ def _check(source: Source) -> list[str]:
 def _measure(run: Run) -> str:
     """The command that plans the same cases, from the plan that the run file holds."""
     plan = run.header.plan
-    cases = [case for case in plan.cases if case.id not in plan.anchors]
-    names = {build.id: build.name for build in plan.builds}
+    cases = own_cases(plan)
+    names = {build.id: build.name for build in plan.builds} | {
+        e.full.id: e.model for e in plan.extrapolations
+    }
     builds = list(dict.fromkeys(names[case.build] for case in cases))
     shown = [_word(name) for name in builds[:MOST_WORDS]] + (["..."] if len(builds) > MOST_WORDS else [])
     settings = [case.settings for case in cases]
@@ -80,12 +82,25 @@ def _measure(run: Run) -> str:
         f"--engine {_list(case.engine for case in cases)}",
         *_target(case.target for case in cases),
         *_settings(settings),
+        *_shapes(plan),
         *_length(plan),
         *([f"--device {_word(run.header.device.id)}"] if run.header.device.id != THIS else []),
         *[f"--anchor {_word(names[case.build])}" for case in plan.cases if case.id in plan.anchors][:1],
         f"--seed {plan.seed}",
     ]
     return _folded(["edgeprof run", *words])
+
+
+def _shapes(plan: Plan) -> list[str]:
+    """How models are measured as shapes; what is not the same for all of them is left to be chosen again."""
+    if not plan.extrapolations:
+        return []
+    mixes = {whole.mix for whole in plan.extrapolations}
+    counts = {",".join(str(shape.layers) for shape in whole.shapes) for whole in plan.extrapolations}
+    experts = {whole.experts for whole in plan.extrapolations} - {None}
+    told = {"--quant": mixes, "--layers": counts, "--experts": {str(count) for count in experts}}
+    flags = [f"{flag} {_word(next(iter(values)))}" for flag, values in told.items() if len(values) == 1]
+    return ["--as-shape", *flags]
 
 
 def _folded(words: Iterable[str]) -> str:

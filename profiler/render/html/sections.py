@@ -9,14 +9,16 @@ from msgspec.structs import replace
 
 from profiler.analyse.report import Report
 from profiler.analyse.source import Source
-from profiler.render import below, cold, energy, memory, percentiles, spark, sustained
+from profiler.render import below, cold, energy, memory, percentiles, prediction, spark, sustained
 from profiler.render import format as fmt
 from profiler.render.charts import Chart
+from profiler.render.columns import Section as Described
 from profiler.render.html import grids, reproduce, surroundings
 from profiler.render.html.parts import Block, Section, section
 
 TITLES = {
     "speed": "First token and decode",
+    "prediction": "Prediction and measurement",
     "depth": "Decode speed against depth",
     "gaps": "Gaps between tokens",
     "memory": "Memory",
@@ -72,6 +74,7 @@ def _tables(report: Report) -> dict[str, list[Block]]:
     first, gaps = _percentiles(report)
     return {
         "speed": [*_comparisons(report), *first],
+        "prediction": [_described(one) for one in prediction.sections(report)],
         "gaps": gaps,
         "memory": [Block(grid=grids.of_table(table)) for table in memory.tables(report)],
         "cold": [Block(grid=grids.of_table(table)) for table in cold.tables(report)],
@@ -87,6 +90,10 @@ def _tables(report: Report) -> dict[str, list[Block]]:
 def _told(course: sustained.Course) -> list[tuple[str, str]]:
     """The lines of a course without their blocks, which the chart draws better and nobody can hear."""
     return [(label, BLOCKS_FIRST.sub("", text)) for label, text in course.lines]
+
+
+def _described(found: Described) -> Block:
+    return Block(grid=grids.of_table(found.table), facts=found.lines)
 
 
 def _bandwidth(report: Report) -> list[Block]:
@@ -121,6 +128,6 @@ def _percentiles(report: Report) -> tuple[list[Block], list[Block]]:
 
 
 def _energy(report: Report) -> list[Block]:
-    metered = [Block(grid=grids.of_table(one.table), facts=one.lines) for one in energy.sections(report)]
+    metered = [_described(one) for one in energy.sections(report)]
     why_not = fmt.plain(energy.not_metered(report))
     return metered or ([Block(says=f"{why_not[:1].upper()}{why_not[1:]}.")] if why_not else [])

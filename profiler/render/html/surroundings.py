@@ -41,7 +41,7 @@ def _builds(report: Report) -> Grid:
                 Cell(fmt.size(build.size_bytes), amount=float(build.size_bytes)),
                 Cell(fmt.plain(report.sha256.get(build.id, "not computed")), kind="hash"),
             ]
-            for build in report.builds
+            for build in report.files
         ],
     )
 

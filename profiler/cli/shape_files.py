@@ -1,0 +1,147 @@
+"""The files of shapes: written for a run, and removed when it is over."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from tempfile import mkstemp
+from types import FrameType
+from typing import NoReturn
+
+import platformdirs
+import typer
+
+from profiler.builds.identify import identify
+from profiler.builds.shapes.header import data_bytes, header_bytes
+from profiler.builds.shapes.planning import ShapeFile, of_catalogue
+from profiler.builds.shapes.write import write_random
+from profiler.catalogue.models import ModelProfile
+from profiler.cli.shape_choice import Chosen, Wish, assumptions, choose, leading_layers
+from profiler.errors import UserError
+from profiler.host.last_level_cache import last_level_cache
+from profiler.host.machine import available_memory
+from profiler.measure.layer_counts import Room
+from profiler.measure.request import Shaped
+from profiler.runfile import hold
+
+LOCK, FRESH_S = ".lock", 10.0
+"""A lock that is younger may not be held yet."""
+
+
+@contextlib.contextmanager
+def shapes_of(
+    words: Sequence[str], models: Mapping[str, ModelProfile], wishes: Mapping[str, Wish]
+) -> Iterator[tuple[list[str], list[Shaped]]]:
+    """The words with the files of shapes in the place of models, which are gone when the block ends however it does."""
+    before = signal.signal(signal.SIGTERM, _as_interrupt)
+    try:
+        with _folder() as folder:
+            chosen = [choose(model, wishes[word], _room(folder)) for word, model in models.items()]
+            made = {one.model.id: _made(one, folder, hollow=wishes[one.model.id].hollow) for one in chosen}
+            placed = [list(map(str, made[word].shapes)) if word in made else [word] for word in words]
+            yield [path for paths in placed for path in paths], list(made.values())
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _as_interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _room(folder: Path) -> Room:
+    return Room(
+        memory_bytes=available_memory().available_bytes,
+        disk_bytes=shutil.disk_usage(folder).free,
+        cache_bytes=last_level_cache(),
+    )
+
+
+def _made(one: Chosen, folder: Path, *, hollow: bool) -> Shaped:
+    """The files of a model's shapes, and that of all of it, which has no data."""
+    model, shape = one.model, one.model.shape
+    paths = {folder / f"{model.id}-{one.mix}-{count}of{shape.layers}.gguf": count for count in one.counts}
+    for path, count in paths.items():
+        file = of_catalogue(shape, model.id, one.mix, count, one.experts)
+        if hollow:
+            _write_hollow(path, file)
+        else:
+            write_random(path, file.metadata, file.tensors, file.known, _tell)
+            _on_the_disk(path)
+    whole = folder / f"{model.id}-{one.mix}.gguf"
+    _write_hollow(whole, of_catalogue(shape, model.id, one.mix, None, None))
+    (full,) = identify([str(whole)])
+    return Shaped(
+        full=full.build,
+        path=whole,
+        model=model.id,
+        mix=one.mix,
+        layers=shape.layers,
+        layer_period=shape.layer_period,
+        leading_dense_layers=leading_layers(shape),
+        experts=one.experts,
+        shapes=paths,
+        assumed=assumptions(one),
+    )
+
+
+def _on_the_disk(path: Path) -> None:
+    """Nothing of it is still to be written when the first worker starts."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _write_hollow(path: Path, file: ShapeFile) -> None:
+    """A file with its header, and a hole for its data."""
+    head = header_bytes(file.metadata, file.tensors)
+    try:
+        with path.open("xb") as written:
+            written.write(head)
+            written.truncate(len(head) + data_bytes(file.tensors))
+    except OSError as error:
+        raise UserError(
+            f"{path.parent} takes no file of this size ({error.strerror}): use another disk"
+        ) from None
+
+
+def _tell(what: str, done: int, total: int) -> None:
+    """Once for each file."""
+    if done < 1 << 20 and total > 1 << 28:
+        typer.echo(f"{what} ({total / 2**30:.1f} GiB)", err=True)
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[Path]:
+    """A new folder on the disk of the user's cache: temporary folders may lie in memory. It goes when the block ends,
+    and those of runs that were killed when the next one begins."""
+    place = platformdirs.user_cache_path("edgeprof") / "shapes"
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        _sweep(place)
+        number, name = mkstemp(prefix="run-", suffix=LOCK, dir=place)
+        folder = Path(name).with_suffix("")
+        folder.mkdir()
+    except OSError as error:
+        raise UserError(
+            f"{place} takes no shapes ({error.strerror}): make room there, or a folder of it"
+        ) from None
+    with os.fdopen(number, "rb") as lock:
+        hold(lock)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            Path(name).unlink(missing_ok=True)
+
+
+def _sweep(place: Path) -> None:
+    """Removes the folders of runs that are over: nobody holds their locks. Where there are no locks, none is known."""
+    for lock in place.glob(f"run-*{LOCK}"):
+        with contextlib.suppress(OSError), lock.open("rb") as file:
+            if time.time() - lock.stat().st_mtime > FRESH_S and hold(file):
+                shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
+                lock.unlink(missing_ok=True)

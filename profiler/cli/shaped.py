@@ -1,0 +1,90 @@
+"""`edgeprof run --as-shape`: words that are models stand for shapes of them, which are there while the run lasts."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from profiler.cli.asked import Asked
+from profiler.cli.values import several
+from profiler.errors import UserError, nearest
+from profiler.measure.request import Request
+from profiler.runfile import Extrapolation, read
+
+if TYPE_CHECKING:
+    from profiler.catalogue.models import ModelProfile
+    from profiler.cli.shape_choice import Wish
+
+
+@contextlib.contextmanager
+def requested(asked: Asked) -> Iterator[Request]:
+    """The request behind the words; with --as-shape models are there as files of shapes while the block lasts."""
+    if not asked.as_shape:
+        of_shapes = {"--quant": asked.quant, "--layers": asked.layers, "--experts": asked.experts}
+        typed = next((flag for flag, value in of_shapes.items() if value is not None), None)
+        if typed is not None:
+            raise UserError(f"{typed} says how shapes are made: add --as-shape, or leave it out")
+        yield asked.request()
+        return
+    from profiler.cli.shape_files import shapes_of
+
+    models = models_among(asked.builds)
+    wishes = _again(asked.resume, models) if asked.resume is not None else dict.fromkeys(models, _wish(asked))
+    with shapes_of(asked.builds, models, wishes) as (builds, shaped):
+        yield replace(replace(asked, builds=builds).request(), shaped=shaped)
+
+
+def _wish(asked: Asked) -> Wish:
+    from profiler.cli.shape_choice import Wish
+
+    return Wish(
+        quantization=asked.quant,
+        layers=None if asked.layers is None else _numbers(asked.layers),
+        experts=asked.experts,
+        force=asked.force,
+        hollow=asked.dry_run,
+    )
+
+
+def _again(path: Path, models: Iterable[str]) -> dict[str, Wish]:
+    """What gives the shapes of the run in this file again."""
+    earlier = {found.model: wish_of(found) for found in read(path).header.plan.extrapolations}
+    missing = next((model for model in models if model not in earlier), None)
+    if missing is not None:
+        raise UserError(f"the run to resume did not measure {missing} as shapes: name the same builds again")
+    return earlier
+
+
+def _numbers(text: str) -> list[int]:
+    words = several("--layers", text)
+    if not all(word.isascii() and word.isdecimal() and len(word) < 5 for word in words):
+        raise UserError(f"--layers {text[:40]!r}: whole numbers are accepted, such as 4,8")
+    return [int(word) for word in words]
+
+
+def models_among(words: Sequence[str]) -> dict[str, ModelProfile]:
+    """The words that are ids of models. Raises `UserError` where none is, or one stands there twice."""
+    from profiler.catalogue.models import load_models
+
+    known = load_models()
+    found = {word: known[word] for word in words if word in known and not Path(word).exists()}
+    if not found:
+        raise UserError(
+            f"--as-shape measures models of the catalogue, and no word is the id of one: {nearest(words[0], known)}"
+        )
+    twice = next((word for word in found if list(words).count(word) > 1), None)
+    if twice is not None:
+        raise UserError(f"{twice} is named twice: once is enough")
+    return found
+
+
+def wish_of(earlier: Extrapolation) -> Wish:
+    """What gives the shapes of an earlier run again: it was asked what is asked here."""
+    from profiler.cli.shape_choice import Wish
+
+    counts = [shape.layers for shape in earlier.shapes]
+    return Wish(quantization=earlier.mix, layers=counts, experts=earlier.experts, force=True)
