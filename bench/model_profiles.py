@@ -78,6 +78,7 @@ def _shape(row: Row) -> Tables:
         "kv_elements_per_token": int(row["kv_elements_per_token"]),
         "window": _window(row) if row["sliding_window"] else None,
         "experts": _experts(row) if row["n_experts"] else None,
+        "latent": _latent(row) if row["mla_kv_lora_rank"] else None,
         "reference": {
             "source": ENGINE,
             "quantization": row["ref_mix"],
@@ -103,6 +104,15 @@ def _experts(row: Row) -> Tables:
         "feed_forward": int(row["expert_intermediate_size"]),
         "every": _unless(row["moe_every"], "1"),
         "leading_dense_layers": _unless(row["leading_dense_layers"]),
+    }
+
+
+def _latent(row: Row) -> Tables:
+    return {
+        "query_rank": int(row["mla_q_lora_rank"]),
+        "key_value_rank": int(row["mla_kv_lora_rank"]),
+        "key_length": int(row["mla_key_length"]),
+        "value_length": int(row["mla_value_length"]),
     }
 
 

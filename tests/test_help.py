@@ -8,8 +8,8 @@ import sys
 import pytest
 
 COMMANDS = (
-    *("run", "report", "compare", "explain", "devices", "models", "doctor", "setup", "build onnx", "capture"),
-    *("fetch", "verdict", "import llama-bench", "bundle", "verify"),
+    *("run", "report", "compare", "explain", "devices", "models", "doctor", "setup", "build onnx"),
+    *("build shape", "capture", "fetch", "verdict", "import llama-bench", "bundle", "verify"),
 )
 HEAVY = ("llama_cpp", "onnxruntime", "numpy", "scipy", "rich.table", "rich.live", "msgspec", "psutil")
 LOADED = """

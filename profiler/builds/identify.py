@@ -17,6 +17,7 @@ from profiler.builds.manifest import Manifest
 from profiler.builds.model_file import BadModelFile, is_folder, shown
 from profiler.builds.non_models import ARCHITECTURES
 from profiler.builds.onnx_folder import OnnxModel, folder_of, read_folder
+from profiler.builds.shapes.stated import random_weights
 from profiler.builds.words import Words, has_chat_template, licence_of, words_of_folder, words_of_gguf
 from profiler.runfile import Build
 
@@ -94,6 +95,7 @@ def _gguf(path: Path) -> Found:
         kv_elements_per_token=model.kv_elements_per_token,
         context_length=model.context_length,
         bits_read_per_weight=model.bits_read_per_weight or None,
+        random_weights=random_weights(header),
     )
     return Found(build=build, path=path, model=model, words=words_of_gguf(header))
 
@@ -123,6 +125,7 @@ def _onnx(path: Path) -> Found:
         source=made.source.name if made else None,
         via=made.via if made else None,
         agreement=made.agreement if made else None,
+        random_weights=made.source.random_weights if made else None,
     )
     said = words_of_folder(folder, onnx_config.read_config(folder, "config.json"))
     if said.licence is None and made is not None and made.source.licence is not None:

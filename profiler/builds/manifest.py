@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from profiler.builds.model_file import BadModelFile, is_file, shown_name
-from profiler.runfile import Agreement
+from profiler.runfile import Agreement, RandomWeights
 
 NAME = "edgeprof_build.json"
 SCHEMA = "edgeprof.build/1"
@@ -24,6 +24,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     architecture: str | None = None
     bits_read_per_weight: float | None = None
     licence: str | None = None
+    random_weights: RandomWeights | None = None
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

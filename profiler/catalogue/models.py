@@ -84,6 +84,15 @@ class Experts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     leading_dense_layers: Natural = 0
 
 
+class Latent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Multi-head latent attention: queries and keys with values pass through ranks, heads have these lengths."""
+
+    query_rank: Count
+    key_value_rank: Count
+    key_length: Count
+    value_length: Count
+
+
 class Reference(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """llama.cpp's own figures for a usual mix of quantizations; `source` says of which llama.cpp.
 
@@ -127,6 +136,7 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     kv_elements_per_token: Natural
     window: Window | None = None
     experts: Experts | None = None
+    latent: Latent | None = None
     reference: Reference | None = None
 
     @property

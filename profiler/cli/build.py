@@ -14,11 +14,6 @@ build = typer.Typer(
 )
 
 
-@build.callback()
-def _builds() -> None:
-    """Keeps `onnx` a word of its own while it is the only build."""
-
-
 @build.command()
 def onnx(
     source: Annotated[
@@ -48,3 +43,39 @@ def onnx(
     from profiler.cli.building import Wanted, make
 
     make(Wanted(source=source, output=output, via=via, quant=quant, check=check, yes=yes))
+
+
+@build.command()
+def shape(
+    model: Annotated[
+        str, typer.Argument(help="A model of `edgeprof models`, or a GGUF file.", show_default=False)
+    ],
+    format: Annotated[str, typer.Option(help="gguf or onnx.")] = "gguf",
+    quant: Annotated[
+        str | None,
+        typer.Option(
+            help="A mix that llama.cpp writes, as Q4_K_M.", show_default="the usual one, or the file's own"
+        ),
+    ] = None,
+    layers: Annotated[
+        int | None, typer.Option(min=1, help="Keep so many layers, in whole periods.", show_default="all")
+    ] = None,
+    experts: Annotated[
+        int | None, typer.Option(min=1, help="Keep so many experts of a mixture.", show_default="all")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="The file or folder to make.", show_default="NAME-shape.gguf"),
+    ] = None,
+) -> None:
+    """Make a file with the architecture of a model and random weights: its speed and memory without a download.
+
+    The storage type of each tensor is the one that llama.cpp gives it.
+
+    Example: edgeprof build shape llama-3.1-8b --layers 4
+    """
+    from profiler.cli.shaping import Wanted, make
+
+    make(
+        Wanted(model=model, format=format, quantization=quant, layers=layers, experts=experts, output=output)
+    )

@@ -21,6 +21,7 @@ from profiler.builds.hashes import sha256
 from profiler.builds.identify import identify
 from profiler.builds.manifest import Manifest, Source
 from profiler.builds.model_file import is_file, is_folder, shown_name
+from profiler.builds.shapes.stated import random_weights
 from profiler.builds.words import words_of_gguf
 from profiler.cli.environment import ready
 from profiler.cli.progress import Progress, progress
@@ -52,7 +53,7 @@ def make(wanted: Wanted) -> None:
     )
     with progress() as shown:
         if not (wanted.check and _is_made_already(wanted, folder)):
-            with _aside(folder) as unfinished:
+            with aside(folder) as unfinished:
                 _write(wanted, unfinished, shown)
         agreement = _checked(wanted.source, folder, shown) if wanted.check else None
     for line in _told(wanted, folder, agreement):
@@ -85,7 +86,7 @@ def _is_made_already(wanted: Wanted, folder: Path) -> bool:
 
 
 @contextmanager
-def _aside(folder: Path) -> Iterator[Path]:
+def aside(folder: Path) -> Iterator[Path]:
     """A new folder beside `folder` that takes its place when all is done, and is removed when it is not."""
     if os.path.lexists(folder):
         raise UserError(f"{folder} exists: choose another folder with -o, or remove it")
@@ -105,7 +106,7 @@ def _aside(folder: Path) -> Iterator[Path]:
 
 def _write(wanted: Wanted, folder: Path, shown: Progress) -> None:
     if wanted.via == "direct":
-        _write_directly(wanted.source, folder, shown)
+        write_directly(wanted.source, folder, shown)
         return
     ready(wanted.via, yes=wanted.yes)
     options = {"quant": wanted.quant} if wanted.quant else {}
@@ -114,7 +115,8 @@ def _write(wanted: Wanted, folder: Path, shown: Progress) -> None:
     manifest.write(folder, Manifest(via=wanted.via, source=Source(name=name), options=dict(options)))
 
 
-def _write_directly(source: Path, folder: Path, shown: Progress) -> None:
+def write_directly(source: Path, folder: Path, shown: Progress) -> None:
+    """The ONNX folder of a GGUF file with its manifest. Raises `UserError`."""
     try:
         from profiler.builds.onnx_direct.write import write
     except ModuleNotFoundError as error:
@@ -134,6 +136,7 @@ def _write_directly(source: Path, folder: Path, shown: Progress) -> None:
                 architecture=model.architecture,
                 bits_read_per_weight=written.gguf_bits_read_per_weight,
                 licence=words_of_gguf(header).licence,
+                random_weights=random_weights(header),
             ),
             versions={"edgeprof": __version__, "onnx": version("onnx")},
         ),

@@ -19,7 +19,17 @@ from profiler.runfile.fields import (
 from profiler.runfile.lines import append, decode, is_run, read
 from profiler.runfile.lock import hold
 from profiler.runfile.passes import counted, start_in_passes
-from profiler.runfile.planned import Agreement, Build, Case, Closeness, Device, Plan, Workload, varying
+from profiler.runfile.planned import (
+    Agreement,
+    Build,
+    Case,
+    Closeness,
+    Device,
+    Plan,
+    RandomWeights,
+    Workload,
+    varying,
+)
 from profiler.runfile.records import (
     Account,
     Conditions,
@@ -66,6 +76,7 @@ __all__ = [
     "Phase",
     "Plan",
     "PowerLog",
+    "RandomWeights",
     "Record",
     "Run",
     "Samples",

@@ -61,11 +61,21 @@ class Agreement(Record, frozen=True, kw_only=True):
     failures: list[str] = msgspec.field(default_factory=list)
 
 
+class RandomWeights(Record, frozen=True, kw_only=True):
+    """A build with the architecture of a model and random weights: how much of the model it keeps."""
+
+    layers: Natural
+    of_layers: Natural
+    experts: Natural | None = None
+    of_experts: Natural | None = None
+
+
 class Build(Record, frozen=True, kw_only=True):
     """One model file or folder, as its own header describes it. A later `Hashes` line has its SHA-256.
 
     `graph` names the graph within a folder, `source` and `via` what it was made from and how. Of one decoded
     token, `read_bytes_per_token` are the bytes of weights read and `bits_read_per_weight` the same per weight.
+    `random_weights` marks a shape, whose speed is a model's and whose answers are nobody's.
     """
 
     id: Name
@@ -86,6 +96,7 @@ class Build(Record, frozen=True, kw_only=True):
     source: str | None = None
     via: str | None = None
     agreement: Agreement | None = None
+    random_weights: RandomWeights | None = None
 
 
 class Workload(Record, frozen=True, kw_only=True):
