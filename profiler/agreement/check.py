@@ -25,6 +25,7 @@ from profiler.builds.onnx_direct.architectures import Architecture, architecture
 from profiler.builds.onnx_direct.shape import read_shape
 from profiler.builds.onnx_direct.write import EXACT_GRAPH, GRAPH
 from profiler.catalogue.workloads import text_of
+from profiler.engines.ort_library import TOKENIZER
 from profiler.errors import UserError
 from profiler.runfile import Agreement, Closeness
 
@@ -132,8 +133,13 @@ class _Run:
         """The shipped texts as the tokens of the build's own tokenizer, which gives llama.cpp's ids."""
         from tokenizers import Tokenizer
 
+        if not (self._folder / TOKENIZER).is_file():
+            raise UserError(
+                f"{shown_name(self._source)} has no tokenizer to read the shipped text with, so its build cannot be "
+                "checked; leave out --check"
+            )
         content = "\n\n".join(map(text_of, TEXTS))
-        ids = Tokenizer.from_file(str(self._folder / "tokenizer.json")).encode(content).ids
+        ids = Tokenizer.from_file(str(self._folder / TOKENIZER)).encode(content).ids
         return Text(hashlib.sha256(content.encode()).hexdigest(), list(ids[:tokens]))
 
     def llama(

@@ -21,7 +21,7 @@ class Architecture(msgspec.Struct, frozen=True, kw_only=True):
 
     The rest: projections are stored as one matrix (`fused`), as are gate and up; branches have a norm before they
     are added; the gate is a GELU and not a SiLU; embeddings are scaled by the root of their width; logits may have
-    a cap. `optional` tensors may be there.
+    a cap. `optional` tensors may be there. `genai_type` is ONNX Runtime GenAI's word for it.
     """
 
     paired_rows: bool = False
@@ -45,6 +45,10 @@ LONG_FACTORS, SHORT_FACTORS, FACTORS = (
     "rope_freqs.weight",
 )
 
+ANY_DECODER = "decoder"
+"""For GenAI's "phi3" it evaluates the whole context again at token 4,097, where some of those models change their
+factors; a direct build never does."""
+
 ARCHITECTURES = MappingProxyType(
     {
         "llama": Architecture(paired_rows=True, optional=(FACTORS,), genai_type="llama"),
@@ -65,7 +69,7 @@ ARCHITECTURES = MappingProxyType(
             names_window=True,
             fused=True,
             optional=(LONG_FACTORS, SHORT_FACTORS),
-            genai_type="phi3",
+            genai_type=ANY_DECODER,
         ),
     }
 )
