@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -19,11 +19,17 @@ PASSES = 3
 Figures = dict[str, float]
 
 
-def worker(path: Path, engine: str, workload: Workload, threads: int) -> Callable[[], Figures]:
-    """The headline figures of one worker: medians over its passes."""
+def worker(
+    path: Path,
+    engine: str,
+    workload: Workload,
+    threads: int,
+    wanted: Mapping[str, Sequence[str]] | None = None,
+) -> Callable[[], Figures]:
+    """The headline figures of one worker with the `wanted` settings: medians over its passes."""
     (found,) = identify([str(path)])
     build = found.build
-    settings = combinations(engine, {}, threads)[0]
+    settings = combinations(engine, wanted or {}, threads)[0]
     case = Case(id="r1", build=build.id, engine=engine, target="cpu", settings=settings, workload=workload)
     formulas = {metric.name: PASS_METRICS[metric] for metric in judged_metrics(workload.method)}
 
@@ -33,7 +39,8 @@ def worker(path: Path, engine: str, workload: Workload, threads: int) -> Callabl
         assert seen.failure is None, seen.failure
         done = [one for one in seen.passes if one.number > 0]
         values = {name: [formula(one, workload) for one in done] for name, formula in formulas.items()}
-        return {name: median(v for v in found if v is not None) for name, found in values.items()}
+        known = {name: [v for v in found if v is not None] for name, found in values.items()}
+        return {name: median(found) for name, found in known.items() if found}
 
     return measure
 

@@ -29,7 +29,7 @@ def tiny(architecture: str) -> Shape:
     """The shape of a known model of this architecture, all its layers, made narrow."""
     shape = load_model(MODELS[architecture]).shape
     experts = shape.experts and replace(
-        shape.experts, count=8, active=min(2, shape.experts.active), feed_forward=256
+        shape.experts, count=16, active=min(2, shape.experts.active), feed_forward=256
     )
     latent = shape.latent and Latent(query_rank=256, key_value_rank=256, key_length=192, value_length=128)
     return replace(

@@ -10,22 +10,39 @@ from collections.abc import Iterator
 
 import msgspec
 
+from profiler.builds.model_file import shown
 from profiler.builds.shapes.header import Value
 from profiler.builds.shapes.layer_tensors import Spec, head_length, layer_specs
 from profiler.builds.shapes.rope import read_scaling, rotated, scaling_metadata
 from profiler.catalogue.models import Experts, Shape
-from profiler.errors import UserError, nearest
+from profiler.errors import UserError
 
 ARCHITECTURES = (
     *("deepseek2", "gemma3", "gpt-oss", "llama", "llama4"),
     *("mistral3", "phi3", "qwen2", "qwen3", "qwen3moe"),
 )
 EPSILON = 1e-5
+WIDEST = 1 << 20
+MOST = {
+    "layers": 512,
+    "embedding": WIDEST,
+    "feed_forward": WIDEST,
+    "heads": WIDEST,
+    "kv_heads": WIDEST,
+    "head_length": WIDEST,
+    "rope_dimensions": WIDEST,
+    "rope_theta": 1e30,
+    "vocabulary": WIDEST,
+    "context_tokens": (1 << 32) - 1,
+    "experts.count": 1024,
+}
 ROPE_TABLES = {
     "llama3": ("rope_freqs.weight",),
     "longrope": ("rope_factors_long.weight", "rope_factors_short.weight"),
 }
 SIGMOID = 2
+GROUPS, GROUPS_USED = 8, 4
+"""DeepSeek-V3 looks for experts in half of its groups only; a group has at least the two that rank it."""
 
 OWN_KEYS: dict[str, dict[str, Value]] = {
     "deepseek2": {
@@ -36,7 +53,7 @@ OWN_KEYS: dict[str, dict[str, Value]] = {
     },
     "mistral3": {"attention.temperature_scale": 0.1, "rope.scaling.yarn_log_multiplier": 1.0},
 }
-"""What config.json of DeepSeek-V3 (ai-dynamo/aiconfigurator@095f58a) and of Ministral 3 say beyond the catalogue."""
+"""What DeepSeek-V3 and Ministral 3 have beyond the catalogue: a few small operations more, and no size."""
 
 
 class Blueprint(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,18 +64,35 @@ class Blueprint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def blueprint(shape: Shape, name: str) -> Blueprint:
-    """The file of a model of this shape. Raises `UserError` for an architecture that is not known here."""
+    """The file of a model of this shape. Raises `UserError` for what no engine reads, or is not known here."""
     arch = shape.gguf_architecture
-    if arch not in ARCHITECTURES:
-        raise UserError(
-            f"{name} has the architecture {arch!r}, of which no shapes are made; {nearest(arch, ARCHITECTURES)}"
-        )
-    if arch == "deepseek2" and shape.latent is None:
-        raise UserError(
-            f"{name}: shape.latent is missing, accepted for deepseek2: a table of ranks and lengths; add it"
-        )
+    wrong = _wrong(shape, arch)
+    if wrong:
+        raise UserError(f"{name}: {wrong}")
     metadata = {"general.architecture": arch, "general.name": name} | _metadata(shape, arch)
     return Blueprint(metadata=metadata, specs=tuple(_specs(shape)))
+
+
+def _wrong(shape: Shape, arch: str) -> str | None:
+    if arch not in ARCHITECTURES:
+        accepted = ", ".join(ARCHITECTURES)
+        return f"no shapes are made of the architecture {shown(arch)}; accepted: {accepted}"
+    if arch == "deepseek2" and shape.latent is None:
+        return "shape.latent is missing, accepted for deepseek2: a table of ranks and lengths; add it"
+    beyond = next(((key, value, most) for key, value, most in _bounded(shape) if value > most), None)
+    if beyond:
+        return "shape.{} is {:g}; accepted: up to {:g}; correct it".format(*beyond)
+    return None
+
+
+def _bounded(shape: Shape) -> Iterator[tuple[str, float, float]]:
+    """Figures of the shape with the largest that is accepted: what engines read, and far above any model."""
+    parts = {"": shape, "experts.": shape.experts, "latent.": shape.latent, "window.": shape.window}
+    for prefix, part in parts.items():
+        for key in part.__struct_fields__ if part is not None else ():
+            value = getattr(part, key)
+            if f"{prefix}{key}" in MOST or (prefix and isinstance(value, int)):
+                yield f"{prefix}{key}", value or 0, MOST.get(f"{prefix}{key}", WIDEST)
 
 
 def _specs(shape: Shape) -> Iterator[Spec]:
@@ -126,6 +160,8 @@ def _experts(experts: Experts, arch: str) -> dict[str, Value]:
         found["expert_shared_count"] = experts.shared
     if experts.leading_dense_layers:
         found["leading_dense_block_count"] = experts.leading_dense_layers
+    if arch == "deepseek2" and experts.count % (2 * GROUPS) == 0:
+        found |= {"expert_group_count": GROUPS, "expert_group_used_count": GROUPS_USED}
     if arch == "llama4":
         found["interleave_moe_layer_step"] = experts.every
     return found

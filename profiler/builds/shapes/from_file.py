@@ -42,6 +42,11 @@ def of_file(path: Path, quantization: str | None, layers: int | None) -> ShapeFi
     """The shape of the file at `path`, in its own storage types or in a mix. Raises `UserError` for what cannot be."""
     header = read_header(path)
     model = describe(header)
+    parts = metadata.count(header, "split.count") or 1
+    if parts > 1:
+        raise UserError(
+            f"{header.file_name}: is one of {parts} parts of a model; join them, or name a whole file"
+        )
     raw = raw_metadata(path)
     mix = mix_named(quantization) if quantization else None
     name = model.name or shown(path.stem)

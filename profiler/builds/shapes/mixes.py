@@ -52,7 +52,7 @@ def mixed(plan: Blueprint, name: str, mix: str) -> list[Tensor]:
         )
     with tempfile.TemporaryDirectory(prefix="edgeprof-") as folder:
         path = Path(folder) / "source.gguf"
-        write_sparse(path, plan, [_unmixed(spec) for spec in plan.specs])
+        write_sparse(path, plan, [unmixed(spec) for spec in plan.specs])
         types = _asked(path, name, mix)
     missing = [spec.name for spec in plan.specs if types.get(spec.name) not in NUMBERS]
     if missing:
@@ -70,7 +70,7 @@ def write_sparse(path: Path, plan: Blueprint, tensors: Sequence[Tensor]) -> None
         file.truncate(len(head) + data_bytes(tensors))
 
 
-def _unmixed(spec: Spec) -> Tensor:
+def unmixed(spec: Spec) -> Tensor:
     """A type before the mix. It is small, so that the largest models can be mapped; the mix does not depend on it."""
     kind = SMALL if spec.shape[0] % SMALL_BLOCK == 0 else WIDE
     return Tensor(name=spec.name, shape=spec.shape, type_name="F32" if spec.plain else kind)

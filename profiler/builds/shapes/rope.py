@@ -14,9 +14,9 @@ from profiler.builds.shapes.header import Value
 from profiler.catalogue.models import Shape
 
 WORDS = re.compile(
-    r"(?P<kind>llama3|linear|yarn|longrope)( x(?P<factor>[0-9.]+))?( orig (?P<original>[0-9]+))?"
+    r"(?P<kind>llama3|linear|yarn|longrope)( x(?P<factor>[0-9]{1,6}))?( orig (?P<original>[0-9]{1,9}))?"
 )
-LOCAL = re.compile(r"local theta ([0-9.]+)")
+LOCAL = re.compile(r"local theta ([0-9]{1,9})")
 ROPE_TABLE = re.compile(r"rope_(freqs|factors_long|factors_short)\.weight")
 LOW, HIGH = 1.0, 4.0
 """The frequency factors of every Llama 3.1 and 3.2."""

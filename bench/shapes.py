@@ -1,0 +1,65 @@
+"""Is a shape as fast as the model it is the shape of? Real files against random weights in the same storage types.
+
+Without arguments the files are SmolLM2-135M-Instruct in Q4_1, Q4_0 and Q8_0; a file that this bench has not seen may
+be named instead. Both are given the same tokens, so that not even the rows looked up differ.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from bench.demo_models import demo_models
+from bench.workers import Figures, ratio_of, rounds, worker
+from profiler.builds.shapes.from_file import of_file
+from profiler.builds.shapes.write import write_random
+from profiler.catalogue.workloads import parse
+from profiler.runfile import Workload
+
+ROUNDS = 20
+METRICS = {"pp128": "pp_tps", "tg64": "tg_tps"}
+
+
+def compare(
+    path: Path, shape: Path, workload: Workload, threads: int, count: int, wanted: dict[str, list[str]]
+) -> list[dict[str, Figures]]:
+    """Rounds of the file and its shape, interleaved."""
+    contestants = {
+        "real": worker(path, "llama-cpp", workload, threads, wanted),
+        "shape": worker(shape, "llama-cpp", workload, threads, wanted),
+    }
+    return rounds(contestants, count, f"{path.name} {workload.id}")
+
+
+def shape_of(path: Path, folder: Path) -> Path:
+    """The shape of the file, in `folder`."""
+    target = folder / f"{path.stem}-shape.gguf"
+    planned = of_file(path, None, None)
+    write_random(target, planned.metadata, planned.tensors, planned.known, lambda _what, _done, _all: None)
+    return target
+
+
+def main() -> None:
+    """Print the ratio of speeds with its interval, for decode and prefill of each file."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("files", nargs="*", type=Path)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    asked = parser.parse_args()
+    wanted = {key: [value] for key, _, value in (item.partition("=") for item in asked.set)}
+    with tempfile.TemporaryDirectory() as folder:
+        for path in asked.files or demo_models():
+            shape = shape_of(path, Path(folder))
+            for name, metric in METRICS.items():
+                found = compare(path, shape, parse(name), asked.threads, asked.rounds, wanted)
+                print(
+                    f"{path.name}: shape / real, {metric}: {ratio_of(found, metric, 'shape', 'real')}",
+                    flush=True,
+                )
+            shape.unlink()
+
+
+if __name__ == "__main__":
+    main()
