@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from profiler.builds.gguf import read_header
 from profiler.builds.gguf_arrays import read_arrays
 from profiler.builds.model_file import BadModelFile
 from profiler.builds.onnx_direct.pre_tokenizers import PRE_TOKENIZERS
-from profiler.builds.onnx_direct.tokenizer import MERGES, TOKENS, TYPES, write_tokenizer
+from profiler.builds.onnx_direct.tokenizer import MERGES, NO_TOKENIZER, TOKENS, TYPES, write_tokenizer
 from profiler.engines import llama_cpp
 
 HARD = [
@@ -25,6 +26,7 @@ HARD = [
     "नमस्ते दुनिया", "ไทยภาษา", "👩‍👩‍👧‍👦 🇩🇪 😀", "e\u0301 é ﬁ a\u0300\u0301b", "²³½ ١٢٣", "a\x00b", "\x01\x7f", "x" * 300,
     " " * 37 + "y", "—–“”‘’…", "http://a.b/c?d=e&f=g", "ǅ ß İ ı", "\u200b\u2060", "$100.00 €5", "𝔘𝔫𝔦𝔠𝔬𝔡𝔢",
     "▁under ▁▁", "\u3000full　width", "\xa0no break", "\ufeffmark", "Ωμέγα", "the  quick   brown",
+    "fooBar HTTPServer aB Ab ABc'S", "<b>x</b><table> ", "path/to//file/\n", "ÀéÎ ДаНЕт日Ab",
 ]  # fmt: skip
 _draw = random.Random(3)
 HARD += ["".join(_draw.choices("ab 12\n\t.'éЖ日😀²-_", k=_draw.randrange(1, 30))) for _ in range(200)]
@@ -98,15 +100,16 @@ def with_pre(path: Path, vocabulary: dict[str, Any], pre: str) -> Path:
     return _written(writer, path)
 
 
-def sentence_piece(path: Path, *, prefix: bool) -> Path:
-    """A vocabulary of SentencePiece's kind: bytes, letters, and pieces whose scores fall with their place."""
+def sentence_piece(path: Path, *, prefix: bool, defined: Sequence[str] = ()) -> Path:
+    """A vocabulary of SentencePiece's kind: bytes, letters, and pieces whose scores fall with their place. Tokens
+    that are `defined` are found in text as they stand."""
     letters = [chr(n) for n in range(32, 127)]
     pieces = [*PIECES, *(letter for letter in letters if letter not in (" ", "1"))]
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_tokenizer_model("llama")
-    writer.add_token_list(["<unk>", "<s>", "</s>", *(f"<0x{n:02X}>" for n in range(256)), *pieces])
-    writer.add_token_types([2, 3, 3, *[6] * 256, *[1] * len(pieces)])
-    writer.add_token_scores([0.0] * 259 + [-float(n) for n in range(len(pieces))])
+    writer.add_token_list(["<unk>", "<s>", "</s>", *(f"<0x{n:02X}>" for n in range(256)), *pieces, *defined])
+    writer.add_token_types([2, 3, 3, *[6] * 256, *[1] * len(pieces), *[4] * len(defined)])
+    writer.add_token_scores([0.0] * 259 + [-float(n) for n in range(len(pieces) + len(defined))])
     writer.add_bos_token_id(1)
     writer.add_eos_token_id(2)
     writer.add_unk_token_id(0)
@@ -135,6 +138,22 @@ def test_ids_with_every_known_split(vocabulary: dict[str, Any], tmp_path: Path, 
 def test_ids_of_sentence_piece(tmp_path: Path, prefix: bool) -> None:
     path = sentence_piece(tmp_path / "vocabulary.gguf", prefix=prefix)
     assert by_tokenizer_json(path, tmp_path) == by_llama_cpp(path)
+
+
+def test_ids_of_a_vocabulary_like_gemmas(tmp_path: Path) -> None:
+    """No space before the text, and tokens of spaces, line ends and tags that no merge makes."""
+    defined = [*(" " * n for n in range(2, 32)), *("\n" * n for n in range(1, 32)), "\t\t", "<table>", "<b>"]
+    path = sentence_piece(tmp_path / "vocabulary.gguf", prefix=False, defined=defined)
+    assert by_tokenizer_json(path, tmp_path) == by_llama_cpp(path)
+
+
+@pytest.mark.parametrize("kind", NO_TOKENIZER)
+def test_kinds_without_a_tokenizer_get_none(tmp_path: Path, kind: str) -> None:
+    writer = gguf.GGUFWriter(tmp_path / "vocabulary.gguf", "llama")
+    writer.add_tokenizer_model(kind)
+    path = _written(writer, tmp_path / "vocabulary.gguf")
+    write_tokenizer(path, read_header(path), tmp_path)
+    assert [item.name for item in tmp_path.iterdir()] == [path.name]
 
 
 def test_split_that_is_not_known_is_refused(vocabulary: dict[str, Any], tmp_path: Path) -> None:

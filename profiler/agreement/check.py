@@ -21,14 +21,21 @@ from profiler.agreement.closeness import Logits
 from profiler.builds.describe import describe
 from profiler.builds.gguf import read_header
 from profiler.builds.model_file import shown_name
+from profiler.builds.onnx_direct.architectures import Architecture, architecture_of
+from profiler.builds.onnx_direct.shape import read_shape
 from profiler.builds.onnx_direct.write import EXACT_GRAPH, GRAPH
 from profiler.catalogue.workloads import text_of
+from profiler.engines.ort_library import TOKENIZER
 from profiler.errors import UserError
 from profiler.runfile import Agreement, Closeness
 
 TEXTS = ("rag@1", "chat@1", "code@1")
 MOST_TOKENS = 512
 LARGEST_DIFFERENCE = 1e-3
+LARGEST_WITH_GELU, TOP_WITH_GELU = 5e-2, 0.99
+"""llama.cpp looks GELU up in a table of float16 even where all else is float32 (`ggml_vec_geglu_f32`): logits of 26
+random layers differ by two thousandths of their spread. One position of window too many makes them differ by 1."""
+
 LIMIT_S = 3600.0
 MOST_EXACT_BYTES = 8 << 30
 """Float32 copies of larger models are not written: comparing those exactly would take hours."""
@@ -54,6 +61,8 @@ def check(
 
     Raises UserError where an engine is missing or fails. Disagreement is no error: it stands in `failures`.
     """
+    header = read_header(source)
+    tokens = min(tokens, read_shape(header, architecture_of(header)).context)
     on_progress("comparing every weight")
     compared = weights.compare(source, folder)
     with tempfile.TemporaryDirectory() as name:
@@ -70,7 +79,7 @@ def check(
         own = closeness.compare(batched, batched, text.ids)
         on_progress("both with float32 activations")
         exact, not_compared = _exact(run, text)
-    failures = [*_unequal(compared), *_inexact(exact)]
+    failures = [*_unequal(compared), *_inexact(exact, architecture_of(header))]
     failures += closeness.worse_than_noise(fast, floor, own.surprise)
     return Agreement(
         text_sha256=text.sha256,
@@ -100,13 +109,14 @@ def _unequal(found: weights.Weights) -> list[str]:
     return [f"{found.unequal:,} of {found.compared:,} weights are not equal"] if found.unequal else []
 
 
-def _inexact(exact: Closeness | None) -> list[str]:
+def _inexact(exact: Closeness | None, architecture: Architecture) -> list[str]:
     if exact is None:
         return []
+    top, largest = (TOP_WITH_GELU, LARGEST_WITH_GELU) if architecture.gelu else (1.0, LARGEST_DIFFERENCE)
     failures = []
-    if exact.top1 < 1:
+    if exact.top1 < top:
         failures.append(f"with float32 activations its top token is the same at {100 * exact.top1:.4g}% only")
-    if exact.largest > LARGEST_DIFFERENCE:
+    if exact.largest > largest:
         failures.append(f"with float32 activations a logit differs by {exact.largest:.2g}")
     return failures
 
@@ -117,21 +127,36 @@ class _Run:
     def __init__(self, source: Path, folder: Path, scratch: Path, threads: int) -> None:
         self._source, self._folder, self._scratch, self._threads = source, folder, scratch, threads
         self._outputs = 0
+        self._repack = True
 
     def text(self, tokens: int) -> Text:
         """The shipped texts as the tokens of the build's own tokenizer, which gives llama.cpp's ids."""
         from tokenizers import Tokenizer
 
+        if not (self._folder / TOKENIZER).is_file():
+            raise UserError(
+                f"{shown_name(self._source)} has no tokenizer to read the shipped text with, so its build cannot be "
+                "checked; leave out --check"
+            )
         content = "\n\n".join(map(text_of, TEXTS))
-        ids = Tokenizer.from_file(str(self._folder / "tokenizer.json")).encode(content).ids
+        ids = Tokenizer.from_file(str(self._folder / TOKENIZER)).encode(content).ids
         return Text(hashlib.sha256(content.encode()).hexdigest(), list(ids[:tokens]))
 
     def llama(
         self, path: Path, text: Text, *, one_by_one: bool = False, kv: str = "f16", flash: str = "auto"
     ) -> Logits:
-        """llama.cpp with the settings that it is run with, unless others are asked for."""
-        settings = {"kv": kv, "flash": flash}
-        return self._logits("llama", path, text, {"settings": settings, "one_by_one": one_by_one})
+        """llama.cpp with the settings that it is run with, unless others are asked for.
+
+        Where it crashes on weights that it rewrote for this CPU, it is asked without from then on.
+        """
+        settings = {"kv": kv, "flash": flash, "repack": self._repack}
+        try:
+            return self._logits("llama", path, text, {"settings": settings, "one_by_one": one_by_one})
+        except UserError:
+            if not self._repack:
+                raise
+            self._repack = False
+            return self.llama(path, text, one_by_one=one_by_one, kv=kv, flash=flash)
 
     def ort(self, graph: str, text: Text) -> Logits:
         """ONNX Runtime on a graph of the build."""

@@ -24,6 +24,10 @@ ONE_SIDED_99 = {4: 4.541, 8: 2.998, 12: 2.718, 16: 2.602, 24: 2.500, 32: 2.453}
 """Student's t at 99%, one-sided, by number of blocks (degrees of freedom one less): three things are tested."""
 
 
+NEGLIGIBLE_NATS = 1e-3
+"""A tenth of a percent of perplexity: where the noise is smaller still, more than it is no disagreement."""
+
+
 class Compared(msgspec.Struct, frozen=True):
     """Figures of each position: same top token (0 or 1), divergence in nats, surprise at the next token in nats."""
 
@@ -87,9 +91,9 @@ def worse_than_noise(fast: Compared, floor: Compared, batched_surprise: PerPosit
     failures = []
     if (more := excess(1 - fast.same, 1 - floor.same)) is not None:
         failures.append(f"its top token differs at {100 * more:.2g}% more positions than llama.cpp's own")
-    if (more := excess(fast.divergence, floor.divergence)) is not None:
+    if (more := excess(fast.divergence, floor.divergence) or 0.0) > NEGLIGIBLE_NATS:
         failures.append(f"its divergence is {more:.2g} nats above llama.cpp's own noise")
     noise = np.abs(floor.surprise - batched_surprise)
-    if (more := excess(fast.surprise - batched_surprise, noise)) is not None:
+    if (more := excess(fast.surprise - batched_surprise, noise) or 0.0) > NEGLIGIBLE_NATS:
         failures.append(f"its surprise at the text is {more:.2g} nats above that of llama.cpp and its noise")
     return failures

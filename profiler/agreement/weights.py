@@ -12,10 +12,11 @@ import numpy as np
 from profiler.builds.gguf import read_header
 from profiler.builds.onnx_direct.architectures import architecture_of
 from profiler.builds.onnx_direct.blocks import Floats
-from profiler.builds.onnx_direct.matrices import FUSED, Part
+from profiler.builds.onnx_direct.matrices import BIAS, FUSED, Part
 from profiler.builds.onnx_direct.read_back import Stored
 from profiler.builds.onnx_direct.shape import read_shape
 from profiler.builds.onnx_direct.source import Source, opened, pairs_again
+from profiler.builds.onnx_direct.tensors import Norm, stored_matrices, stored_norms
 from profiler.builds.onnx_direct.write import GRAPH
 
 
@@ -29,15 +30,17 @@ class Weights(msgspec.Struct, frozen=True):
 def compare(path: Path, folder: Path) -> Weights:
     """The weights read back from `folder` beside those that the `gguf` package dequantizes from `path`."""
     header = read_header(path)
-    shape, source, stored = read_shape(header), opened(path, header, _silent), Stored(folder, GRAPH)
     architecture = architecture_of(header)
-    counts = [_vector(source, stored, *names) for names in architecture.vectors(shape)]
-    for fused, parts, columns in architecture.matrices(shape):
-        first = 0
-        for part in parts:
-            together = fused + FUSED in stored
-            name, start = (fused + FUSED, first) if together else (part.tensor, 0)
-            counts.append(_matrix(source, stored, name, part, columns, start))
+    shape = read_shape(header, architecture)
+    source, stored = opened(path, header, _silent), Stored(folder, GRAPH)
+    counts = [_norm(source, stored, norm) for norm in stored_norms(architecture, shape)]
+    for matrices in stored_matrices(architecture, shape):
+        first, together = 0, matrices.name + FUSED in stored
+        for part in matrices.parts:
+            name, start = (matrices.name + FUSED, first) if together else (part.tensor, 0)
+            counts.append(_matrix(source, stored, name, part, matrices.columns, start))
+            if part.bias in source.tensors:
+                counts.append(_bias(source, stored, name, part, start))
             first += part.rows
     return Weights(sum(count for count, _ in counts), sum(wrong for _, wrong in counts))
 
@@ -46,9 +49,17 @@ def _silent(_what: str, _done: int, _total: int) -> None:
     """Nobody waits for this."""
 
 
-def _vector(source: Source, stored: Stored, gguf_name: str, name: str) -> tuple[int, int]:
-    found = stored.vector(name)
-    wanted = source.vector(gguf_name, found.size)
+def _norm(source: Source, stored: Stored, norm: Norm) -> tuple[int, int]:
+    return _unequal(stored.vector(norm.name), source.vector(norm.tensor, norm.length))
+
+
+def _bias(source: Source, stored: Stored, name: str, part: Part, first: int) -> tuple[int, int]:
+    assert part.bias is not None
+    found = stored.vector(name + BIAS)[first : first + part.rows]
+    return _unequal(found, source.vector(part.bias, part.rows))
+
+
+def _unequal(found: Floats, wanted: Floats) -> tuple[int, int]:
     return found.size, int(np.count_nonzero(found != wanted))
 
 

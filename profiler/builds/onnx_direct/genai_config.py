@@ -12,8 +12,8 @@ NO_PAD = -1
 """GenAI takes the last position that is not the pad id: no prompt may end in it, so no id is it."""
 
 
-def genai_config(shape: Shape, header: GgufHeader, graph: str) -> dict[str, Any]:
-    """The configuration of a graph with shared past and present."""
+def genai_config(kind: str, shape: Shape, header: GgufHeader, graph: str) -> dict[str, Any]:
+    """The configuration of a graph with shared past and present, for a model of this type in GenAI's words."""
     end = metadata.count(header, "tokenizer.ggml.eos_token_id")
     begin = metadata.count(header, "tokenizer.ggml.bos_token_id")
     decoder = {
@@ -38,7 +38,7 @@ def genai_config(shape: Shape, header: GgufHeader, graph: str) -> dict[str, Any]
     }
     return {
         "model": {
-            "type": "llama",
+            "type": kind,
             "vocab_size": shape.vocabulary,
             "context_length": shape.context,
             "pad_token_id": NO_PAD,

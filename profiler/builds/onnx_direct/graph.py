@@ -22,6 +22,7 @@ STANDARD = frozenset(
         "Add",
         "Cast",
         "Concat",
+        "Div",
         "Gather",
         "Gemm",
         "Mul",
@@ -31,6 +32,7 @@ STANDARD = frozenset(
         "Slice",
         "Split",
         "Sub",
+        "Tanh",
         "Transpose",
     }
     | {"SimplifiedLayerNormalization", "Unsqueeze"}
@@ -47,8 +49,8 @@ _TYPES = {
 class Graph:
     """Nodes in the order of their making."""
 
-    def __init__(self, data: DataFile) -> None:
-        self.data = data
+    def __init__(self, data: DataFile, name: str) -> None:
+        self.data, self._name = data, name
         self._nodes: list[onnx.NodeProto] = []
         self._inputs: list[onnx.ValueInfoProto] = []
         self._outputs: list[onnx.ValueInfoProto] = []
@@ -78,7 +80,7 @@ class Graph:
         """An output of the graph."""
         self._outputs.append(helper.make_tensor_value_info(name, _TYPES[dtype], shape))
 
-    def constant(self, name: str, value: npt.NDArray[np.int64]) -> None:
+    def constant(self, name: str, value: npt.NDArray[np.int64 | np.float32]) -> None:
         """A small constant within the graph; a name given before stands for the same value."""
         self._constants.setdefault(name, numpy_helper.from_array(value, name))
 
@@ -93,7 +95,7 @@ class Graph:
             if node.op_type == "MatMulNBits":
                 node.attribute.append(helper.make_attribute("accuracy_level", accuracy_level))
         initializers = [*self._constants.values(), *self.data.tensors.values()]
-        graph = helper.make_graph(nodes, "llama", self._inputs, self._outputs, initializers)
+        graph = helper.make_graph(nodes, self._name, self._inputs, self._outputs, initializers)
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("com.microsoft", CONTRIBUTED)]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
         model.producer_name, model.producer_version = "edgeprof", __version__

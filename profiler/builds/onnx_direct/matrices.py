@@ -18,13 +18,18 @@ OFFSET_BLOCK = 32
 FUSED = "/fused"
 """What the name of several matrices stored as one ends with."""
 
+BIAS = ".bias"
+"""What the name of their biases ends with."""
+
 
 class Part(msgspec.Struct, frozen=True):
-    """A GGUF tensor of `rows` rows; `heads` where its rows are rotary pairs to be put in halves."""
+    """A GGUF tensor of `rows` rows; `heads` where its rows are rotary pairs to be put in halves. `bias` is the
+    tensor that is added to its product, if the file has it."""
 
     tensor: str
     rows: int
     heads: int | None = None
+    bias: str | None = None
 
 
 class Matrices:
@@ -84,12 +89,13 @@ class Matrices:
         kind = CARRIED.get(found[0][1].type_name)
         if stored not in self._stored():
             self._store(found, columns, stored)
+        bias = self._bias([part for part, _ in found], stored)
         if kind is None:
-            return self._graph.node("Gemm", [x, stored], name, transB=1)
+            return self._graph.node("Gemm", [x, stored, *bias], name, transB=1)
         product = f"{name}/scaled" if kind.has_minimum else name
         self._graph.node(
             "MatMulNBits",
-            [x, f"{stored}.codes", f"{stored}.scales", *_zeros(stored, kind)],
+            [x, f"{stored}.codes", f"{stored}.scales", *_zeros_and(bias, stored, kind)],
             product,
             K=columns,
             N=rows,
@@ -99,6 +105,19 @@ class Matrices:
         if kind.has_minimum:
             self._graph.node("Gemm", [self._block_sums(x, columns), f"{stored}.offsets", product], name)
         return name
+
+    def _bias(self, parts: Sequence[Part], stored: str) -> list[str]:
+        """The biases of these matrices as one input, zeros for those without; nothing where none has one."""
+        names = [part.bias if part.bias in self._source.tensors else None for part in parts]
+        if not any(names):
+            return []
+        pairs = zip(parts, names, strict=True)
+        biases = [
+            self._source.vector(name, part.rows) if name else np.zeros(part.rows, np.float32)
+            for part, name in pairs
+        ]
+        self._graph.data.add(f"{stored}{BIAS}", "float32", (sum(part.rows for part in parts),), biases)
+        return [f"{stored}{BIAS}"]
 
     def _stored(self) -> set[str]:
         return {name.removesuffix(".codes") for name in self._graph.data.tensors}
@@ -161,6 +180,12 @@ class _Rest:
 def _zeros(stored: str, kind: Carried) -> list[str]:
     """The zeros of a matrix as an input, where its type has a minimum."""
     return [f"{stored}.zeros"] if kind.has_minimum else []
+
+
+def _zeros_and(bias: list[str], stored: str, kind: Carried) -> list[str]:
+    """The inputs of MatMulNBits after the scales: zeros, the unused order of groups, and a bias."""
+    zeros = _zeros(stored, kind)
+    return [*(zeros or [""]), "", *bias] if bias else zeros
 
 
 def _kind(tensor: TensorInfo) -> tuple[int, int, bool] | None:

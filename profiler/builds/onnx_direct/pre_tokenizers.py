@@ -32,6 +32,12 @@ _DIGITS = MappingProxyType({"type": "Digits", "individual_digits": True})
 _CONTRACTIONS = r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])"
 _REST = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 _LLAMA_3 = _pattern(_CONTRACTIONS + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}" + _REST)
+_UPPER, _LOWER = r"(?:(?=\p{L})[^a-z])", r"(?:(?=\p{L})[^A-Z])"
+_GPT_4O = _pattern(
+    rf"[^\r\n\p{{L}}\p{{N}}]?{_UPPER}*{_LOWER}+{_CONTRACTIONS}?"
+    rf"|[^\r\n\p{{L}}\p{{N}}]?{_UPPER}+{_LOWER}*{_CONTRACTIONS}?"
+    r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 _QWEN_2 = _pattern(_CONTRACTIONS + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}" + _REST)
 
 GPT_2 = PreTokenizer(then_gpt2=True)
@@ -47,6 +53,7 @@ PRE_TOKENIZERS: Mapping[str, PreTokenizer] = MappingProxyType(
         ),
         **dict.fromkeys(("llama-bpe", "llama3", "llama-v3", "falcon3"), LLAMA_3),
         **dict.fromkeys(("dbrx", "smaug-bpe"), PreTokenizer(splits=(_LLAMA_3,))),
+        **dict.fromkeys(("gpt-4o", "llama4", "kanana2"), PreTokenizer(splits=(_GPT_4O,))),
         **dict.fromkeys(("qwen2", "deepseek-r1-qwen", "stablelm2", "megrez"), QWEN_2),
     }
 )

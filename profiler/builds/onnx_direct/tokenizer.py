@@ -21,6 +21,7 @@ from profiler.builds.onnx_direct.pre_tokenizers import PRE_TOKENIZERS
 TOKENS, MERGES = "tokenizer.ggml.tokens", "tokenizer.ggml.merges"
 TYPES, SCORES = "tokenizer.ggml.token_type", "tokenizer.ggml.scores"
 CONTROL, USER_DEFINED, BYTE = 3, 4, 6
+NO_TOKENIZER = ("none", "no_vocab", "test")
 SPACE = "\u2581"
 
 
@@ -34,8 +35,13 @@ class Vocabulary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def write_tokenizer(source: Path, header: GgufHeader, folder: Path) -> None:
-    """Write tokenizer.json and tokenizer_config.json. Raises BadModelFile for a kind that is not known."""
+    """Write tokenizer.json and tokenizer_config.json. Raises BadModelFile for a kind that is not known.
+
+    For the kinds of llama.cpp that stand for no tokenizer nothing is written: raw workloads need none.
+    """
     kind = metadata.text(header, "tokenizer.ggml.model")
+    if kind in NO_TOKENIZER:
+        return
     if kind not in ("gpt2", "llama"):
         raise BadModelFile(
             f"{header.file_name}: tokenizer.ggml.model is {shown(kind or 'absent')}; accepted: gpt2, llama; "

@@ -8,16 +8,20 @@ from pathlib import Path
 
 import msgspec
 
+from profiler.builds import metadata
 from profiler.builds.describe import describe
 from profiler.builds.gguf import read_header
-from profiler.builds.onnx_direct.architectures import architecture_of, check_tensors
+from profiler.builds.onnx_direct.architectures import architecture_of
 from profiler.builds.onnx_direct.data_file import NAME, DataFile
+from profiler.builds.onnx_direct.decoder import write_decoder
 from profiler.builds.onnx_direct.genai_config import genai_config
 from profiler.builds.onnx_direct.graph import Graph
 from profiler.builds.onnx_direct.matrices import Matrices
 from profiler.builds.onnx_direct.shape import read_shape
 from profiler.builds.onnx_direct.source import opened
+from profiler.builds.onnx_direct.tensors import check_tensors
 from profiler.builds.onnx_direct.tokenizer import write_tokenizer
+from profiler.builds.onnx_direct.writing import Writing
 
 GRAPH, EXACT_GRAPH = "model.onnx", "model_level0.onnx"
 SERVED_LEVEL, EXACT_LEVEL = 4, 0
@@ -38,16 +42,17 @@ def write(source: Path, folder: Path, on_progress: OnProgress) -> Written:
     Raises BadModelFile, before anything large is written, for what cannot be carried over unchanged.
     """
     header = read_header(source)
-    architecture, shape = architecture_of(header), read_shape(header)
+    architecture = architecture_of(header)
+    shape = read_shape(header, architecture)
     tensors = opened(source, header, on_progress)
     check_tensors(architecture, shape, tensors)
     write_tokenizer(source, header, folder)
     with (folder / NAME).open("wb") as file:
-        graph = Graph(DataFile(file))
-        architecture.write(shape, tensors, graph, Matrices(tensors, graph))
+        graph = Graph(DataFile(file), metadata.text(header, "general.architecture") or "")
+        write_decoder(Writing(architecture, shape, tensors, graph, Matrices(tensors, graph)))
     graph.save(folder / GRAPH, SERVED_LEVEL)
     graph.save(folder / EXACT_GRAPH, EXACT_LEVEL)
-    _save_json(folder / "genai_config.json", genai_config(shape, header, GRAPH))
+    _save_json(folder / "genai_config.json", genai_config(architecture.genai_type, shape, header, GRAPH))
     return Written(gguf_bits_read_per_weight=describe(header).bits_read_per_weight)
 
 

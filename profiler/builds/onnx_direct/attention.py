@@ -1,0 +1,78 @@
+"""Attention: queries, keys and values, their norms, rotation, cache and window, and the output matrix."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from profiler.builds.onnx_direct import norms, rope
+from profiler.builds.onnx_direct.matrices import Part
+from profiler.builds.onnx_direct.tensors import attention_parts, norm
+from profiler.builds.onnx_direct.writing import Writing
+
+
+def write_rotations(to: Writing) -> None:
+    """The tables of positions, one pair for each way that layers rotate."""
+    for name, kind in {_tables(to, layer): _rope(to, layer) for layer in range(to.shape.layers)}.items():
+        for what, table in zip(("cos", "sin"), rope.tables(kind, to.source, to.shape.context), strict=True):
+            to.graph.vector(f"{name}{what}_cache", table)
+
+
+def attend(to: Writing, layer: int, normed: str) -> str:
+    """The branch of attention, (tokens, embedding)."""
+    at, shape, graph = f"/model/layers.{layer}/attn", to.shape, to.graph
+    inputs = _projected(to, layer, normed, f"{at}/qkv")
+    past = [f"past_key_values.{layer}.key", f"past_key_values.{layer}.value"]
+    present = [f"present.{layer}.key", f"present.{layer}.value"]
+    tables = [_tables(to, layer) + name for name in ("cos_cache", "sin_cache")]
+    window = shape.windows[layer]
+    graph.nodes_of(
+        "GroupQueryAttention",
+        [*inputs, *past, "seqlens_k", "total_sequence_length", *tables],
+        [f"{at}/attended", *present],
+        at,
+        num_heads=shape.heads,
+        kv_num_heads=shape.kv_heads,
+        scale=float(shape.score_scale),
+        do_rotary=1,
+        rotary_interleaved=0,
+        local_window_size=-1 if window is None else window,
+    )
+    graph.constant("attended_rows", np.array([-1, shape.heads * shape.head], np.int64))
+    flat = graph.node("Reshape", [f"{at}/attended", "attended_rows"], f"{at}/flat")
+    output = Part(f"blk.{layer}.attn_output.weight", shape.embedding)
+    return to.matrices.multiply([output], shape.heads * shape.head, flat, f"{at}/output")[0]
+
+
+def _rope(to: Writing, layer: int) -> rope.Rope:
+    return to.shape.rope if to.shape.windows[layer] is None else to.shape.window_rope
+
+
+def _tables(to: Writing, layer: int) -> str:
+    """What the names of a layer's tables begin with."""
+    return "" if _rope(to, layer) == to.shape.rope else "window_"
+
+
+def _projected(to: Writing, layer: int, normed: str, at: str) -> list[str]:
+    """Queries, keys and values, (batch, tokens, width) each, or all of them in one and two empty names."""
+    parts = attention_parts(to.architecture, to.shape, layer)
+    found = to.matrices.multiply(parts, to.shape.embedding, normed, at)
+    if to.architecture.head_norms:
+        return _with_normed_heads(to, layer, found, at)
+    by_token = [to.graph.node("Reshape", [item, "by_token"], f"{item}/by_token") for item in found]
+    return [*by_token, *[""] * (3 - len(by_token))]
+
+
+def _with_normed_heads(to: Writing, layer: int, found: list[str], at: str) -> list[str]:
+    """Each head of queries and keys normed. ONNX Runtime's attention does so itself on GPUs only."""
+    shape, graph = to.shape, to.graph
+    if len(found) == 1:
+        widths = np.array([shape.heads, shape.kv_heads, shape.kv_heads], np.int64) * shape.head
+        graph.constant("widths_of_heads", widths)
+        queries_keys_values = [f"{at}/{name}" for name in "qkv"]
+        graph.nodes_of("Split", [*found, "widths_of_heads"], queries_keys_values, f"{at}/split", axis=-1)
+        found = queries_keys_values
+    graph.constant("head_rows", np.array([-1, shape.head], np.int64))
+    for n, name in enumerate(("attn_q_norm", "attn_k_norm")):
+        heads = graph.node("Reshape", [found[n], "head_rows"], f"{found[n]}/heads")
+        found[n] = norms.alone(to, norm(shape, layer, name), heads, f"/model/layers.{layer}/{name}")
+    return [graph.node("Reshape", [item, "by_token"], f"{item}/by_token") for item in found]
