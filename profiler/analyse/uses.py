@@ -58,6 +58,7 @@ def _on_device(
 ) -> UseVerdict:
     best, member = min(found, key=lambda one: _BEST.index(one[0].word))
     picked = best.word is Word.SHIP and len(found) > 1
+    why = best.why if best.basis == "measured" else f"{best.why} (by {best.basis} figures, not measured here)"
     return UseVerdict(
         use=use,
         limits=verdicts.limits,
@@ -65,9 +66,7 @@ def _on_device(
         device=member.row.device,
         device_name=member.machine,
         word=best.word,
-        why=f"{best.why}; it is the best of {len(found)} rows: confirm it in a fresh run"
-        if picked
-        else best.why,
+        why=f"{why}; it is the best of {len(found)} rows: confirm it in a fresh run" if picked else why,
         source=best.source,
         row=best.row,
         build=best.build,

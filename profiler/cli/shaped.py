@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from profiler.cli.asked import Asked
 from profiler.cli.values import several
 from profiler.errors import UserError, nearest
-from profiler.measure.request import Request
+from profiler.measure.request import Request, refuse_with_shapes
 from profiler.runfile import Extrapolation, read
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def requested(asked: Asked) -> Iterator[Request]:
         return
     from profiler.cli.shape_files import shapes_of
 
+    refuse_with_shapes(asked.request())
     models = models_among(asked.builds)
     wishes = _again(asked.resume, models) if asked.resume is not None else dict.fromkeys(models, _wish(asked))
     with shapes_of(asked.builds, models, wishes) as (builds, shaped):

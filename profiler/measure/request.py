@@ -82,8 +82,6 @@ def check(request: Request) -> None:
         raise UserError("--max-time and --stall must be longer than 0 s")
     if request.sustained_s:
         _check_sustained(request)
-    if request.shaped:
-        _check_shaped(request)
     limit = request.memory_limit_bytes
     if limit is not None and not SMALLEST_BYTES <= limit <= LARGEST_BYTES:
         raise UserError(
@@ -102,7 +100,8 @@ def _check_sustained(request: Request) -> None:
         )
 
 
-def _check_shaped(request: Request) -> None:
+def refuse_with_shapes(request: Request) -> None:
+    """Raises `UserError` for what a run of shapes cannot show: before any of them is written."""
     other = {
         "--sustained": request.sustained_s > 0,
         "--memory-limit": request.memory_limit_bytes is not None,

@@ -79,8 +79,12 @@ def _all(count: int) -> str:
 
 def _by(ships: Sequence[Judgement]) -> str:
     """What a ship rests on, where that was not measured."""
-    others = sorted({fmt.plain(item.basis) for item in ships} - {"measured"})
-    return f" (by {' and '.join(others)} figures)" if others else ""
+    others = [item for item in ships if item.basis != "measured"]
+    if not others:
+        return ""
+    bases = " and ".join(sorted({fmt.plain(item.basis) for item in others}))
+    share = "" if len(others) == len(ships) else f"{len(others)} of them "
+    return f" ({share}by {bases} figures)"
 
 
 def _rest(judgements: Sequence[Judgement], word: Word) -> str:
