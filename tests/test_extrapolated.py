@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from profiler.analyse import extrapolated_lines, shipping
+from profiler.analyse.comparing import compare_files
 from profiler.analyse.explanation import explain
 from profiler.analyse.extrapolated_lines import MODEL_ERROR, least_squares, lines
 from profiler.analyse.judged import Word
@@ -24,7 +25,16 @@ from profiler.documents.limit_text import limit
 from profiler.documents.limits import Limits, Use
 from profiler.errors import UserError
 from profiler.measure.stop import compares
-from profiler.render import csv, explained, explained_ratio, json, markdown, terminal, verdict_words
+from profiler.render import (
+    compared_words,
+    csv,
+    explained,
+    explained_ratio,
+    json,
+    markdown,
+    terminal,
+    verdict_words,
+)
 from profiler.runfile import Run
 from tests.extrapolated import (
     GIB,
@@ -250,6 +260,24 @@ class TestComparisons:
         found = {item.metric: item for item in report(seen).comparisons}
         assert found["decode_tps"].ratio == pytest.approx(FULL_MS / straight(40))
         assert found["decode_tps"].verdict is Verdict.BETTER
+
+    def test_rows_of_one_run_and_of_two_by_the_command(self) -> None:
+        """Across runs the allowance comes to that for what the machine did between them."""
+        other = (case("r3", "small"), rounds("r3", [100.0] * 8, ttft_ms=1000))
+        seen = extrapolated_run(others=[other])
+        inside = compare_files(seen, rows=("x1", "r3"))
+        assert [(pair.base_basis, pair.candidate_basis) for pair in inside.pairs] == [
+            ("extrapolated", "measured")
+        ]
+        assert "x1 big-Q4_0 (extrapolated)" in compared_words.blocks(inside)[0].heading
+        again = compare_files(seen, extrapolated_run(), rows=("x1", "x1"))
+        assert [item.verdict for pair in inside.pairs for item in pair.comparisons] == [Verdict.BETTER] * 2
+        between = next(
+            item for pair in again.pairs for item in pair.comparisons if item.metric == "decode_tps"
+        )
+        assert between.ratio == pytest.approx(1)
+        assert between.high is not None
+        assert between.high > 1.4 * ALLOWED**2
 
     def test_a_shape_is_no_base(self) -> None:
         with pytest.raises(UserError, match="row r1 is a shape of few layers"):

@@ -37,7 +37,10 @@ class Value(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
-    """Two rows: what they are, what differs, every comparison, or the failure of one that did not last."""
+    """Two rows: what they are, what differs, every comparison, or the failure of one that did not last.
+
+    A basis is "measured" or "extrapolated".
+    """
 
     base: str
     candidate: str
@@ -52,6 +55,8 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     comparisons: list[Comparison]
     values: dict[str, Value]
     notices: list[str]
+    base_basis: str = "measured"
+    candidate_basis: str = "measured"
 
 
 class Compared(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,7 +21,7 @@ from profiler.analyse.study import Study
 from profiler.errors import UserError
 from profiler.runfile import Case, Failure, Run
 
-TOLD = ("some_failed", "disturbed", "disagrees")
+TOLD = ("some_failed", "disturbed", "disagrees", "extrapolated", "as_if_it_fitted")
 """Notices of a row without which a comparison of it would be misread."""
 
 
@@ -129,6 +129,8 @@ def _pair(match: Match, metrics: Iterable[Metric], agreed: Terms) -> Pair:
         comparisons=compared,
         values={c.metric: _value(match, METRICS[c.metric]) for c in compared if c.metric},
         notices=[*_row_notices(match.base), *_row_notices(match.candidate)],
+        base_basis=_basis(match.base),
+        candidate_basis=_basis(match.candidate),
     )
 
 
@@ -162,6 +164,11 @@ def _failure(row: tuple[Study, Case]) -> Failure | None:
     if not failures:
         return None
     return failures[-1] if study.given_up(case) or not study.has_figures(case) else None
+
+
+def _basis(row: tuple[Study, Case]) -> str:
+    study, case = row
+    return extrapolated.BASIS if case.id in study.extrapolated else "measured"
 
 
 def _row_notices(row: tuple[Study, Case]) -> list[str]:

@@ -242,7 +242,7 @@ def _symbols(
 ) -> dict[str, Symbol]:
     """Those of a figure that no process has: of the build's file, or of the whole run."""
     if metric is IDLE_POWER:
-        metered = study.energy.get(case.id)
+        metered = study.energy[case.id]
         return {"idle_w": dict(metered.idle_w)} if metered and metered.idle_w else {}
     return _from_file(study, case, metric, cells) if metric and metric.name in FROM_FILE else {}
 

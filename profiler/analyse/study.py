@@ -102,8 +102,8 @@ class Study:
 
     @cached_property
     def energy(self) -> dict[str, Metered | None]:
-        """What was metered of each case, by its id; computed once."""
-        return energy.of_cases(self.run, self.samples)
+        """What was metered of each case, by its id; nothing of an extrapolated one. Computed once."""
+        return energy.of_cases(self.run, self.samples) | dict.fromkeys(self.extrapolated)
 
     def given_up(self, case: Case) -> bool:
         """Whether a case failed for good while the run went on without it, or one of its shapes did."""

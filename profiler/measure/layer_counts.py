@@ -64,7 +64,7 @@ def chosen(name: str, sizes: Mapping[int, Sized], leading: int, layers: int, roo
         if found:
             _check_disk(name, [sizes[count] for count in found[0]], room)
             return found[0]
-    raise UserError(_none_fit(name, sizes, layers, room))
+    raise UserError(_none_fit(name, sizes, leading, room))
 
 
 def check(
@@ -130,20 +130,26 @@ def _off_mix(shape: Sized) -> str | None:
     return f"a layer has {100 * shape.bytes_off:+.1f}% of bytes against the model's mean"
 
 
-def _none_fit(name: str, sizes: Mapping[int, Sized], layers: int, room: Room) -> str:
-    largest = max((count for count in sizes if not _too_large(sizes[count], room)), default=None)
-    if largest is None:
+def _none_fit(name: str, sizes: Mapping[int, Sized], leading: int, room: Room) -> str:
+    """Why no shapes are chosen: the smallest that may be taken is too large for a second, or there is none."""
+    fitting = [count for count in sorted(sizes) if not _too_large(sizes[count], room)]
+    if not fitting:
         return (
             f"no shape of {name} fits into the memory that is free here: fewer experts (--experts) or a smaller "
             "--quant take less"
         )
-    why = (
-        wrong(sizes[largest], room)
-        or "there are no two shapes of which one has twice the layers of the other"
-    )
+    possible = [count for count in fitting if not wrong(sizes[count], room)]
+    if possible:
+        twice = leading + 2 * (possible[0] - leading)
+        why = (
+            f"the smallest that may be taken has {possible[0]} layers, and one of {twice} is too much for the memory "
+            "that is free, or for half of the model"
+        )
+    else:
+        why = f"with {fitting[-1]} layers, {wrong(sizes[fitting[-1]], room)}"
     return (
-        f"{name} with its {layers} layers has no shapes to measure here (with {largest} layers, {why}): name them by "
-        "--layers, with --force against a rule, or measure a file of it whole"
+        f"{name} has no two shapes to measure here ({why}): name them by --layers, with --force against a rule, "
+        "or take fewer --experts or another --quant"
     )
 
 

@@ -84,7 +84,8 @@ def blocks(found: Compared) -> list[Block]:
 
 
 def _block(found: Compared, pair: Pair) -> Block:
-    ours, theirs = f"{pair.base} {pair.base_build}", f"{pair.candidate} {pair.candidate_build}"
+    ours = f"{pair.base} {pair.base_build}{by(pair.base_basis)}"
+    theirs = f"{pair.candidate} {pair.candidate_build}{by(pair.candidate_basis)}"
     if pair.design != "paired":
         ours, theirs = f"{found.base.file} {ours}", f"{found.candidate.file} {theirs}"
     more = len(pair.differs) - MOST_DIFFERENCES
@@ -100,6 +101,11 @@ def _block(found: Compared, pair: Pair) -> Block:
             *([f"{more} more"] if more > 0 else []),
         ],
     )
+
+
+def by(basis: str) -> str:
+    """Where figures come from that were not measured."""
+    return "" if basis == "measured" else f" ({basis})"
 
 
 def _line(item: Comparison, values: dict[str, Value]) -> Line:

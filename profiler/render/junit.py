@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from xml.etree import ElementTree
 
-from profiler.analyse.compared import Compared
+from profiler.analyse.compared import Compared, Pair
 from profiler.analyse.gate import Outcome, Result
 from profiler.render import format as fmt
+from profiler.render.compared_words import by
 
 SUITE = "edgeprof compare"
 
@@ -32,9 +33,13 @@ def render(found: Compared) -> str:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
 
 
+def _about(pair: Pair) -> str:
+    return f"{pair.candidate} {pair.candidate_build}{by(pair.candidate_basis)}, {pair.workload}"
+
+
 def _case(found: Compared, item: Outcome) -> ElementTree.Element:
     pair = next((p for p in found.pairs if (p.base, p.candidate) == (item.base, item.candidate)), None)
-    about = f"{pair.candidate} {pair.candidate_build}, {pair.workload}" if pair else "no pair of rows"
+    about = _about(pair) if pair else "no pair of rows"
     case = ElementTree.Element(
         "testcase", classname=fmt.plain(about), name=fmt.plain(f"not {item.condition}"), time="0"
     )
