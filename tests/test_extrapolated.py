@@ -164,6 +164,13 @@ class TestHonesty:
         assert cell.value == pytest.approx(FULL_MS)
         assert cell.high == pytest.approx(FULL_MS * ALLOWED)
 
+    def test_a_middle_that_only_averages_pull_below_zero_is_refused(self) -> None:
+        """The median round is above zero, the centre of three wild ones is not."""
+        found = lines([4, 8], 80, [{0: 12.0, 1: 12.0, 2: 60.0}, {0: 20.0, 1: 20.0, 2: 20.0}])
+        assert found.reason is None
+        cell = extrapolated_lines.estimate(METRICS["decode_tps"], found, 0.95, 9, 0)
+        assert (cell.value, cell.reason) == (None, extrapolated_lines.BELOW_ZERO)
+
     def test_mostly_below_zero_is_refused(self) -> None:
         noise = [[1.0] * 3 + [2.0] * 5, [1.0] * 8]
         assert row(extrapolated_run(noise=noise)).metrics["tpot_ms"].value is None

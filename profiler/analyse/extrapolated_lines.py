@@ -148,6 +148,8 @@ def estimate(metric: Metric, found: Lines, level: float, passes: int, excluded: 
         value, low, high = times[0], None, None
     else:
         value, low, high = _widened(bounds, found)
+    if value <= 0:
+        return Estimate(value=None, unit=metric.unit, reason=BELOW_ZERO)
     if inverse(metric):
         value, low, high = 1 / value, _inverted(high), _inverted(low)
     return Estimate(

@@ -70,7 +70,8 @@ def _made(one: Chosen, folder: Path, *, hollow: bool) -> Shaped:
         if hollow:
             _write_hollow(path, file)
         else:
-            write_random(path, file.metadata, file.tensors, file.known, _tell)
+            typer.echo(f"writing {path.name}, {data_bytes(file.tensors) / 2**30:.2f} GiB", err=True)
+            write_random(path, file.metadata, file.tensors, file.known, _silent)
             _on_the_disk(path)
     whole = folder / f"{model.id}-{one.mix}.gguf"
     _write_hollow(whole, of_catalogue(shape, model.id, one.mix, None, None))
@@ -108,10 +109,8 @@ def _write_hollow(path: Path, file: ShapeFile) -> None:
         ) from None
 
 
-def _tell(what: str, done: int, total: int) -> None:
-    """Once for each file."""
-    if done < 1 << 20 and total > 1 << 28:
-        typer.echo(f"{what} ({total / 2**30:.1f} GiB)", err=True)
+def _silent(_what: str, _done: int, _total: int) -> None:
+    """It is written at the speed of the disk: one line for each file says enough."""
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from profiler.measure.request import Shaped
 from profiler.runfile import Build, Case, ExtrapolatedCase, Extrapolation, Plan
 
 NOT_TOLD = "the engine does not say"
+LONGEST = 1000
 
 
 class Size(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +55,7 @@ def _asked(case: Case, full: Build, path: Path) -> Size:
     if seen.interrupted:
         raise KeyboardInterrupt
     if seen.failure is not None or seen.facts is None:
-        return Size(not_planned=seen.failure.message if seen.failure else NOT_TOLD)
+        return Size(not_planned=seen.failure.message[:LONGEST] if seen.failure else NOT_TOLD)
     known = {name: seen.facts.get(name) for name in ("weights_bytes", "kv_bytes", "compute_bytes")}
     told = {name: value for name, value in known.items() if isinstance(value, int) and value >= 0}
     return Size(**told, not_planned=None if len(told) == len(known) else NOT_TOLD)

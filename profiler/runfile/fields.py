@@ -13,8 +13,8 @@ IMPORTED_SCHEMA = "edgeprof.imported/1"
 MOST_CASES, MOST_ROUNDS, MOST_PASSES, MOST_TOKENS = 1000, 200, 50, 1_048_576
 """Limits of a plan: cases, rounds, passes of one worker, tokens of a prompt, an answer or a depth."""
 
-MOST_LAYERS, MOST_SHAPES = 512, 8
-"""Layers of a model (the most that llama.cpp loads), and shapes that one model is measured as."""
+MOST_LAYERS, MOST_SHAPES, MOST_ASSUMED = 512, 8, 50
+"""Layers of a model (the most that llama.cpp loads), shapes that one model is measured as, and what may be assumed."""
 
 THIS = "this"
 """The id of the machine a program runs on, as it describes itself; no profile may take it."""
@@ -38,6 +38,7 @@ FAILURE_KINDS = (
 Name = Annotated[str, msgspec.Meta(max_length=256)]
 """What is repeated in every line of a table: a name of megabytes would make gigabytes of it."""
 
+Sentence = Annotated[str, msgspec.Meta(max_length=1000)]
 Settings = dict[Name, int | Name | bool | None]
 Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 Natural = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]

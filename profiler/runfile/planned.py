@@ -9,6 +9,7 @@ import msgspec
 
 from profiler.runfile.fields import (
     LARGEST_READING,
+    MOST_ASSUMED,
     MOST_CASES,
     MOST_ROUNDS,
     MOST_SHAPES,
@@ -24,6 +25,7 @@ from profiler.runfile.fields import (
     Record,
     Rounds,
     Seconds,
+    Sentence,
     Settings,
     Share,
     Tokens,
@@ -157,7 +159,7 @@ class ExtrapolatedCase(Record, frozen=True, kw_only=True):
     weights_bytes: Natural | None = None
     kv_bytes: Natural | None = None
     compute_bytes: Natural | None = None
-    not_planned: str | None = None
+    not_planned: Sentence | None = None
 
 
 class Extrapolation(Record, frozen=True, kw_only=True):
@@ -179,7 +181,9 @@ class Extrapolation(Record, frozen=True, kw_only=True):
     experts: Natural | None = None
     shapes: Annotated[list[Truncated], msgspec.Meta(min_length=2, max_length=MOST_SHAPES)]
     cases: Annotated[list[ExtrapolatedCase], msgspec.Meta(min_length=1, max_length=MOST_CASES)]
-    assumed: list[str] = msgspec.field(default_factory=list)
+    assumed: Annotated[list[Sentence], msgspec.Meta(max_length=MOST_ASSUMED)] = msgspec.field(
+        default_factory=list
+    )
 
 
 class Plan(Record, frozen=True, kw_only=True):
