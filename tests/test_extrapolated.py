@@ -9,11 +9,13 @@ import re
 import msgspec
 import pytest
 
+from bench.extrapolation import ratios
 from profiler.analyse import extrapolated_lines, shipping
 from profiler.analyse.comparing import compare_files
 from profiler.analyse.explanation import explain
 from profiler.analyse.extrapolated_lines import MODEL_ERROR, least_squares, lines
 from profiler.analyse.judged import Word
+from profiler.analyse.matrix import matrix
 from profiler.analyse.metrics import METRICS
 from profiler.analyse.ratio_explanation import explain_ratio
 from profiler.analyse.report import Row, report
@@ -32,9 +34,11 @@ from profiler.render import (
     explained_ratio,
     json,
     markdown,
+    rows,
     terminal,
     verdict_words,
 )
+from profiler.render.html import reproduce
 from profiler.runfile import Run
 from tests.extrapolated import (
     GIB,
@@ -342,6 +346,24 @@ class TestRenderers:
         )
         assert '"basis": "extrapolated"' in json.render(found)
 
+    def test_a_matrix_has_the_full_model_and_no_shape(self) -> None:
+        seen = extrapolated_run()
+        (grid,) = matrix([Source(name="a.jsonl", report=report(seen), run=seen)]).grids
+        assert [family.build for family in grid.families] == ["big-Q4_0"]
+        assert grid.entries[0][0].basis == "extrapolated"
+
+    def test_the_command_to_measure_it_again(self) -> None:
+        seen = extrapolated_run()
+        commands = reproduce.blocks(Source(name="a.jsonl", report=report(seen), run=seen))[0].commands
+        assert "edgeprof run big --workload" in commands[0]
+        assert "--as-shape --quant Q4_0 --layers 4,8" in commands[0].replace(" \\\n ", "")
+
+    def test_what_the_rows_are_called(self) -> None:
+        found = report(extrapolated_run())
+        assert {row.id for row in found.whole} == {"x1"}
+        assert rows.names(found)["x1"] == "big-Q4_0, extrapolated"
+        assert rows.names(found)["r1"] == "big-Q4_0-4, shape with 4 of 80 layers"
+
     def test_a_ship_rests_on_extrapolated_figures(self) -> None:
         small = extrapolation(memory={"weights_bytes": GIB, "kv_bytes": 0, "compute_bytes": 0})
         judged = verdict(extrapolated_run(small), "decode_tps >= 5 tok/s")
@@ -362,6 +384,17 @@ class TestRenderers:
 
     def test_a_limit_on_memory_is_not_decided(self) -> None:
         assert verdict(extrapolated_run(), "peak_rss_bytes <= 8 GiB").word is Word.UNDECIDED
+
+
+def test_the_bench_forms_the_ratio_to_the_full_shape_inside_rounds() -> None:
+    """A full shape that is 2% slower than its line, on a machine that drifts."""
+    drift = [1.0, 1.1, 1.3, 1.7, 1.4, 1.2, 2.0, 1.5]
+    gaps = [FULL_MS * slow * 1.02 for slow in drift]
+    full = (case("r3", "full"), rounds("r3", gaps, ttft_ms=[10 * gap for gap in gaps]))
+    found = {one.metric: one for one in ratios(extrapolated_run(noise=[drift, drift], others=[full]))}
+    assert found["decode_tps"].ratio == pytest.approx(1.02)
+    assert found["ttft_ms"].ratio == pytest.approx(1 / 1.02)
+    assert all(one.passes for one in found.values())
 
 
 class TestRunFile:

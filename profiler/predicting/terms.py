@@ -1,10 +1,10 @@
 """The physical terms of a call's duration: each is a count of something the processor does, with one cost per unit.
 
-Decoding reads every active weight once (`read:KIND`, bytes) and passes over the cache (`attend:KV`, elements). A prompt
-takes its weights apart once for each part of `ubatch` rows (`unpack:KIND`, bytes) and multiplies every row with them
-(`multiply:KIND`, products); rows of a mixture of experts go through their experts one by one (`route:KIND`, bytes). Norms,
-activations and their quantization go with rows and width (`rows`), and every graph costs something by itself (`call`) and
-for each layer (`layer`, `layers_of_prompt`).
+Decoding reads every active weight once (`read:KIND`, bytes) and passes over the cache (`attend:KV`, elements). A
+prompt takes its weights apart once for each part of `ubatch` rows (`unpack:KIND`, bytes) and multiplies every row
+with them (`multiply:KIND`, products); rows of a mixture of experts go through their experts one by one (`route:KIND`,
+bytes). Norms, activations and their quantization go with rows and width (`rows`), and every graph costs something by
+itself (`call`) and for each layer (`layer`, `layers_of_prompt`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a model does for one prompt and for one decoded token, counted from the header of its file.
 
-The counts follow llama.cpp's graphs: all rows of a prompt pass through a matrix at once, in parts of `ubatch`; the output
-matrix and the feed-forward part of the last layer see the last row alone, since only that one is asked for.
+The counts follow llama.cpp's graphs: all rows of a prompt pass through a matrix at once, in parts of `ubatch`; the
+output matrix and the feed-forward part of the last layer see the last row alone, since only that one is asked for.
 """
 
 from __future__ import annotations

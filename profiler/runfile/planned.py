@@ -36,7 +36,6 @@ SMALLEST_PREDICTED, LONGEST_SENTENCE = 1e-15, 1000
 
 PredictedMetric = Annotated[str, msgspec.Meta(pattern=r"^(ttft_ms|(prefill|decode|pp|tg)_tps)\Z")]
 PredictedValue = Annotated[float, msgspec.Meta(ge=SMALLEST_PREDICTED, le=LARGEST_READING)]
-Sentence = Annotated[str, msgspec.Meta(max_length=LONGEST_SENTENCE)]
 
 
 class Closeness(Record, frozen=True, kw_only=True):
