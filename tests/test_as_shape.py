@@ -33,7 +33,7 @@ parameters = 9_704_704
 parameters_read_per_token = 9_573_632
 kv_elements_per_token = 3072
 """
-SHORT = ("-w", "tg4", "--processes", "2", "--passes", "1", "--settle", "0s")
+SHORT = ("-w", "tg4", "--processes", "1", "--passes", "1", "--settle", "0s")
 SHAPES = ("--as-shape", "--quant", "Q8_0", "--layers", "2,4", "--force")
 
 
