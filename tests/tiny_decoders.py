@@ -138,9 +138,8 @@ def _metadata(writer: gguf.GGUFWriter, arch: str, more: dict[str, Any]) -> None:
         writer.add_rope_scaling_orig_ctx_len(ORIGINAL_CONTEXT)
         writer.add_rope_scaling_attn_factors(1.19)
     for key, value in more.items():
-        {int: writer.add_uint32, float: writer.add_float32, str: writer.add_string}[type(value)](
-            f"{arch}.{key}", value
-        )
+        add: dict[type, Any] = {int: writer.add_uint32, float: writer.add_float32, str: writer.add_string}
+        add[type(value)](f"{arch}.{key}", value)
 
 
 def _tokenizer(writer: gguf.GGUFWriter, kind: str) -> None:

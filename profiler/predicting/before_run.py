@@ -16,7 +16,7 @@ from profiler.host.machine import this_machine
 from profiler.measure.start import Prepared
 from profiler.predicting.prediction import Figure, Speed
 from profiler.runfile import THIS, Build, Case, Device, Header, Plan, Predicted, PredictedFigure, Workload
-from profiler.runfile.planned import LONGEST_SENTENCE
+from profiler.runfile.fields import LONGEST_SENTENCE
 
 NOT_CALIBRATED = "only llama.cpp on the CPU is calibrated"
 LIMITED = "the calibration does not know how it runs in limited memory"

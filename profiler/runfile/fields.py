@@ -38,7 +38,8 @@ FAILURE_KINDS = (
 Name = Annotated[str, msgspec.Meta(max_length=256)]
 """What is repeated in every line of a table: a name of megabytes would make gigabytes of it."""
 
-Sentence = Annotated[str, msgspec.Meta(max_length=1000)]
+LONGEST_SENTENCE = 1000
+Sentence = Annotated[str, msgspec.Meta(max_length=LONGEST_SENTENCE)]
 Settings = dict[Name, int | Name | bool | None]
 Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 Natural = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]

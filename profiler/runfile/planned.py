@@ -31,7 +31,7 @@ from profiler.runfile.fields import (
     Tokens,
 )
 
-SMALLEST_PREDICTED, LONGEST_SENTENCE = 1e-15, 1000
+SMALLEST_PREDICTED = 1e-15
 """Of a predicted figure, so that a ratio to it is a number; characters of what a prediction says."""
 
 PredictedMetric = Annotated[str, msgspec.Meta(pattern=r"^(ttft_ms|(prefill|decode|pp|tg)_tps)\Z")]
