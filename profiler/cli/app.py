@@ -11,6 +11,7 @@ import typer
 from profiler import __version__
 from profiler.cli.build import build
 from profiler.cli.bundle import bundle
+from profiler.cli.calibrate import calibrate
 from profiler.cli.capture import capture
 from profiler.cli.compare import compare
 from profiler.cli.devices import devices
@@ -74,6 +75,7 @@ app.command()(verify)
 app.command()(devices)
 app.command()(models)
 app.command()(predict)
+app.command()(calibrate)
 app.add_typer(build, name="build")
 app.add_typer(importing, name="import")
 app.command()(fetch)

@@ -51,6 +51,7 @@ from profiler.runfile import (
     MemoryLimit,
     Pass,
     Phase,
+    Settings,
     Workload,
 )
 
@@ -115,20 +116,30 @@ def job(
     workload = msgspec.to_builtins(case.workload)
     if case.workload.method == "text":
         workload["text"] = text_of(case.workload.id)
+    return order_of(
+        case.engine,
+        path,
+        case.settings,
+        mode=mode,
+        build=msgspec.to_builtins(build),
+        workload=workload,
+        round=round_number,
+        passes=passes,
+        sustained_s=sustained_s or None,
+        seed=seed,
+        strict=strict,
+    )
+
+
+def order_of(engine: str, path: Path, settings: Settings, **more: object) -> dict[str, Any]:
+    """An order for a worker of this engine: what every one has, and `more`, which is for its mode."""
     return {
-        "python": str(_interpreter(case.engine)),
-        "mode": mode,
-        "module": ENGINES[case.engine].module,
+        "python": str(_interpreter(engine)),
+        "module": ENGINES[engine].module,
         "path": str(path.resolve()),
-        "settings": case.settings,
-        "build": msgspec.to_builtins(build),
-        "workload": workload,
-        "round": round_number,
-        "passes": passes,
-        "sustained_s": sustained_s or None,
-        "seed": seed,
-        "strict": strict,
+        "settings": settings,
         "cpus": sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
+        **more,
     }
 
 

@@ -9,15 +9,21 @@ WARM_UP_TOKENS = 4
 
 
 def calibrate(job: Job, module: Any, emit: Callable[..., None]) -> None:
-    """Each task of the job `rounds` times, in turn: a prompt after `depth` tokens, then single tokens."""
+    """Each task of the job, in turn, a prompt after `depth` tokens and then single tokens.
+
+    There are `rounds` of them, fewer if `longest_s` seconds are over.
+    """
     engine = module.load(job)
     emit("loaded", ms=0.0, facts=engine.facts())
     gc.collect()
     gc.disable()
     depths: Dict[int, object] = {}
     _timed(engine, {"depth": 0, "prompt": WARM_UP_TOKENS, "tokens": WARM_UP_TOKENS}, depths)
+    started = engine.clock()
     for number in range(job["rounds"]):
         for index, task in enumerate(job["tasks"]):
+            if number and engine.clock() - started > job["longest_s"] * 1e9:
+                break
             prompt_ns, token_ns = _timed(engine, task, depths)
             emit("timed", task=index, round=number, prompt_ns=prompt_ns, token_ns=token_ns)
     engine.close()

@@ -10,12 +10,13 @@ from msgspec.structs import replace
 
 from profiler.builds.gguf import GgufHeader, read_header
 from profiler.builds.gguf_types import TENSOR_TYPES
-from profiler.catalogue.devices import DeviceProfile, load_device
+from profiler.catalogue.devices import DeviceProfile
 from profiler.errors import UserError
 from profiler.host.machine import this_machine
 from profiler.measure.start import Prepared
+from profiler.predicting import calibrated
 from profiler.predicting.prediction import Figure, Speed
-from profiler.runfile import THIS, Build, Case, Device, Header, Plan, Predicted, PredictedFigure, Workload
+from profiler.runfile import Build, Case, Device, Header, Plan, Predicted, PredictedFigure, Workload
 from profiler.runfile.fields import LONGEST_SENTENCE
 
 NOT_CALIBRATED = "only llama.cpp on the CPU is calibrated"
@@ -26,17 +27,19 @@ AT_DEPTH = "the calibration knows prompts at depth 0 only"
 def calibration() -> str | None:
     """What a reader calls the calibration of this machine, such as "calibration of this machine, 2026-11-29".
 
-    None where there is none, which costs no more than to look for its file. Raises `UserError` for a broken one.
+    None where there is none that holds for this machine, which costs little. Raises `UserError` for a broken one.
     """
-    return None
+    found = calibrated.usable()
+    return None if isinstance(found, str) else calibrated.named(found)
 
 
 def measured_bandwidth() -> tuple[float, str] | None:
     """Bytes per second that the calibration read from memory, and its source ("measured by calibration, 2026-11-29").
 
-    None without a calibration, or where it has none. Raises `UserError` for a broken one.
+    None without a calibration. Raises `UserError` for a broken one.
     """
-    return None
+    found = calibrated.usable()
+    return None if isinstance(found, str) else (found.bytes_per_s, f"measured by calibration, {found.date}")
 
 
 def with_predictions(prepared: Prepared) -> tuple[Prepared, str | None]:
@@ -48,8 +51,7 @@ def with_predictions(prepared: Prepared) -> tuple[Prepared, str | None]:
     try:
         if calibration() is None:
             return prepared, None
-        profile = this_machine() if header.device.id == THIS else load_device(header.device.id)
-        found = predicted(header.plan, prepared.paths, profile)
+        found = predicted(header.plan, prepared.paths, this_machine())
         told = replace(header, predictions=found, device=with_bandwidth(header.device))
         _check(told)
     except (UserError, ValueError, msgspec.ValidationError) as error:

@@ -1,6 +1,6 @@
 """The physical terms of a call's duration: each is a count of something the processor does, with one cost per unit.
 
-Decoding reads every active weight once (`read:KIND`, bytes) and passes over the cache (`attend:KV`, elements). A
+Decoding reads every active weight once (`read:KIND`, bytes) and passes over the cache (`attend:CACHE`, elements). A
 prompt takes its weights apart once for each part of `ubatch` rows (`unpack:KIND`, bytes) and multiplies every row
 with them (`multiply:KIND`, products); rows of a mixture of experts go through their experts one by one (`route:KIND`,
 bytes). Norms, activations and their quantization go with rows and width (`rows`), and every graph costs something by
@@ -21,33 +21,36 @@ Terms = Mapping[str, float]
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """One call of the engine: a prompt of `tokens` after `depth` others, or one token if `tokens` is 0."""
+    """One call of the engine: a prompt of `tokens` after `depth` others, or one token if `tokens` is 0.
+
+    `cache` is the type of the KV cache and the word for flash attention, such as "f16:auto".
+    """
 
     depth: float
     tokens: int
     ubatch: int
-    kv: str
+    cache: str
 
 
 def terms(work: Work, call: Call) -> Terms:
     """The terms of a call."""
     if call.tokens == 0:
-        return _of_token(work, call.depth, call.kv)
+        return _of_token(work, call.depth, call.cache)
     found: dict[str, float] = defaultdict(float)
     done = 0
     while done < call.tokens:
         rows = min(call.ubatch, call.tokens - done)
         is_last = done + rows == call.tokens
-        for name, amount in _of_part(work, int(call.depth) + done, rows, call.kv, is_last=is_last).items():
+        for name, amount in _of_part(work, int(call.depth) + done, rows, call.cache, is_last=is_last).items():
             found[name] += amount
         done += rows
     return found
 
 
-def _of_token(work: Work, depth: float, kv: str) -> dict[str, float]:
+def _of_token(work: Work, depth: float, cache: str) -> dict[str, float]:
     found: dict[str, float] = defaultdict(float)
     found["call"], found["layer"] = 1, work.layers
-    found[f"attend:{kv}"] = attended(work, depth)
+    found[f"attend:{cache}"] = attended(work, depth)
     for matrix in work.matrices:
         found[f"read:{matrix.kind}"] += matrix.bytes_per_token
         if matrix.role == "experts":
@@ -55,11 +58,11 @@ def _of_token(work: Work, depth: float, kv: str) -> dict[str, float]:
     return found
 
 
-def _of_part(work: Work, depth: int, rows: int, kv: str, *, is_last: bool) -> dict[str, float]:
+def _of_part(work: Work, depth: int, rows: int, cache: str, *, is_last: bool) -> dict[str, float]:
     found: dict[str, float] = defaultdict(float)
     found["call"], found["layers_of_prompt"] = 1, work.layers
     found["rows"] = rows * work.layers * work.embedding
-    found[f"attend_prompt:{kv}"] = attended_by_prompt(work, depth, rows)
+    found[f"attend_prompt:{cache}"] = attended_by_prompt(work, depth, rows)
     for matrix in work.matrices:
         _add_matrix(found, matrix, rows, is_last=is_last)
     return found

@@ -96,6 +96,11 @@ def _matrix(tensor: TensorInfo, role: Role, experts: int = 1, used: int = 1) -> 
     )
 
 
+def weights_per_token(work: Work) -> float:
+    """Bytes of weights that are read for one token."""
+    return sum(matrix.bytes_per_token for matrix in work.matrices)
+
+
 def attended(work: Work, depth: float) -> float:
     """Elements of keys and values that the heads of all layers pass over for one token after `depth` others."""
     return sum(width * min(depth, window or depth) for width, window in work.attention)

@@ -1,0 +1,105 @@
+"""What `edgeprof calibrate` does: time the trials, fit the costs, keep them, and say how well they hold."""
+
+from __future__ import annotations
+
+import datetime
+import signal
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+import platformdirs
+
+from profiler import __version__
+from profiler.cli.progress import progress
+from profiler.cli.show import on_screen
+from profiler.cli.values import several
+from profiler.errors import UserError
+from profiler.host.last_level_cache import last_level_cache
+from profiler.host.machine import default_threads
+from profiler.predicting.calibrated import identity
+from profiler.predicting.calibrating import Timed, timed
+from profiler.predicting.calibration import SCHEMA, Calibration, costs_of, fastest_read, save
+from profiler.predicting.trials import Trial, trials
+from profiler.render import calibration_terminal
+
+MOST_THREADS = 512
+
+
+def start(threads: str | None, seconds: float) -> None:
+    """The whole command. Raises `UserError`; after Ctrl-C the calibration that was there before is untouched."""
+    if find_spec("llama_cpp") is None:
+        raise UserError("calibrate measures llama.cpp, which is not installed: pip install 'edgeprof[gguf]'")
+    usual, *others = _numbers(threads)
+    wanted = trials(usual, others, last_level_cache() or 0)
+    found = _measured(wanted, seconds)
+    calibration = _fitted(usual, found)
+    path = save(calibration)
+    on_screen(
+        "terminal",
+        lambda: calibration_terminal.render(calibration, path),
+        lambda width: calibration_terminal.renderable(calibration, path, width),
+    )
+
+
+def _numbers(text: str | None) -> list[int]:
+    """Numbers of threads, the usual one first."""
+    if text is None:
+        return list(dict.fromkeys([default_threads(), 1]))
+    words = several("--threads", text)
+    if not all(word.isascii() and word.isdigit() and 1 <= int(word[:9]) <= MOST_THREADS for word in words):
+        raise UserError(f"--threads {text[:40]!r}: whole numbers from 1 to {MOST_THREADS} are accepted")
+    return list(dict.fromkeys(map(int, words)))
+
+
+def _measured(wanted: Sequence[Trial], seconds: float) -> Timed:
+    with _folder() as folder, progress() as line:
+        return timed(
+            wanted, folder, seconds, lambda what, gone, all_of_it: line.bytes(what, int(gone), int(all_of_it))
+        )
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """A folder for the small models on the disk of the user's cache, gone when the block ends however it does."""
+    before = signal.signal(signal.SIGTERM, _as_interrupt)
+    parent = platformdirs.user_cache_path("edgeprof")
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="calibration-", dir=parent) as folder:
+            yield Path(folder)
+    except OSError as error:
+        raise UserError(
+            f"{parent} cannot be written ({error.strerror}): set XDG_CACHE_HOME to another disk"
+        ) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _as_interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _fitted(usual: int, found: Timed) -> Calibration:
+    fitted = {one.threads for one in found.samples if one.fitted}
+    if usual not in fitted:
+        reasons = "; ".join(found.left_out[:3]) or "no time was left"
+        raise UserError(f"nothing could be measured ({reasons}): give more time with --seconds")
+    here = identity()
+    return Calibration(
+        schema=SCHEMA,
+        edgeprof=__version__,
+        date=datetime.date.today().isoformat(),
+        cpu=here.cpu,
+        engine=here.engine or "llama.cpp",
+        usual=usual,
+        costs=costs_of(found.samples),
+        bytes_per_s=fastest_read(found.samples),
+        drift=found.drift,
+        left_out=found.left_out,
+        samples=found.samples,
+    )

@@ -1,0 +1,80 @@
+"""The work of models by hand: bytes of a token, products of a prompt, attention with and without a window."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from profiler.builds.gguf import read_header
+from profiler.builds.shapes.sparse import sparse_build
+from profiler.catalogue.models import load_model
+from profiler.predicting.terms import Call, terms
+from profiler.predicting.work import (
+    Matrix,
+    Work,
+    attended,
+    attended_by_prompt,
+    cached_bytes,
+    weights_per_token,
+    work_of,
+)
+
+TWO_LAYERS = Work(
+    matrices=(
+        Matrix(kind="Q8_0", elements=1000, bytes_each=34 / 32, role="all_rows"),
+        Matrix(kind="F16", elements=500, bytes_each=2, role="last_row"),
+        Matrix(kind="Q4_K", elements=800, bytes_each=0.5625, role="experts", experts=8, used=2),
+    ),
+    attention=((64, None), (64, 16)),
+    layers=2,
+    embedding=10,
+    vocabulary=50,
+    cached_elements=((32, None), (32, 16)),
+)
+
+
+def call(depth: float = 0, tokens: int = 0, ubatch: int = 512) -> Call:
+    return Call(depth=depth, tokens=tokens, ubatch=ubatch, cache="f16:auto")
+
+
+def test_a_token_reads_what_is_active() -> None:
+    found = terms(TWO_LAYERS, call(depth=100))
+    assert found["read:Q8_0"] == 1062.5
+    assert found["read:F16"] == 1000
+    assert found["read:Q4_K"] == 800 / 8 * 2 * 0.5625
+    assert weights_per_token(TWO_LAYERS) == 1062.5 + 1000 + 112.5
+    assert (found["call"], found["layer"], found["choose"]) == (1, 2, 2)
+    assert found["attend:f16:auto"] == 64 * 100 + 64 * 16
+
+
+def test_a_prompt_unpacks_once_for_each_part_and_multiplies_every_row() -> None:
+    found = terms(TWO_LAYERS, call(tokens=48, ubatch=32))
+    assert found["call"] == 2
+    assert found["unpack:Q8_0"] == 2 * 1062.5
+    assert found["multiply:Q8_0"] == 48 * 1000
+    assert found["read:F16"] == 1000
+    assert found["route:Q4_K"] == 48 * 112.5
+    assert found["rows"] == 48 * 2 * 10
+
+
+@pytest.mark.parametrize("depth", [0, 5, 40])
+def test_attention_of_a_prompt_is_the_sum_over_its_tokens(depth: int) -> None:
+    by_token = sum(attended(TWO_LAYERS, depth + n) for n in range(1, 31))
+    assert attended_by_prompt(TWO_LAYERS, depth, 30) == by_token
+
+
+def test_a_window_bounds_what_is_read_of_the_cache() -> None:
+    assert cached_bytes(TWO_LAYERS, 100, 2) == 2 * (32 * 100 + 32 * 16)
+
+
+@pytest.mark.parametrize(
+    ("model", "within"), [("llama-3.1-8b", 0.001), ("qwen3-30b-a3b", 0.001), ("gpt-oss-20b", 0.02)]
+)
+def test_parameters_read_are_those_of_the_catalogue(model: str, within: float) -> None:
+    shape = load_model(model).shape
+    with sparse_build(shape, model, "Q8_0") as path:
+        work = work_of(read_header(Path(path)))
+    read = sum(matrix.elements / matrix.experts * matrix.used for matrix in work.matrices)
+    assert read == pytest.approx(shape.parameters_read_per_token, rel=within)
+    assert sum(n for n, _ in work.cached_elements) == pytest.approx(shape.kv_elements_per_token)
