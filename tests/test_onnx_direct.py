@@ -165,8 +165,9 @@ def test_tied_table_is_counted_once(tmp_path: Path) -> None:
 
 class TestRefusals:
     def test_of_an_architecture(self, tmp_path: Path) -> None:
-        assert refusal(tmp_path, arch="qwen2") == (
-            "tiny.gguf: its architecture is qwen2; the direct writer knows llama; use --via genai or --via optimum."
+        assert refusal(tmp_path, arch="olmo2") == (
+            "tiny.gguf: its architecture is olmo2; the direct writer knows llama, qwen2, qwen3, gemma3, phi3; "
+            "use --via genai or --via optimum."
         )
 
     def test_of_a_type(self, tmp_path: Path) -> None:

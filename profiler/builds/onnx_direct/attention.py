@@ -12,9 +12,12 @@ from profiler.builds.onnx_direct.writing import Writing
 
 def write_rotations(to: Writing) -> None:
     """The tables of positions, one pair for each way that layers rotate."""
+    positions = to.shape.context
     for name, kind in {_tables(to, layer): _rope(to, layer) for layer in range(to.shape.layers)}.items():
-        for what, table in zip(("cos", "sin"), rope.tables(kind, to.source, to.shape.context), strict=True):
-            to.graph.vector(f"{name}{what}_cache", table)
+        steps = rope.steps(kind, to.source)
+        for what, wave in (("cos", np.cos), ("sin", np.sin)):
+            parts = rope.table(wave, kind, steps, positions)
+            to.graph.data.add(f"{name}{what}_cache", "float32", (positions, steps.size), parts)
 
 
 def attend(to: Writing, layer: int, normed: str) -> str:

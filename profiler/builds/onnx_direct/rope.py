@@ -5,17 +5,25 @@ Source: `load_hparams` in src/llama-model.cpp of llama.cpp, its constructor of c
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from profiler.builds import metadata
 from profiler.builds.gguf import GgufHeader
 from profiler.builds.model_file import BadModelFile, shown
-from profiler.builds.onnx_direct.architectures import FACTORS, SHORT_FACTORS
+from profiler.builds.onnx_direct.architectures import FACTORS, LONG_FACTORS, SHORT_FACTORS
 from profiler.builds.onnx_direct.blocks import Floats
 from profiler.builds.onnx_direct.source import Source
 
 DEFAULT_BASE = 10000.0
+MOST_POSITIONS = 1 << 22
+CHUNK = 4096
+"""Positions that are computed at once."""
+
+Steps = npt.NDArray[np.float64]
 
 
 class Rope(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,22 +67,41 @@ def in_windows(header: GgufHeader, prefix: str, rope: Rope) -> Rope:
 
 def longest(header: GgufHeader, prefix: str, context: int) -> int:
     """The positions that are written. Long factors hold from the first token of a context beyond the original one,
-    so a graph has either kind: it has the short factors, and the original context."""
-    if not any(tensor.name == SHORT_FACTORS for tensor in header.tensors):
-        return context
-    return min(context, metadata.count(header, f"{prefix}rope.scaling.original_context_length") or context)
+    so a graph has either kind: it has the short factors, and the original context. Raises BadModelFile for more
+    positions than any model has."""
+    if any(tensor.name in (SHORT_FACTORS, LONG_FACTORS) for tensor in header.tensors):
+        context = min(
+            context, metadata.count(header, f"{prefix}rope.scaling.original_context_length") or context
+        )
+    if context > MOST_POSITIONS:
+        raise BadModelFile(
+            f"{header.file_name}: its context has {context:,} positions; the direct writer writes up to "
+            f"{MOST_POSITIONS:,}; use --via genai."
+        )
+    return context
 
 
-def tables(rope: Rope, source: Source, context: int) -> tuple[Floats, Floats]:
-    """Cosines and sines, (positions, dimensions / 2), with the file's own factors where it has them."""
-    steps = (
+def steps(rope: Rope, source: Source) -> Steps:
+    """The angle of each pair of a head per position, with the file's own factors where it has them."""
+    found = (
         rope.base ** (-np.arange(0, rope.dimensions, 2, dtype=np.float64) / rope.dimensions) / rope.stretch
     )
     for name in (FACTORS, SHORT_FACTORS):
         if name in source.tensors:
-            steps = steps / source.vector(name, rope.dimensions // 2).astype(np.float64)
-    angles = np.outer(np.arange(context, dtype=np.float64), steps)
-    return (rope.gain * np.cos(angles)).astype(np.float32), (rope.gain * np.sin(angles)).astype(np.float32)
+            factors = source.vector(name, rope.dimensions // 2).astype(np.float64)
+            if not np.all((factors > 0) & np.isfinite(factors)):
+                raise BadModelFile(
+                    f"{source.header.file_name}: tensor {name} must hold numbers above 0; convert the model again."
+                )
+            found = found / factors
+    return found
+
+
+def table(wave: Callable[[Steps], Steps], rope: Rope, angles: Steps, context: int) -> Iterator[Floats]:
+    """A wave, cosine or sine, at every position, (positions, dimensions / 2), in chunks of positions."""
+    for first in range(0, context, CHUNK):
+        positions = np.arange(first, min(first + CHUNK, context), dtype=np.float64)
+        yield (rope.gain * wave(np.outer(positions, angles))).astype(np.float32)
 
 
 def number(header: GgufHeader, key: str, otherwise: float | None = None) -> float:
