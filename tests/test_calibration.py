@@ -50,8 +50,16 @@ def small(trial: Trial) -> Trial:
 
 @pytest.fixture(scope="module")
 def few() -> list[Trial]:
-    wanted = trials.trials(1, [], 0)
-    names = ("Q4_K", "layers", "attention", "experts in MXFP4", "attention over q8_0", "check")
+    wanted = trials.trials(1, [], SMALL_BYTES)
+    names = (
+        "Q4_K",
+        "Q4_K in prompts",
+        "layers",
+        "attention",
+        "experts in MXFP4",
+        "attention over q8_0",
+        "check",
+    )
     return [small(trial) for trial in wanted if trial.name in names]
 
 
@@ -61,7 +69,7 @@ def test_trials_are_timed_by_the_engine_and_explain_themselves(few: list[Trial],
     assert found.left_out == []
     assert found.drift is not None
     assert found.drift >= 1
-    assert told == [label(one) for one in [*few, *reversed(few)]]
+    assert told == [label(one) for one in [*few, *few]]
     assert list(tmp_path.iterdir()) == []
     assert {one.trial for one in found.samples} == {one.name for one in few}
     (costs,) = costs_of(found.samples)
@@ -77,18 +85,25 @@ def test_trials_without_time_are_named(few: list[Trial], tmp_path: Path) -> None
 
 
 def test_a_trial_that_the_engine_refuses_is_named(tmp_path: Path) -> None:
-    wrong = replace(trials.trials(1, [], 0)[0], kv="q8_0", flash="off")
+    wrong = replace(trials.trials(1, [], SMALL_BYTES)[0], kv="q8_0", flash="off")
     found = timed([small(wrong)], tmp_path, 60, lambda *_: None)
     assert found.samples == []
     assert "flash" in found.left_out[0].lower() or "failed" in found.left_out[0].lower()
 
 
-@pytest.mark.parametrize("cache_bytes", [0, 100 << 20])
-def test_models_are_larger_than_the_caches(cache_bytes: int) -> None:
-    for one in trials.trials(4, [1], cache_bytes):
-        if one.name in (*trials.KINDS, "check"):
-            size = sum(tensor.bytes for tensor in trials.tensors(one.shape, one.kinds))
-            assert size >= max(trials.LEAST_BYTES, 2 * cache_bytes)
+@pytest.mark.parametrize("large", [64 << 20, 512 << 20])
+def test_models_that_are_read_have_the_size_asked_for(large: int) -> None:
+    for one in trials.trials(4, [1], large):
+        if one.name in trials.KINDS:
+            assert large <= sum(tensor.bytes for tensor in trials.tensors(one.shape, one.kinds)) < 5 * large
+
+
+@pytest.mark.parametrize(
+    ("memory", "cache", "large"),
+    [(32 << 30, 8 << 20, 512 << 20), (32 << 30, 256 << 20, 1 << 30), (1 << 30, 2 << 20, 128 << 20)],
+)
+def test_size_is_beyond_the_caches_and_no_burden(memory: int, cache: int, large: int) -> None:
+    assert trials.large_bytes(memory, cache) == large
 
 
 def test_it_is_kept_and_read_again() -> None:

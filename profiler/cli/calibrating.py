@@ -20,11 +20,11 @@ from profiler.cli.show import on_screen
 from profiler.cli.values import several
 from profiler.errors import UserError
 from profiler.host.last_level_cache import last_level_cache
-from profiler.host.machine import default_threads
+from profiler.host.machine import available_memory, default_threads
 from profiler.predicting.calibrated import identity
 from profiler.predicting.calibrating import Timed, timed
 from profiler.predicting.calibration import SCHEMA, Calibration, costs_of, fastest_read, save
-from profiler.predicting.trials import Trial, trials
+from profiler.predicting.trials import LARGE_BYTES, Trial, large_bytes, trials
 from profiler.render import calibration_terminal
 
 MOST_THREADS = 512
@@ -35,7 +35,8 @@ def start(threads: str | None, seconds: float) -> None:
     if find_spec("llama_cpp") is None:
         raise UserError("calibrate measures llama.cpp, which is not installed: pip install 'edgeprof[gguf]'")
     usual, *others = _numbers(threads)
-    wanted = trials(usual, others, last_level_cache() or 0)
+    large = large_bytes(available_memory().available_bytes or LARGE_BYTES, last_level_cache() or 0)
+    wanted = trials(usual, others, large)
     found = _measured(wanted, seconds)
     calibration = _fitted(usual, found)
     path = save(calibration)

@@ -39,7 +39,7 @@ class Refused(Exception):
 
 
 class Timed(msgspec.Struct, frozen=True, kw_only=True):
-    """Samples of trials, each the faster of its two sweeps, and the names of trials that are left out, with reasons.
+    """Samples of trials, each the faster of two if there were two, and what is left out, with reasons.
 
     `drift` is the median of the ratio of both sweeps, the slower by the faster; None if no trial was timed twice.
     """
@@ -50,7 +50,7 @@ class Timed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def timed(trials: Sequence[Trial], folder: Path, seconds: float, tell: Tell) -> Timed:
-    """Time these trials: all once, and all again in the other order, so that a machine that slows down meets each.
+    """Time these trials, and then once more as many as there is time for, so that one bad moment spoils none.
 
     What does not fit into `seconds` is left out. Raises `UserError` without llama.cpp or room on the disk, and
     KeyboardInterrupt after Ctrl-C.
@@ -59,7 +59,7 @@ def timed(trials: Sequence[Trial], folder: Path, seconds: float, tell: Tell) -> 
     sweeps: dict[str, list[list[Sample]]] = {}
     left: dict[str, str] = {}
     took: dict[str, float] = {}
-    for trial in [*trials, *reversed(trials)]:
+    for trial in [*trials, *trials]:
         name, gone = label(trial), time.monotonic() - started
         if name in left:
             continue

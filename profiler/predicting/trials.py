@@ -1,8 +1,9 @@
 """The small models that a calibration times, and what is asked of each.
 
-Each storage type has a model of that type alone, wide enough that its matrices are most of the work and larger than
-the caches. One model is nothing but layers, one attends with many heads to long contexts, one sends tokens to experts.
-A last one, of an ordinary mix, is timed and never fitted: it says how well the costs hold for another model.
+Each storage type has two models of that type alone, wide enough that its matrices are most of the work: a large one is
+read for single tokens, a small one is multiplied with prompts. One model is nothing but layers, one attends with many
+heads to long contexts, some send tokens to experts. A last one, of an ordinary mix, is timed and never fitted: it says
+how well the costs hold for another model.
 """
 
 from __future__ import annotations
@@ -21,10 +22,15 @@ KINDS = (
     *("Q3_K", "Q4_1", "Q2_K", "IQ4_NL", "IQ4_XS", "BF16", "F32"),
 )
 """Storage types by how often they are met; those for which time runs out stay unknown."""
+FIRST, SECOND = 2, 8
+"""The most usual types come before all else, the rarest last."""
 ROUTED_KINDS = ("Q4_K", "MXFP4", "Q6_K", "Q8_0")
 FEW_KINDS = ("Q4_K", "Q8_0")
 """What is timed at other numbers of threads than the usual one."""
-LEAST_BYTES = 96 << 20
+LARGE_BYTES = 512 << 20
+"""Of models that are read: memory is not equally fast everywhere, and small models happen to lie well or badly."""
+SHARE_OF_MEMORY = 0.125
+LEAST_PROMPT_BYTES = 24 << 20
 VOCABULARY = 4096
 CONTEXT = 2304
 WIDE = "wide"
@@ -51,42 +57,67 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     fitted: bool = True
 
 
-def trials(threads: int, others: Sequence[int], cache_bytes: int) -> list[Trial]:
-    """All trials, those first that matter most. `cache_bytes` is what models have to be larger than."""
-    found = [*_usual(threads, cache_bytes)]
+def trials(threads: int, others: Sequence[int], large: int) -> list[Trial]:
+    """All trials, those first that matter most. Models that are read are `large` bytes."""
+    found = [*_usual(threads, large)]
     for number in others:
-        found += _few(number, cache_bytes)
+        found += _few(number, large)
     return found
 
 
-def _usual(threads: int, cache_bytes: int) -> Iterator[Trial]:
+def large_bytes(memory_bytes: int, cache_bytes: int) -> int:
+    """The size of models that are read: beyond the caches, and no burden on a small board."""
+    return min(max(LARGE_BYTES, 4 * cache_bytes), int(SHARE_OF_MEMORY * memory_bytes))
+
+
+def _usual(threads: int, large: int) -> Iterator[Trial]:
     attends = _attends(threads)
-    first, *rest = [_wide(kind, threads, cache_bytes) for kind in KINDS]
-    second, *later = rest
-    yield from (first, second, _layers(threads), attends, checking(threads, cache_bytes))
-    yield _routed(ROUTED_KINDS[0], threads)
-    yield from later[:6]
+    for kind in KINDS[:FIRST]:
+        yield from (_read(kind, threads, large), _multiplied(kind, threads))
+    yield from (_layers(threads), attends, checking(threads, large), _routed(ROUTED_KINDS[0], threads, large))
+    for kind in KINDS[FIRST:SECOND]:
+        yield from (_read(kind, threads, large), _multiplied(kind, threads))
     yield replace(attends, name="attention over q8_0", kv="q8_0")
+    yield from (_routed(kind, threads, large) for kind in ROUTED_KINDS[1:])
     yield replace(attends, name="attention without flash", flash="off")
-    yield from (_routed(kind, threads) for kind in ROUTED_KINDS[1:])
-    yield from later[6:]
+    for kind in KINDS[SECOND:]:
+        yield from (_read(kind, threads, large), _multiplied(kind, threads))
 
 
-def _few(threads: int, cache_bytes: int) -> Iterator[Trial]:
-    yield from (_wide(kind, threads, cache_bytes) for kind in FEW_KINDS)
+def _few(threads: int, large: int) -> Iterator[Trial]:
+    for kind in FEW_KINDS:
+        yield from (_read(kind, threads, large), _multiplied(kind, threads))
     yield from (_layers(threads), _attends(threads))
 
 
-def _wide(kind: str, threads: int, cache_bytes: int) -> Trial:
+def _read(kind: str, threads: int, large: int) -> Trial:
+    """A model that is read for single tokens."""
     one = _shape(layers=1, embedding=2048, feed_forward=8192, heads=32, kv_heads=8)
-    least = max(LEAST_BYTES, 2 * cache_bytes)
-    layers = next(
-        n for n in range(1, 65) if data_bytes(tensors(replace(one, layers=n), {WIDE: kind})) >= least
-    )
-    tasks = (Task(prompt=32), Task(prompt=128, tokens=10), Task(prompt=512))
     return Trial(
-        name=kind, shape=replace(one, layers=layers), kinds={WIDE: kind}, tasks=tasks, threads=threads
+        name=kind,
+        shape=_grown(one, {WIDE: kind}, large),
+        kinds={WIDE: kind},
+        tasks=(Task(prompt=8, tokens=10),),
+        threads=threads,
     )
+
+
+def _multiplied(kind: str, threads: int) -> Trial:
+    """A model that prompts are multiplied with."""
+    one = _shape(layers=1, embedding=2048, feed_forward=8192, heads=32, kv_heads=8)
+    return Trial(
+        name=f"{kind} in prompts",
+        shape=_grown(one, {WIDE: kind}, LEAST_PROMPT_BYTES),
+        kinds={WIDE: kind},
+        tasks=(Task(prompt=32), Task(prompt=128), Task(prompt=512)),
+        threads=threads,
+    )
+
+
+def _grown(shape: Shape, kinds: Mapping[str, str], least: int) -> Shape:
+    """The shape with as many layers as make it `least` bytes, two at least."""
+    one, two = (data_bytes(tensors(replace(shape, layers=n), kinds)) for n in (1, 2))
+    return replace(shape, layers=max(2, -(-(least - one) // (two - one)) + 1))
 
 
 def _layers(threads: int) -> Trial:
@@ -101,29 +132,29 @@ def _attends(threads: int) -> Trial:
     return Trial(name="attention", shape=shape, kinds={WIDE: "Q8_0"}, tasks=tasks, threads=threads)
 
 
-def _routed(kind: str, threads: int) -> Trial:
-    experts = Experts(count=32, active=4, feed_forward=768)
+def _routed(kind: str, threads: int, large: int) -> Trial:
+    experts = Experts(count=64, active=8, feed_forward=768)
     shape = _shape(layers=2, embedding=2048, feed_forward=768, heads=16, kv_heads=4, head_length=128)
-    tasks = (Task(prompt=32), Task(prompt=128, tokens=12))
+    kinds = {WIDE: "Q8_0", "exps": kind}
+    shape = replace(shape, gguf_architecture="qwen3moe", qk_norm="rms", experts=experts)
+    tasks = (Task(prompt=32), Task(prompt=96, tokens=12))
     return Trial(
         name=f"experts in {kind}",
-        shape=replace(shape, gguf_architecture="qwen3moe", qk_norm="rms", experts=experts),
-        kinds={WIDE: "Q8_0", "exps": kind},
+        shape=_grown(shape, kinds, large),
+        kinds=kinds,
         tasks=tasks,
         threads=threads,
     )
 
 
-def checking(threads: int, cache_bytes: int) -> Trial:
+def checking(threads: int, large: int) -> Trial:
     """A model of two types and other widths, which is timed to see how well it is predicted."""
-    one = _shape(layers=2, embedding=1536, feed_forward=4608, heads=12, kv_heads=4, head_length=128)
+    shape = _shape(layers=2, embedding=1536, feed_forward=4608, heads=12, kv_heads=4, head_length=128)
     kinds = {WIDE: "Q4_K", "ffn_down": "Q6_K", "attn_v": "Q6_K"}
-    least = max(LEAST_BYTES, 2 * cache_bytes)
-    layers = next(n for n in range(2, 256) if data_bytes(tensors(replace(one, layers=n), kinds)) >= least)
-    tasks = (Task(prompt=256, tokens=10), Task(depth=1024, tokens=8))
+    tasks = (Task(prompt=128, tokens=10), Task(depth=512, tokens=8))
     return Trial(
         name="check",
-        shape=replace(one, layers=layers),
+        shape=_grown(shape, kinds, large // 2),
         kinds=kinds,
         tasks=tasks,
         threads=threads,
