@@ -116,6 +116,12 @@ def test_shapes_of_a_run_that_was_killed_go_with_the_next_one(
         (("tiny", "--as-shape", "--experts", "4"), "tiny has no experts"),
         (("tiny", "--as-shape", "--quant", "Q3"), "is no mix that llama.cpp writes"),
         (("tiny", "--as-shape", "--cold"), "--cold and --as-shape exclude each other"),
+        (("tiny", "--as-shape", "--quant", ""), "is no mix that llama.cpp writes"),
+        (
+            ("tiny", "--as-shape", "--context", "4096"),
+            "--context 4096 is 4,096 tokens, and tiny was made for 2,048",
+        ),
+        (("tiny", "--as-shape", "-p", "2000"), "chat@1 takes 2,128 tokens, and tiny was made for 2,048"),
     ],
 )
 def test_what_cannot_be_asked(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from profiler.errors import UserError
-from profiler.host.last_level_cache import last_level_cache
+from profiler.host.last_level_cache import cache_of_guest, last_level_cache
 from profiler.measure.layer_counts import Room, Sized, check, chosen
 
 MIB = 1024**2
@@ -113,3 +113,38 @@ class TestCache:
 
     def test_a_machine_that_does_not_tell(self, tmp_path: Path) -> None:
         assert last_level_cache(tmp_path) is None
+
+
+class TestCacheOfGuest:
+    @staticmethod
+    def machine(root: Path, flags: str, cpus: int, cache: str) -> Path:
+        """The kernel's files of a machine with so many CPUs."""
+        files = {
+            "proc/cpuinfo": f"flags\t\t: {flags}\n",
+            "sys/devices/system/cpu/online": f"0-{cpus - 1}\n",
+            "sys/devices/system/cpu/cpu0/cache/index3/size": f"{cache}\n",
+        }
+        for name, text in files.items():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text(text)
+        return root
+
+    @pytest.mark.parametrize(("cpus", "counted"), [(2, 32), (8, 32), (16, 64), (200, None)])
+    def test_a_guest_has_a_share_of_a_large_one(self, tmp_path: Path, cpus: int, counted: int | None) -> None:
+        found = cache_of_guest(self.machine(tmp_path, "fpu hypervisor avx2", cpus, "480M"))
+        assert found == (counted * MIB if counted is not None else None)
+
+    def test_a_real_machine_and_a_small_cache_count_in_full(self, tmp_path: Path) -> None:
+        assert cache_of_guest(self.machine(tmp_path / "real", "fpu avx2", 2, "480M")) is None
+        assert cache_of_guest(self.machine(tmp_path / "small", "fpu hypervisor avx2", 2, "16M")) is None
+        assert cache_of_guest(tmp_path / "silent") is None
+
+    def test_what_is_assumed_is_said(self) -> None:
+        assert ROOM.assumed is None
+        guest = Room(memory_bytes=1, disk_bytes=1, cache_bytes=32 * MIB, host_cache_bytes=480 * MIB)
+        assert guest.assumed is not None
+        assert guest.assumed.startswith(
+            "of the host's last-level cache of 480 MiB this virtual machine has 32 MiB"
+        )
+        silent = Room(memory_bytes=1, disk_bytes=1, cache_bytes=None)
+        assert silent.assumed == "a last-level cache of 32 MiB: the processor does not tell it"

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from profiler.builds import manifest
+from profiler.errors import ExitCode
 from profiler.runfile import RandomWeights
 from tests.conftest import Command, only_refusal
 
@@ -76,6 +82,8 @@ def test_an_onnx_folder_of_a_shape_says_that_it_is_random(
             ("small", "--quant", "Q4_K_X"),
             "Q4_K_X is no mix that llama.cpp writes; did you mean Q4_K_S or Q4_K_M?",
         ),
+        (("small", "--quant", ""), "'' is no mix that llama.cpp writes; accepted: "),
+        (("small", "-o", 252 * "x" + ".gguf"), 252 * "x" + ".gguf cannot be written (File name too long): "),
         (("small", "--format", "onx"), "--format onx: did you mean onnx?"),
         (("smal",), "no model is called 'smal'; did you mean small?"),
         (("no.gguf",), "no.gguf is no GGUF file; name one, or a model of `edgeprof models`"),
@@ -97,3 +105,36 @@ def test_an_architecture_of_which_no_shapes_are_made_is_told(
     path.write_text(MODEL.replace("ARCHITECTURE", "mamba"))
     said = only_refusal(edgeprof("build", "shape", "small", env=catalogue))
     assert said.startswith("Small: no shapes are made of the architecture mamba; accepted: deepseek2")
+
+
+def test_files_of_others_beside_it_stay(edgeprof: Command, catalogue: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "a.gguf.part").write_text("precious")
+    assert edgeprof("build", "shape", "small", "-o", "a.gguf", env=catalogue).code == 0
+    assert (tmp_path / "a.gguf.part").read_text() == "precious"
+    assert (tmp_path / "a.gguf").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGHUP"])
+def test_what_ends_it_while_it_writes_leaves_nothing(number: str, tmp_path: Path) -> None:
+    words = ["build", "shape", "llama-3.1-8b", "--quant", "F16", "-o", "large.gguf"]
+    started = subprocess.Popen([sys.executable, "-m", "profiler", *words], cwd=tmp_path, env=os.environ)
+    while started.poll() is None and not list(tmp_path.glob(".*.part")):
+        time.sleep(0.005)
+    started.send_signal(getattr(signal, number))
+    assert started.wait(60) == ExitCode.INTERRUPTED
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit of file sizes")
+def test_a_place_that_takes_no_large_files_is_named(
+    edgeprof: Command, catalogue: dict[str, str], tmp_path: Path
+) -> None:
+    import resource
+
+    def small_files() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+    said = only_refusal(edgeprof("build", "shape", "small", env=catalogue, before=small_files))
+    assert "takes no file of this size (File too large): set TMPDIR to another disk" in said
+    assert not list(tmp_path.glob("*.gguf"))

@@ -42,12 +42,14 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
     experts: int | None
     bytes_off: float
     doubts: list[str]
+    of_machine: str | None = None
 
 
 def choose(model: ModelProfile, wish: Wish, room: Room) -> Chosen:
     """The shapes of a model on a machine with this room. Raises `UserError` for what cannot be had or told."""
     shape, usual = model.shape, model.shape.reference
-    mix = mix_named(wish.quantization or (usual.quantization if usual else USUAL_MIX))
+    usual_mix = usual.quantization if usual else USUAL_MIX
+    mix = mix_named(usual_mix if wish.quantization is None else wish.quantization)
     thin = _with_experts(model, wish.experts)
     tensors = mixed(blueprint(thin, model.id), model.id, mix)
     leading, possible = leading_layers(shape), _possible(tensors, shape)
@@ -61,7 +63,15 @@ def choose(model: ModelProfile, wish: Wish, room: Room) -> Chosen:
         if doubts and not wish.force:
             raise UserError(f"{model.id} {doubts[0]}: choose other --layers, or take it so with --force")
     off = max((sizes[count].bytes_off for count in counts), key=abs)
-    return Chosen(model=model, mix=mix, counts=counts, experts=wish.experts, bytes_off=off, doubts=doubts)
+    return Chosen(
+        model=model,
+        mix=mix,
+        counts=counts,
+        experts=wish.experts,
+        bytes_off=off,
+        doubts=doubts,
+        of_machine=room.assumed,
+    )
 
 
 def _fewer(model: ModelProfile, counts: list[int]) -> list[int]:
@@ -126,6 +136,7 @@ def assumptions(one: Chosen) -> list[str]:
     """What holds for the shapes and may not for the model, in sentences."""
     experts = one.model.shape.experts
     told = [f"of the shapes, {doubt}" for doubt in one.doubts]
+    told += [one.of_machine] if one.of_machine is not None else []
     if abs(one.bytes_off) > FEW_BYTES_OFF:
         told.append(
             f"a layer of the shapes has up to {100 * one.bytes_off:+.2g}% of the bytes of the model's mean layer"

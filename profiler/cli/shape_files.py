@@ -5,13 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import mkstemp
-from types import FrameType
-from typing import NoReturn
 
 import platformdirs
 import typer
@@ -21,9 +18,10 @@ from profiler.builds.shapes.header import data_bytes, header_bytes
 from profiler.builds.shapes.planning import ShapeFile, of_catalogue
 from profiler.builds.shapes.write import write_random
 from profiler.catalogue.models import ModelProfile
+from profiler.cli.ending import as_interrupts
 from profiler.cli.shape_choice import Chosen, Wish, assumptions, choose, leading_layers
 from profiler.errors import UserError
-from profiler.host.last_level_cache import last_level_cache
+from profiler.host.last_level_cache import cache_of_guest, last_level_cache
 from profiler.host.machine import available_memory
 from profiler.measure.layer_counts import Room
 from profiler.measure.request import Shaped
@@ -38,26 +36,19 @@ def shapes_of(
     words: Sequence[str], models: Mapping[str, ModelProfile], wishes: Mapping[str, Wish]
 ) -> Iterator[tuple[list[str], list[Shaped]]]:
     """The words with the files of shapes in the place of models, which are gone when the block ends however it does."""
-    before = signal.signal(signal.SIGTERM, _as_interrupt)
-    try:
-        with _folder() as folder:
-            chosen = [choose(model, wishes[word], _room(folder)) for word, model in models.items()]
-            made = {one.model.id: _made(one, folder, hollow=wishes[one.model.id].hollow) for one in chosen}
-            placed = [list(map(str, made[word].shapes)) if word in made else [word] for word in words]
-            yield [path for paths in placed for path in paths], list(made.values())
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _as_interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
+    with as_interrupts(), _folder() as folder:
+        chosen = [choose(model, wishes[word], _room(folder)) for word, model in models.items()]
+        made = {one.model.id: _made(one, folder, hollow=wishes[one.model.id].hollow) for one in chosen}
+        placed = [list(map(str, made[word].shapes)) if word in made else [word] for word in words]
+        yield [path for paths in placed for path in paths], list(made.values())
 
 
 def _room(folder: Path) -> Room:
     return Room(
         memory_bytes=available_memory().available_bytes,
         disk_bytes=shutil.disk_usage(folder).free,
-        cache_bytes=last_level_cache(),
+        cache_bytes=cache_of_guest() or last_level_cache(),
+        host_cache_bytes=last_level_cache() if cache_of_guest() else None,
     )
 
 

@@ -34,9 +34,27 @@ def requested(asked: Asked) -> Iterator[Request]:
 
     refuse_with_shapes(asked.request())
     models = models_among(asked.builds)
+    _refuse_beyond_context(asked.request(), models.values())
     wishes = _again(asked.resume, models) if asked.resume is not None else dict.fromkeys(models, _wish(asked))
     with shapes_of(asked.builds, models, wishes) as (builds, shaped):
         yield replace(replace(asked, builds=builds).request(), shaped=shaped)
+
+
+def _refuse_beyond_context(request: Request, models: Iterable[ModelProfile]) -> None:
+    """A shape takes any number of tokens; its model does not."""
+    from profiler.catalogue.workloads import parse
+
+    asked = [parse(word, request.prompt, request.output_tokens) for word in request.workloads]
+    tokens = {f"{one.id} takes": one.depth + one.prompt_tokens + one.output_tokens for one in asked}
+    contexts = [word for word in request.settings.get("context", []) if word.isascii() and word.isdecimal()]
+    tokens |= {f"--context {word} is": int(word) for word in contexts if len(word) < 19}
+    for model in models:
+        most = model.shape.context_tokens
+        for what, count in tokens.items():
+            if count > most:
+                raise UserError(
+                    f"{what} {count:,} tokens, and {model.id} was made for {most:,}: choose fewer"
+                )
 
 
 def _wish(asked: Asked) -> Wish:

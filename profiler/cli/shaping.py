@@ -13,9 +13,11 @@ from profiler.builds.gguf import is_gguf
 from profiler.builds.identify import identify
 from profiler.builds.model_file import shown_name
 from profiler.builds.shapes.from_file import of_file
+from profiler.builds.shapes.mixes import mix_named
 from profiler.builds.shapes.planning import ShapeFile, of_catalogue
 from profiler.catalogue.models import ModelProfile, load_model
 from profiler.cli.building import aside, write_directly
+from profiler.cli.ending import as_interrupts
 from profiler.cli.progress import Progress, progress
 from profiler.errors import UserError, nearest
 from profiler.render import format as fmt
@@ -42,13 +44,13 @@ def make(wanted: Wanted) -> None:
         raise UserError(f"--format {wanted.format}: {nearest(wanted.format, FORMATS)}")
     planned, name = _planned(wanted)
     output = wanted.output or Path(name + (".gguf" if wanted.format == "gguf" else "-onnx"))
-    with progress() as shown:
+    with as_interrupts(), progress() as shown:
         if wanted.format == "onnx":
             _write_folder(planned, output, shown)
         else:
             _write_file(planned, output, shown)
     for line in _told(planned, output):
-        typer.echo(line)
+        typer.echo("".join(letter if letter.isprintable() else "?" for letter in line))
 
 
 def _planned(wanted: Wanted) -> tuple[ShapeFile, str]:
@@ -58,12 +60,12 @@ def _planned(wanted: Wanted) -> tuple[ShapeFile, str]:
         if wanted.experts is not None:
             raise UserError("--experts goes with a model of the catalogue: a file keeps its experts")
         planned = of_file(source, wanted.quantization, wanted.layers)
-        words = [source.stem] + ([wanted.quantization.upper()] if wanted.quantization else [])
+        words = [source.stem] + ([mix_named(wanted.quantization)] if wanted.quantization is not None else [])
     else:
         model = _model(wanted.model)
-        mix = wanted.quantization or _usual(model)
+        mix = _usual(model) if wanted.quantization is None else wanted.quantization
         planned = of_catalogue(model.shape, model.name, mix, wanted.layers, wanted.experts)
-        words = [model.id, mix.upper()]
+        words = [model.id, mix_named(mix)]
     return planned, "-".join([*words, *_cut_words(planned.random), "shape"])
 
 
@@ -96,10 +98,14 @@ def _write_file(planned: ShapeFile, path: Path, shown: Progress) -> None:
 
 def _write_folder(planned: ShapeFile, folder: Path, shown: Progress) -> None:
     """The ONNX folder of the file, which is written beside it and removed."""
-    with aside(folder) as unfinished, tempfile.TemporaryDirectory(dir=unfinished.parent) as place:
-        source = Path(place) / f"{folder.name}.gguf"
+    with aside(folder) as unfinished, _place_beside(unfinished) as place:
+        source = Path(place) / "shape.gguf"
         _write_file(planned, source, shown)
         write_directly(source, unfinished, shown)
+
+
+def _place_beside(unfinished: Path) -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(dir=unfinished.parent, prefix=".edgeprof-")
 
 
 def _told(planned: ShapeFile, output: Path) -> Iterator[str]:

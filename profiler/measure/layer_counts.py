@@ -32,16 +32,32 @@ class Sized(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Room(msgspec.Struct, frozen=True, kw_only=True):
-    """What a machine has for shapes; None where it does not tell."""
+    """What a machine has for shapes; None where it does not tell.
+
+    `host_cache_bytes` are told of a virtual machine, where `cache_bytes` are the share of them that counts.
+    """
 
     memory_bytes: int | None
     disk_bytes: int
     cache_bytes: int | None
+    host_cache_bytes: int | None = None
 
     @property
     def beyond_cache(self) -> int:
         """The fewest bytes of layers that are read from memory and not from the cache."""
         return TIMES_CACHE * (self.cache_bytes or ASSUMED_CACHE_BYTES)
+
+    @property
+    def assumed(self) -> str | None:
+        """What is taken for granted of the cache, in a sentence."""
+        if self.cache_bytes is None:
+            return f"a last-level cache of {_mib(ASSUMED_CACHE_BYTES)}: the processor does not tell it"
+        if self.host_cache_bytes is None:
+            return None
+        return (
+            f"of the host's last-level cache of {_mib(self.host_cache_bytes)} this virtual machine has "
+            f"{_mib(self.cache_bytes)}: on an idle host it may have more, and shapes may be read faster than the model"
+        )
 
 
 def chosen(name: str, sizes: Mapping[int, Sized], leading: int, layers: int, room: Room) -> list[int]:

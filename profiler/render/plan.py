@@ -42,12 +42,13 @@ def lines(
 
 
 def _extrapolated(whole: Extrapolation, names: list[str], workloads: int) -> list[str]:
-    """A line for each row of a model that is measured as shapes."""
-    return [
+    """A line for each row of a model that is measured as shapes, and for each thing assumed of it."""
+    rows = [
         f"  {found.case.id}  {_name(found.case, names, workloads)}: {whole.layers} layers, extrapolated from "
         f"{', '.join(map(fmt.plain, found.shapes))}; {_planned(found)}"
         for found in whole.cases
     ]
+    return rows + [f"      assumed: {fmt.plain(sentence)}" for sentence in whole.assumed]
 
 
 def _planned(found: ExtrapolatedCase) -> str:

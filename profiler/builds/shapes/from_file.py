@@ -48,7 +48,7 @@ def of_file(path: Path, quantization: str | None, layers: int | None) -> ShapeFi
             f"{header.file_name}: is one of {parts} parts of a model; join them, or name a whole file"
         )
     raw = raw_metadata(path)
-    mix = mix_named(quantization) if quantization else None
+    mix = None if quantization is None else mix_named(quantization)
     name = model.name or shown(path.stem)
     full = _own_tensors(header) if mix is None else mixed(_blueprint(header, raw), name, mix)
     kept = _kept(header, model, full, layers)

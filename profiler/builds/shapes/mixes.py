@@ -60,7 +60,7 @@ def mixed_in_each(plan: Blueprint, name: str, mixes: Sequence[str]) -> dict[str,
         )
     with tempfile.TemporaryDirectory(prefix="edgeprof-") as folder:
         path = Path(folder) / "source.gguf"
-        write_sparse(path, plan, [unmixed(spec) for spec in plan.specs])
+        sparse_file(path, plan, [unmixed(spec) for spec in plan.specs])
         answers = _asked(path, name, mixes)
     return {mix: _typed(plan, name, mix, types) for mix, types in answers.items()}
 
@@ -80,6 +80,16 @@ def write_sparse(path: Path, plan: Blueprint, tensors: Sequence[Tensor]) -> None
     with path.open("xb") as file:
         file.write(head)
         file.truncate(len(head) + data_bytes(tensors))
+
+
+def sparse_file(path: Path, plan: Blueprint, tensors: Sequence[Tensor]) -> None:
+    """The same; `UserError` where the disk has no such files."""
+    try:
+        write_sparse(path, plan, tensors)
+    except OSError as error:
+        raise UserError(
+            f"{path.parent} takes no file of this size ({error.strerror}): set TMPDIR to another disk"
+        ) from None
 
 
 def unmixed(spec: Spec) -> Tensor:

@@ -11,9 +11,8 @@ import msgspec
 
 from profiler.builds.shapes.blueprint import Blueprint, blueprint
 from profiler.builds.shapes.header import Tensor
-from profiler.builds.shapes.mixes import MIXES, mix_named, mixed_in_each, write_sparse
+from profiler.builds.shapes.mixes import MIXES, mix_named, mixed_in_each, sparse_file
 from profiler.catalogue.models import Shape
-from profiler.errors import UserError
 
 
 @contextmanager
@@ -39,10 +38,5 @@ def sparse_builds(shape: Shape, name: str, quantizations: Sequence[str]) -> Iter
 
 def _written(path: Path, plan: Blueprint, mix: str, tensors: Sequence[Tensor]) -> Path:
     stated = plan.metadata | {"general.file_type": MIXES[mix], "general.quantization_version": 2}
-    try:
-        write_sparse(path, msgspec.structs.replace(plan, metadata=stated), tensors)
-    except OSError as error:
-        raise UserError(
-            f"{path.parent} takes no file of this size ({error.strerror}): set TMPDIR to another disk"
-        ) from None
+    sparse_file(path, msgspec.structs.replace(plan, metadata=stated), tensors)
     return path

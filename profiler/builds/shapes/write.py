@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 from typing import IO
 from zlib import crc32
 
@@ -55,14 +56,14 @@ def _aside(path: Path, total: int) -> Iterator[IO[bytes]]:
     """A new file beside `path` that takes its place when all is written, and is removed when it is not."""
     if os.path.lexists(path):
         raise UserError(f"{path} exists: choose another file with -o, or remove it")
-    unfinished = path.with_name(f"{path.name}.part")
+    unfinished = path.with_name(f".edgeprof-{token_hex(8)}.part")
     try:
         free = shutil.disk_usage(path.absolute().parent).free
         if total > free:
             raise UserError(
                 f"{path} takes {_gib(total)} and {_gib(free)} are free: choose another disk with -o"
             )
-        with unfinished.open("wb") as file:
+        with unfinished.open("xb") as file:
             yield file
         unfinished.rename(path)
     except OSError as error:
