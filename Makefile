@@ -10,7 +10,7 @@ NO_AMX := -mno-amx-tile -mno-amx-int8 -mno-amx-bf16
 WITHOUT_AMX := $(shell $(CC) $(NO_AMX) -E -x c /dev/null >/dev/null 2>&1 && echo 'CFLAGS="$(NO_AMX)" CXXFLAGS="$(NO_AMX)"')
 CODE := profiler tests bench
 
-.PHONY: help demo test check format bench bench-cost bench-telemetry bench-llama bench-onnx bench-intrusion \
+.PHONY: help demo test check format bench bench-cost bench-telemetry bench-llama bench-onnx bench-intrusion bench-prediction \
   bench-simulation environments browser clean
 
 help:  ## Show this list.
@@ -42,7 +42,7 @@ format: $(READY)  ## Put the code into shape.
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
 
-bench: bench-cost bench-telemetry bench-llama bench-onnx bench-intrusion bench-simulation  ## What edgeprof costs, how exact it is, what disturbs it, what it promises.
+bench: bench-cost bench-telemetry bench-llama bench-onnx bench-intrusion bench-simulation bench-prediction  ## What edgeprof costs, how exact it is, what disturbs it, what it promises.
 
 bench-cost: $(READY)  ## Cost of stamps, start-up, memory, a report of 1,000 cases.
 	$(BIN)/python -m bench.cost
@@ -58,6 +58,13 @@ bench-onnx: environments  ## The ONNX engines beside GenAI's own loop, each othe
 
 bench-simulation: $(READY)  ## Alarms, coverage and power, on simulated machines and on a recorded run.
 	$(BIN)/python -m bench.simulation
+
+bench-prediction: $(READY)  ## Shapes, extrapolated rows and predictions beside what is measured; a quiet machine is needed.
+	$(BIN)/python -m bench.published
+	$(BIN)/python -m bench.shapes
+	$(BIN)/python -m bench.extrapolation llama-3.2-1b --quant Q8_0 --layers 4,8
+	$(BIN)/edgeprof calibrate
+	$(BIN)/python -m bench.prediction
 
 bench-intrusion: $(READY)  ## edgeprof and llama-bench under a trace of other programs, beside the quiet machine.
 	$(BIN)/python -m bench.intrusion

@@ -29,7 +29,7 @@ SHAPES = (
     *("smollm2-135m:Q4_K_M", "smollm2-360m:Q8_0", "qwen2.5-0.5b:Q4_K_M", "qwen3-0.6b:Q5_K_M"),
     *("gemma-3-270m:Q8_0", "gemma-3-1b:Q4_0", "llama-3.2-1b:Q4_K_M", "smollm2-1.7b:F16:6"),
     *("llama-3.2-3b:Q4_0:8", "phi-4-mini:Q4_K_M:6", "mistral-7b-v0.3:Q3_K_M:6", "llama-3.1-8b:Q4_K_M:4"),
-    *("qwen3-8b:Q6_K:4", "qwen3-30b-a3b:Q4_K_M:4", "gpt-oss-20b:MXFP4_MOE:4", "llama-3.3-70b:Q4_K_M:2"),
+    *("qwen3-8b:Q6_K:4", "qwen3-30b-a3b:Q4_K_M:4", "gpt-oss-20b:MXFP4_MOE:4", "llama-3.1-70b:Q4_K_M:2"),
 )
 """Model, mix and, where the whole model takes long, its number of layers."""
 

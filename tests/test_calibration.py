@@ -91,11 +91,11 @@ def test_a_trial_that_the_engine_refuses_is_named(tmp_path: Path) -> None:
     assert "flash" in found.left_out[0].lower() or "failed" in found.left_out[0].lower()
 
 
-@pytest.mark.parametrize("large", [64 << 20, 512 << 20])
-def test_models_that_are_read_have_the_size_asked_for(large: int) -> None:
+def test_models_that_are_read_have_the_size_asked_for() -> None:
+    large = 512 << 20
     for one in trials.trials(4, [1], large):
         if one.name in trials.KINDS:
-            assert large <= sum(tensor.bytes for tensor in trials.tensors(one.shape, one.kinds)) < 5 * large
+            assert large <= sum(tensor.bytes for tensor in trials.tensors(one.shape, one.kinds)) < 2 * large
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_this_machine_is_told_by_its_calibration(header: GgufHeader) -> None:
     assert deep.decode_tps.value is not None
     assert first.decode_tps.value > deep.decode_tps.value
     assert first.limited_by is not None
-    assert first.limited_by.startswith("memory bandwidth: reading weights is")
+    assert first.limited_by.startswith("memory bandwidth, ")
     (prompt,) = found.prompts
     assert prompt.ttft_ms.value is not None
     assert prompt.prefill_tps.value == pytest.approx(512e3 / prompt.ttft_ms.value)

@@ -66,16 +66,16 @@ def test_the_interval_is_as_wide_as_the_check_and_the_drift_say() -> None:
         (
             {"read:Q8_0": 0.09, "call": 0.01},
             0.85e9,
-            "memory bandwidth: reading weights is 90% of the time, at 94%",
+            "memory bandwidth, 90%",
         ),
         (
             {"read:Q8_0": 0.09, "call": 0.01},
             0.45e9,
-            "the processor, which unpacks weights: reading weights is 90%",
+            "unpacking weights, 90%",
         ),
-        ({"read:Q8_0": 0.02, "attend:f16:auto": 0.08}, 1e8, "attention over the context, 80% of the time"),
-        ({"read:Q8_0": 0.02, "call": 0.03, "layer": 0.05}, 1e8, "starting operations, 80% of the time"),
+        ({"read:Q8_0": 0.02, "attend:f16:auto": 0.08}, 1e8, "attention, 80%"),
+        ({"read:Q8_0": 0.02, "call": 0.03, "layer": 0.05}, 1e8, "starting operations, 80%"),
     ],
 )
 def test_what_limits(told: dict[str, float], read: float, words: str) -> None:
-    assert limit_of(told, read, 1e10).startswith(words)
+    assert limit_of(told, read, 1e10) == words

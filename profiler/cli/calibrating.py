@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import datetime
-import signal
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
 import platformdirs
 
 from profiler import __version__
+from profiler.cli.ending import as_interrupts
 from profiler.cli.progress import progress
 from profiler.cli.show import on_screen
 from profiler.cli.values import several
 from profiler.errors import UserError
-from profiler.host.last_level_cache import last_level_cache
+from profiler.host.last_level_cache import cache_of_guest, last_level_cache
 from profiler.host.machine import available_memory, default_threads
 from profiler.predicting.calibrated import identity
 from profiler.predicting.calibrating import Timed, timed
@@ -35,7 +33,8 @@ def start(threads: str | None, seconds: float) -> None:
     if find_spec("llama_cpp") is None:
         raise UserError("calibrate measures llama.cpp, which is not installed: pip install 'edgeprof[gguf]'")
     usual, *others = _numbers(threads)
-    large = large_bytes(available_memory().available_bytes or LARGE_BYTES, last_level_cache() or 0)
+    cache = cache_of_guest() or last_level_cache() or 0
+    large = large_bytes(available_memory().available_bytes or LARGE_BYTES, cache)
     wanted = trials(usual, others, large)
     found = _measured(wanted, seconds)
     calibration = _fitted(usual, found)
@@ -58,7 +57,7 @@ def _numbers(text: str | None) -> list[int]:
 
 
 def _measured(wanted: Sequence[Trial], seconds: float) -> Timed:
-    with _folder() as folder, progress() as line:
+    with as_interrupts(), _folder() as folder, progress() as line:
         return timed(
             wanted, folder, seconds, lambda what, gone, all_of_it: line.bytes(what, int(gone), int(all_of_it))
         )
@@ -67,7 +66,6 @@ def _measured(wanted: Sequence[Trial], seconds: float) -> Timed:
 @contextmanager
 def _folder() -> Iterator[Path]:
     """A folder for the small models on the disk of the user's cache, gone when the block ends however it does."""
-    before = signal.signal(signal.SIGTERM, _as_interrupt)
     parent = platformdirs.user_cache_path("edgeprof")
     try:
         parent.mkdir(parents=True, exist_ok=True)
@@ -77,12 +75,6 @@ def _folder() -> Iterator[Path]:
         raise UserError(
             f"{parent} cannot be written ({error.strerror}): set XDG_CACHE_HOME to another disk"
         ) from None
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _as_interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 def _fitted(usual: int, found: Timed) -> Calibration:

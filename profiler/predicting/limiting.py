@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from profiler.analyse.amounts import percent
 
 CLASSES = {
-    "read": "reading weights",
-    "attend": "attention over the context",
+    "read": "weights",
+    "attend": "attention",
     "layer": "starting operations",
     "call": "starting operations",
     "choose": "choosing experts",
@@ -23,11 +23,10 @@ def limit_of(told: Mapping[str, float], read_bytes: float, bytes_per_s: float) -
     for name, seconds in told.items():
         what = CLASSES[name.partition(":")[0]]
         by_class[what] = by_class.get(what, 0) + seconds
-    total = sum(by_class.values())
     largest = max(by_class, key=lambda what: by_class[what])
-    share = f"{percent(by_class[largest] / total)} of the time" if total else "all of the time"
+    total = sum(by_class.values())
+    share = percent(by_class[largest] / total if total else 1)
     if largest != CLASSES["read"] or not by_class[largest]:
         return f"{largest}, {share}"
-    reached = read_bytes / by_class[largest] / bytes_per_s
-    what = "memory bandwidth" if reached >= NEAR else "the processor, which unpacks weights"
-    return f"{what}: {largest} is {share}, at {percent(min(reached, 1))} of the measured bandwidth"
+    near = read_bytes / by_class[largest] >= NEAR * bytes_per_s
+    return f"{'memory bandwidth' if near else 'unpacking weights'}, {share}"
