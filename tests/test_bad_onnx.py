@@ -220,8 +220,8 @@ class TestBuilding:
         return sentence
 
     def test_of_an_architecture_that_is_not_known(self, call: Callable[..., Outcome], tmp_path: Path) -> None:
-        sentence = self.refused(call, tmp_path, arch="qwen2")
-        assert sentence.startswith("tiny.gguf: its architecture is qwen2; the direct writer knows llama")
+        sentence = self.refused(call, tmp_path, arch="olmo2")
+        assert sentence.startswith("tiny.gguf: its architecture is olmo2; the direct writer knows llama")
 
     def test_of_a_quantization_that_cannot_be_carried(
         self, call: Callable[..., Outcome], tmp_path: Path
