@@ -29,16 +29,17 @@ ELSEWHERE = """
 import sys
 from pathlib import Path
 import msgspec
-from profiler.measure import start
+from profiler.measure import metering, start
 from profiler.telemetry import pi_pmic, reading
 tree = Path(sys.argv.pop(1))
 pi_pmic.SENSOR = msgspec.structs.replace(pi_pmic.SENSOR, period_s=0.2)
+metering.Metering.__init__.__defaults__ = (1.0, None)
 start.found_meters = lambda: reading.found_meters(tree)
 from profiler.cli.app import main
 main()
 """
 """The command line, with the sensors of another tree, whose outputs of vcgencmd are read more often than once a second:
-nothing is started for them."""
+nothing is started for them. Reading may cost what it likes: on slow machines it would be read too seldom here."""
 
 SLOW: dict[str, Any] = {"prefill_ms_per_token": 5, "token_ms": 15}
 SHORT = ("-p", "100", "-n", "65", "--processes", "3", "--passes", "3", "--settle", "0s", "-f", "json")
