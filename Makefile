@@ -6,8 +6,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # GCC 12 drops half of the tile configuration that llama.cpp loads for AMX, and the engine then ends with a segmentation fault.
+# pip knows a wheel by its name alone, so that those without AMX have a cache of their own.
 NO_AMX := -mno-amx-tile -mno-amx-int8 -mno-amx-bf16
-WITHOUT_AMX := $(shell $(CC) $(NO_AMX) -E -x c /dev/null >/dev/null 2>&1 && echo 'CFLAGS="$(NO_AMX)" CXXFLAGS="$(NO_AMX)"')
+OLD_GCC := $(shell printf '\043if defined __x86_64__ && !defined __clang__ && __GNUC__ < 13\nyes\n\043endif\n' | $(CC) -E -P -x c - 2>/dev/null)
+WITHOUT_AMX := $(if $(OLD_GCC),CFLAGS="$(NO_AMX)" CXXFLAGS="$(NO_AMX)" PIP_CACHE_DIR="$(HOME)/.cache/pip-without-amx")
 CODE := profiler tests bench
 
 .PHONY: help demo test check format bench bench-cost bench-telemetry bench-llama bench-onnx bench-intrusion bench-prediction \

@@ -37,7 +37,7 @@ def test_threads_that_were_not_timed_are_refused() -> None:
     [
         ("read:IQ2_XXS", "weights in IQ2_XXS were not calibrated"),
         ("route:IQ2_XXS", "weights in IQ2_XXS were not calibrated"),
-        ("attend:q4_0:auto", "a KV cache of q4_0 with flash attention auto was not calibrated"),
+        ("attend:q4_0:auto:128", "a KV cache of q4_0 with flash attention auto was not calibrated"),
     ],
 )
 def test_what_was_not_timed_is_not_told(term: str, reason: str) -> None:
@@ -50,10 +50,20 @@ def test_experts_of_a_type_timed_in_plain_matrices_go_in_proportion() -> None:
     assert found == pytest.approx({"route:Q8_0": 0.2, "read:F32": 0.1})
 
 
+@pytest.mark.parametrize(
+    ("head", "cost"),
+    [("f16:auto:64 unshared", 3e-9), ("q8_0:auto:64", 6e-9), ("q8_0:auto:128 unshared", 2e-9)],
+)
+def test_heads_that_were_not_timed_go_in_proportion(head: str, cost: float) -> None:
+    assert seconds_by_term(calibration(), 4, {f"attend:{head}": 1e6}) == pytest.approx(
+        {f"attend:{head}": cost * 1e6}
+    )
+
+
 def test_the_interval_is_as_wide_as_the_check_and_the_drift_say() -> None:
     terms = {"read:Q8_0": 1e9}
     held_out = sample(terms, 0.08, fitted=False)
-    assert errors(calibration(samples=[held_out]), lambda one: not one.fitted) == pytest.approx([0.25])
+    assert errors(calibration(samples=[held_out]), prompt=False) == pytest.approx([0.25])
     assert spread(calibration(), prompt=False) == pytest.approx(DECODE_ERROR)
     assert spread(calibration(samples=[held_out]), prompt=True) == pytest.approx(PROMPT_ERROR)
     checked = spread(calibration(samples=[held_out, sample(terms, 1.0)], drift=1.1), prompt=False)
@@ -73,7 +83,7 @@ def test_the_interval_is_as_wide_as_the_check_and_the_drift_say() -> None:
             0.45e9,
             "unpacking weights, 90%",
         ),
-        ({"read:Q8_0": 0.02, "attend:f16:auto": 0.08}, 1e8, "attention, 80%"),
+        ({"read:Q8_0": 0.02, "attend:f16:auto:128": 0.08}, 1e8, "attention, 80%"),
         ({"read:Q8_0": 0.02, "call": 0.03, "layer": 0.05}, 1e8, "starting operations, 80%"),
     ],
 )

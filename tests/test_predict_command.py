@@ -25,11 +25,9 @@ from tests.tiny_llama import write_tiny_llama
 
 
 def typed(*words: str, **more: Any) -> predicting.Typed:
-    none: dict[str, Any] = dict.fromkeys(
-        ("quant", "context", "prompt", "depth", "engine", "limits", "profiles")
-    )
-    usual: dict[str, Any] = {"device": "this", "target": "cpu", "settings": {}, "more": [], "fits": False}
-    return predicting.Typed(words=list(words), **(none | usual | more))
+    none: dict[str, Any] = dict.fromkeys(predicting.Typed.__struct_fields__)
+    usual = {"device": "this", "target": "cpu", "fits": False, "output_format": "json"}
+    return predicting.Typed(**(none | usual | {"models": list(words)} | more))
 
 
 def read(text: str) -> list[Prediction]:
@@ -117,7 +115,7 @@ limits = [{}]
 
     def document(self, tiny: Path, capsys: pytest.CaptureFixture[str], **more: Any) -> Predictions:
         try:
-            predicting.start(typed(str(tiny), **more), "json", None)
+            predicting.start(typed(str(tiny), **more))
         except BaseException as ended:
             self.code = getattr(ended, "exit_code", None)
             if self.code is None:
@@ -214,17 +212,17 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
         ({"context": "many"}, "--context 'many': whole numbers"),
         ({"prompt": "500"}, "--prompt 500 does not fit"),
         ({"depth": "128"}, "--depth 128 does not fit"),
-        ({"more": ["context=3"]}, "give it with --context"),
-        ({"more": ["colour=3"]}, "has no setting 'colour'"),
-        ({"settings": {"kv": "q9"}}, "kv 'q9' of engine llama-cpp"),
-        ({"settings": {"kv": "q8_0", "flash": "off"}}, "quantized V cache requires flash_attn"),
+        ({"setting": ["context=3"]}, "give it with --context"),
+        ({"setting": ["colour=3"]}, "has no setting 'colour'"),
+        ({"kv": "q9"}, "kv 'q9' of engine llama-cpp"),
+        ({"kv": "q8_0", "flash": "off"}, "quantized V cache requires flash_attn"),
         ({"engine": "ort"}, "engine ort does not read tiny"),
         ({"limits": "nosuch"}, "no such file of limits"),
     ],
 )
 def test_what_cannot_be_asked_of_a_file(tiny: Path, more: dict[str, Any], sentence: str) -> None:
     with pytest.raises(UserError) as told:
-        predicting.start(typed(str(tiny), **more), "json", None)
+        predicting.start(typed(str(tiny), **more))
     assert sentence in str(told.value)
 
 

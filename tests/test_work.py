@@ -11,9 +11,9 @@ from profiler.builds.shapes.sparse import sparse_build
 from profiler.catalogue.models import load_model
 from profiler.predicting.terms import Call, terms
 from profiler.predicting.work import (
+    Attention,
     Matrix,
     Work,
-    attended,
     attended_by_prompt,
     cached_bytes,
     weights_per_token,
@@ -26,7 +26,10 @@ TWO_LAYERS = Work(
         Matrix(kind="F16", elements=500, bytes_each=2, role="last_row"),
         Matrix(kind="Q4_K", elements=800, bytes_each=0.5625, role="experts", experts=8, used=2),
     ),
-    attention=((64, None), (64, 16)),
+    attention=(
+        Attention(heads=4, key_length=8, lengths=16, shared=True),
+        Attention(heads=4, key_length=200, lengths=16, shared=False, window=16),
+    ),
     layers=2,
     embedding=10,
     vocabulary=50,
@@ -45,7 +48,8 @@ def test_a_token_reads_what_is_active() -> None:
     assert found["read:Q4_K"] == 800 / 8 * 2 * 0.5625
     assert weights_per_token(TWO_LAYERS) == 1062.5 + 1000 + 112.5
     assert (found["call"], found["layer"], found["choose"]) == (1, 2, 2)
-    assert found["attend:f16:auto"] == 64 * 100 + 64 * 16
+    assert found["attend:f16:auto:64"] == 64 * 100
+    assert found["attend:f16:auto:128 unshared"] == 64 * 16
 
 
 def test_a_prompt_unpacks_once_for_each_part_and_multiplies_every_row() -> None:
@@ -60,7 +64,7 @@ def test_a_prompt_unpacks_once_for_each_part_and_multiplies_every_row() -> None:
 
 @pytest.mark.parametrize("depth", [0, 5, 40])
 def test_attention_of_a_prompt_is_the_sum_over_its_tokens(depth: int) -> None:
-    by_token = sum(attended(TWO_LAYERS, depth + n) for n in range(1, 31))
+    by_token = sum(one.elements(depth + n) for one in TWO_LAYERS.attention for n in range(1, 31))
     assert attended_by_prompt(TWO_LAYERS, depth, 30) == by_token
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from statistics import NormalDist, fmean, variance
 
+import msgspec
 from msgspec.structs import replace
 
 from profiler.analyse.comparison import Comparison, Terms, log_ratios, told, widened, with_allowance
@@ -65,34 +66,54 @@ def compare_runs(
     Without it the verdict is better or worse only beyond the allowance for the sessions, and never the same.
     Bytes need neither.
     """
-    ours, theirs = _logs(metric, base), _logs(metric, candidate)
-    ratios = _to_anchors(metric, base, candidate, anchors)
-    spread, pairs = None, 0
-    if metric.unit == AMOUNT:
-        bounds = welch_interval(ours, theirs, terms.level)
-        spread = _spread(ours, theirs)
-    elif ratios is not None:
-        ours, theirs = ratios
-        bounds = anchored(ours, theirs, terms.level)
-        spread, pairs = _spread(ours, theirs) / math.sqrt(2), min(len(ours), len(theirs))
-    else:
-        bounds = unanchored(ours, theirs, terms.level)
-    error = base[0].error(metric, base[1]) + candidate[0].error(metric, candidate[1])
-    bounds = widened(bounds, error)
+    found = _difference(metric, base, candidate, anchors, terms.level)
+    error = sum(study.error(metric, case) for study, case in (base, candidate))
+    bounds = widened(found.bounds, error)
     verdict = judge(bounds, at_planned_stop=terms.at_planned_stop, higher_is_better=metric.higher_is_better)
-    known = spread is not None or verdict is not Verdict.SAME
-    found = told(
+    known = found.spread is not None or verdict is not Verdict.SAME
+    comparison = told(
         metric,
         (base[1], candidate[1]),
         bounds,
         verdict if known else Verdict.UNDECIDED,
         terms,
-        alone=fmean(theirs) - fmean(ours) if ours and theirs else None,
-        pairs=pairs,
-        spread=spread,
+        alone=found.alone,
+        pairs=found.pairs,
+        spread=found.spread,
         differs=differs,
     )
-    return with_allowance(found, error)
+    return with_allowance(comparison, error)
+
+
+class _Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """Two rows apart, in logs: bounds, the difference alone, the spread of rounds, and how many were paired."""
+
+    bounds: Interval | None
+    alone: float | None
+    spread: float | None = None
+    pairs: int = 0
+
+
+def _difference(
+    metric: Metric, base: Row, candidate: Row, anchors: tuple[Case, Case] | None, level: float
+) -> _Difference:
+    ours, theirs = _logs(metric, base), _logs(metric, candidate)
+    ratios = _to_anchors(metric, base, candidate, anchors)
+    if metric.unit == AMOUNT:
+        bounds, spread = welch_interval(ours, theirs, level), _spread(ours, theirs)
+        return _Difference(bounds=bounds, alone=_apart(ours, theirs), spread=spread)
+    if ratios is None:
+        return _Difference(bounds=unanchored(ours, theirs, level), alone=_apart(ours, theirs))
+    return _Difference(
+        bounds=anchored(*ratios, level),
+        alone=_apart(*ratios),
+        spread=_spread(*ratios) / math.sqrt(2),
+        pairs=min(map(len, ratios)),
+    )
+
+
+def _apart(ours: Sequence[float], theirs: Sequence[float]) -> float | None:
+    return fmean(theirs) - fmean(ours) if ours and theirs else None
 
 
 def common_anchor(base: Study, candidate: Study, workload: Workload) -> tuple[Case, Case] | None:

@@ -146,9 +146,7 @@ def explain(run: Run, row: str, name: str) -> Explanation:
         all_count=study.samples[row].kept_although_disturbed,
         symbols=_symbols(study, case, metric, cells),
         interval=_interval_of_lines(study, lined) if is_extrapolated else _interval(study, metric, processes),
-        order=_order(metric, processes, study.level)
-        if metric in FIRST_TOKENS and not is_extrapolated
-        else None,
+        order=_order(metric, processes, study.level),
         sensor=energy_of(study, case) if _is_metered(metric) and not is_extrapolated else None,
         cell=cells[name],
         best=(name, row) in best_rows(study),
@@ -229,7 +227,9 @@ def _interval(study: Study, metric: Metric | None, processes: list[ProcessSteps]
     return interval_steps(logs, study.level, study.looks)
 
 
-def _order(metric: Metric, processes: list[ProcessSteps], level: float) -> OrderSteps:
+def _order(metric: Metric | None, processes: list[ProcessSteps], level: float) -> OrderSteps | None:
+    if metric not in FIRST_TOKENS or not processes:
+        return None
     samples = sorted(process.value for process in processes if process.value is not None)
     p = FIRST_TOKENS[metric]
     return OrderSteps(

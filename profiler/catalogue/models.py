@@ -62,6 +62,9 @@ class Licence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     source: str
 
 
+USUAL_MIX = "Q4_K_M"
+
+
 class Window(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Layers that attend to the last `tokens` only; every n-th layer attends to the whole context.
 
@@ -138,6 +141,16 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     experts: Experts | None = None
     latent: Latent | None = None
     reference: Reference | None = None
+
+    @property
+    def usual_mix(self) -> str:
+        """The mix that the model usually comes in, by its reference figures."""
+        return self.reference.quantization if self.reference else USUAL_MIX
+
+    @property
+    def leading_layers(self) -> int:
+        """The first layers, which are dense in a mixture of experts whose others are not."""
+        return self.experts.leading_dense_layers if self.experts else 0
 
     @property
     def active_parameters(self) -> int:

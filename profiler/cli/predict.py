@@ -59,49 +59,18 @@ Profiles = Annotated[
 
 
 def predict(
-    models: Models = None,
-    device: Device = "this",
-    target: Target = "cpu",
-    quant: Quant = None,
-    context: Context = None,
-    prompt: Prompt = None,
-    depth: Depth = None,
-    kv: Kv = None,
-    flash: Flash = None,
-    threads: Threads = None,
-    engine: Engine = None,
-    setting: Settings = None,
-    limits: LimitsOf = None,
-    fits: Fits = False,
-    profiles: Profiles = None,
-    output_format: Format = None,
-    output: Output = None,
-) -> None:
+    models: Models = None, device: Device = "this", target: Target = "cpu", quant: Quant = None,
+    context: Context = None, prompt: Prompt = None, depth: Depth = None, kv: Kv = None, flash: Flash = None,
+    threads: Threads = None, engine: Engine = None, setting: Settings = None, limits: LimitsOf = None,
+    fits: Fits = False, profiles: Profiles = None, output_format: Format = None, output: Output = None,
+) -> None:  # fmt: skip
     """Memory by the engine's own account and speed, of a model or a file that was never loaded here.
 
     Nothing is downloaded, and no weights are read. With --limits the exit code is that of a verdict.
 
     Example: edgeprof predict llama-3.1-8b --device raspberry-pi-5 --context 4096,16384
     """
+    typed = locals()
     from profiler.cli.predicting import Typed, start
 
-    lists = {"threads": threads, "kv": kv, "flash": flash}
-    start(
-        Typed(
-            words=models or [],
-            device=device,
-            target=target,
-            quant=quant,
-            context=context,
-            prompt=prompt,
-            depth=depth,
-            settings={name: text for name, text in lists.items() if text is not None},
-            more=setting or [],
-            engine=engine,
-            limits=limits,
-            fits=fits,
-            profiles=profiles,
-        ),
-        output_format,
-        output,
-    )
+    start(Typed(**typed))

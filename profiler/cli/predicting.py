@@ -39,30 +39,45 @@ MOST_TOKENS = 1 << 24
 class Typed(msgspec.Struct, frozen=True, kw_only=True):
     """The parameters of the command, as typer read them."""
 
-    words: list[str]
+    models: list[str] | None
     device: str
     target: str
     quant: str | None
     context: str | None
     prompt: str | None
     depth: str | None
-    settings: dict[str, str]
-    more: list[str]
+    kv: str | None
+    flash: str | None
+    threads: str | None
     engine: str | None
+    setting: list[str] | None
     limits: str | None
     fits: bool
     profiles: Path | None
+    output_format: str | None
+    output: Path | None
+
+    @property
+    def words(self) -> list[str]:
+        """The models and files that were named."""
+        return self.models or []
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings that have an option of their own."""
+        own = {"threads": self.threads, "kv": self.kv, "flash": self.flash}
+        return {name: text for name, text in own.items() if text is not None}
 
 
-def start(typed: Typed, output_format: str | None, output: Path | None) -> None:
+def start(typed: Typed) -> None:
     """The whole command. Raises `UserError`; with limits it ends with the exit code of the verdict."""
-    name = formats.chosen(output_format, output, RENDERERS)
+    name = formats.chosen(typed.output_format, typed.output, RENDERERS)
     asked = _asked(typed)
     models = load_models(typed.profiles)
     found = _search(typed, asked, models) if typed.fits else _each(typed, asked, models)
     document = Predictions(schema=SCHEMA, edgeprof=__version__, predictions=found)
-    if output is not None:
-        write(output, RENDERERS[name](document, typed.fits))
+    if typed.output is not None:
+        write(typed.output, RENDERERS[name](document, typed.fits))
     else:
         on_screen(
             name,
@@ -83,7 +98,7 @@ def _asked(typed: Typed) -> Asked:
     limits = checked(typed.limits) if typed.limits is not None else None
     if limits is not None:
         workloads_of(limits, device.id)
-    more = assignments("--set", typed.more)
+    more = assignments("--set", typed.setting or [])
     if "context" in more:
         raise UserError("--set context: give it with --context")
     return Asked(

@@ -16,7 +16,6 @@ from profiler.errors import UserError
 from profiler.measure import layer_counts
 from profiler.measure.layer_counts import Room, Sized
 
-USUAL_MIX = "Q4_K_M"
 FEW_BYTES_OFF = 0.001
 
 
@@ -47,12 +46,11 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
 
 def choose(model: ModelProfile, wish: Wish, room: Room) -> Chosen:
     """The shapes of a model on a machine with this room. Raises `UserError` for what cannot be had or told."""
-    shape, usual = model.shape, model.shape.reference
-    usual_mix = usual.quantization if usual else USUAL_MIX
-    mix = mix_named(usual_mix if wish.quantization is None else wish.quantization)
+    shape = model.shape
+    mix = mix_named(shape.usual_mix if wish.quantization is None else wish.quantization)
     thin = _with_experts(model, wish.experts)
     tensors = mixed(blueprint(thin, model.id), model.id, mix)
-    leading, possible = leading_layers(shape), _possible(tensors, shape)
+    leading, possible = shape.leading_layers, _possible(tensors, shape)
     if wish.layers is None:
         sizes = {count: _sized(tensors, shape, count) for count in possible}
         counts, doubts = layer_counts.chosen(model.id, sizes, leading, shape.layers, room), []
@@ -84,10 +82,6 @@ def _fewer(model: ModelProfile, counts: list[int]) -> list[int]:
     return counts
 
 
-def leading_layers(shape: Shape) -> int:
-    return shape.experts.leading_dense_layers if shape.experts else 0
-
-
 def _with_experts(model: ModelProfile, experts: int | None) -> Shape:
     found = model.shape.experts
     if experts is None:
@@ -102,7 +96,7 @@ def _with_experts(model: ModelProfile, experts: int | None) -> Shape:
 
 def _possible(tensors: Sequence[Tensor], shape: Shape) -> list[int]:
     """Whole periods, fewer than all; what the engine takes for another model is refused where it is made."""
-    first = leading_layers(shape) + shape.layer_period
+    first = shape.leading_layers + shape.layer_period
     found = []
     for count in range(first, shape.layers, shape.layer_period):
         with contextlib.suppress(UserError):
@@ -127,7 +121,7 @@ def _kept(tensors: Sequence[Tensor], shape: Shape, count: int) -> Kept:
         tensors,
         count,
         period=shape.layer_period,
-        leading=leading_layers(shape),
+        leading=shape.leading_layers,
         architecture=shape.gguf_architecture,
     )
 

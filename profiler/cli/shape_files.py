@@ -19,7 +19,7 @@ from profiler.builds.shapes.planning import ShapeFile, of_catalogue
 from profiler.builds.shapes.write import write_random
 from profiler.catalogue.models import ModelProfile
 from profiler.cli.ending import as_interrupts
-from profiler.cli.shape_choice import Chosen, Wish, assumptions, choose, leading_layers
+from profiler.cli.shape_choice import Chosen, Wish, assumptions, choose
 from profiler.errors import UserError
 from profiler.host.last_level_cache import cache_of_guest, last_level_cache
 from profiler.host.machine import available_memory
@@ -74,7 +74,7 @@ def _made(one: Chosen, folder: Path, *, hollow: bool) -> Shaped:
         mix=one.mix,
         layers=shape.layers,
         layer_period=shape.layer_period,
-        leading_dense_layers=leading_layers(shape),
+        leading_dense_layers=shape.leading_layers,
         experts=one.experts,
         shapes=paths,
         assumed=assumptions(one),

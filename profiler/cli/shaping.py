@@ -24,7 +24,6 @@ from profiler.render import format as fmt
 from profiler.runfile import RandomWeights
 
 FORMATS = ("gguf", "onnx")
-USUAL = "Q4_K_M"
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +62,7 @@ def _planned(wanted: Wanted) -> tuple[ShapeFile, str]:
         words = [source.stem] + ([mix_named(wanted.quantization)] if wanted.quantization is not None else [])
     else:
         model = _model(wanted.model)
-        mix = _usual(model) if wanted.quantization is None else wanted.quantization
+        mix = model.shape.usual_mix if wanted.quantization is None else wanted.quantization
         planned = of_catalogue(model.shape, model.name, mix, wanted.layers, wanted.experts)
         words = [model.id, mix_named(mix)]
     return planned, "-".join([*words, *_cut_words(planned.random), "shape"])
@@ -82,10 +81,6 @@ def _model(name: str) -> ModelProfile:
             f"{shown_name(Path(name))} is no GGUF file; name one, or a model of `edgeprof models`"
         )
     return load_model(name)
-
-
-def _usual(model: ModelProfile) -> str:
-    return model.shape.reference.quantization if model.shape.reference else USUAL
 
 
 def _write_file(planned: ShapeFile, path: Path, shown: Progress) -> None:

@@ -18,7 +18,7 @@ from profiler.engines.table import LLAMA_CPP
 from profiler.errors import UserError
 from profiler.measure.launch import Seen, order_of, run_worker
 from profiler.predicting.calibration import Sample
-from profiler.predicting.terms import Call, terms
+from profiler.predicting.terms import call_of, terms
 from profiler.predicting.trials import CONTEXT, Task, Trial, plan, tensors
 from profiler.predicting.work import Work, work_of
 from profiler.runfile import Settings, Workload
@@ -158,10 +158,7 @@ def _samples(trial: Trial, work: Work, seen: Seen) -> list[Sample]:
 
 def _sample(trial: Trial, work: Work, task: Task, prompt: int, ns: float) -> Sample:
     depth = task.depth if prompt else task.depth + task.prompt + task.tokens / 2
-    settings = settings_of(trial)
-    call = Call(
-        depth=depth, tokens=prompt, ubatch=int(str(settings["ubatch"])), cache=f"{trial.kv}:{trial.flash}"
-    )
+    call = call_of(settings_of(trial), depth, prompt)
     return Sample(
         trial=trial.name,
         threads=trial.threads,

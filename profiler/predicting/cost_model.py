@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from statistics import fmean, median
 
-from profiler.predicting.calibration import Calibration, Costs, Sample
+from profiler.predicting.calibration import Calibration, Costs
 
 LIKE = {"F32": "F16", "BF16": "F16"}
 """A storage type that was not timed costs per unit what this one costs; routers alone are F32 in usual files."""
-AS_CLASS = {"route": "read", "attend": "read", "attend_prompt": "multiply"}
+AS_CLASS = {"route": "read", "route_large": "read", "attend": "read", "attend_prompt": "multiply"}
 """Where a class of terms was not timed with a number of threads, its threads help as much as they help this class."""
 
 DECODE_ERROR, PROMPT_ERROR = 0.17, 0.10
@@ -61,14 +61,25 @@ def _cost(costs: Mapping[str, float], name: str) -> float | None:
     what, _, kind = name.partition(":")
     if kind in LIKE and f"{what}:{LIKE[kind]}" in costs:
         return costs[f"{what}:{LIKE[kind]}"]
-    return _routed(costs, kind) if what == "route" else None
+    if what == "attend":
+        cache, _, head = kind.rpartition(":")
+        return _in_proportion(costs, f"attend:{cache}:128", "attend:f16:auto:128", f"attend:f16:auto:{head}")
+    return _routed(costs, what, kind) if what.startswith("route") else None
 
 
-def _routed(costs: Mapping[str, float], kind: str) -> float | None:
+def _in_proportion(costs: Mapping[str, float], known: str, base: str, other: str) -> float | None:
+    """`known` times `other` / `base`; 128 stands in for heads that were not timed at all."""
+    if known not in costs:
+        return None
+    timed = costs.get(other, costs.get(other.removesuffix(" unshared")))
+    return costs[known] * timed / costs[base] if timed and costs.get(base) else costs[known]
+
+
+def _routed(costs: Mapping[str, float], what: str, kind: str) -> float | None:
     """Experts in a type that was timed in plain matrices alone, in proportion to those that were timed in both."""
     both = [
-        costs[f"route:{one}"] / costs[f"read:{one}"]
-        for one in (name.partition(":")[2] for name in costs if name.startswith("route:"))
+        costs[name] / costs[f"read:{one}"]
+        for name, one in ((name, name.partition(":")[2]) for name in costs if name.startswith(f"{what}:"))
         if costs.get(f"read:{one}")
     ]
     read = costs.get(f"read:{kind}")
@@ -78,17 +89,17 @@ def _routed(costs: Mapping[str, float], kind: str) -> float | None:
 def _unknown(name: str) -> str:
     what, _, kind = name.partition(":")
     if what.startswith("attend"):
-        kv, _, flash = kind.partition(":")
+        kv, flash, *_ = kind.split(":")
         return f"a KV cache of {kv} with flash attention {flash} was not calibrated"
     return f"weights in {kind} were not calibrated"
 
 
-def errors(found: Calibration, wanted: Callable[[Sample], bool]) -> list[float]:
-    """predicted / measured - 1 of the samples that are `wanted`."""
+def errors(found: Calibration, *, prompt: bool) -> list[float]:
+    """predicted / measured - 1 of the samples that were not fitted: prompts, or single tokens."""
     told = []
     for one in found.samples:
         parts = seconds_by_term(found, one.threads, one.terms)
-        if wanted(one) and not isinstance(parts, str):
+        if not one.fitted and bool(one.prompt) == prompt and not isinstance(parts, str):
             told.append(sum(parts.values()) / one.seconds - 1)
     return told
 
@@ -96,7 +107,7 @@ def errors(found: Calibration, wanted: Callable[[Sample], bool]) -> list[float]:
 def spread(found: Calibration, *, prompt: bool) -> float:
     """The standard deviation of log(predicted / measured): as other models showed, and as this calibration's own
     model for checking and the drift of the machine do."""
-    checked = errors(found, lambda one: not one.fitted and bool(one.prompt) == prompt)
+    checked = errors(found, prompt=prompt)
     seen = fmean([error**2 for error in checked]) if checked else 0.0
     drift = math.log(found.drift) if found.drift else 0.0
     return math.sqrt((PROMPT_ERROR if prompt else DECODE_ERROR) ** 2 + seen + drift**2)

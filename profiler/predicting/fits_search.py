@@ -21,7 +21,7 @@ from profiler.predicting.inspection import LLAMA_CPP, inspected
 from profiler.predicting.limits import order_of
 from profiler.predicting.predict import described, longest_prompt, of_inspected, settings_of
 from profiler.predicting.prediction import Prediction
-from profiler.predicting.subjects import Subject, in_mixes, usual_mix
+from profiler.predicting.subjects import Subject, in_mixes
 
 LEAST_BITS = {
     "F16": 16.0,
@@ -68,7 +68,7 @@ def _of_model(model: ModelProfile, mixes: Sequence[str] | None, asked: Asked) ->
         asked = replace(asked, contexts=[context for context in asked.contexts if context <= most])
         if not asked.contexts:
             return
-    mixes = list(mixes or dict.fromkeys([*LEAST_BITS, mix_named(usual_mix(model))]))
+    mixes = list(mixes or dict.fromkeys([*LEAST_BITS, mix_named(model.shape.usual_mix)]))
     tried = [mix for mix in mixes if not _too_large(model, mix, asked)]
     if tried:
         with in_mixes(model, tried) as made:

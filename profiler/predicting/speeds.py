@@ -16,7 +16,7 @@ from profiler.predicting.cost_model import LEVEL, WITHIN, seconds_by_term, sprea
 from profiler.predicting.limiting import limit_of
 from profiler.predicting.prediction import DecodeAt, Figure, PromptOf, Speed
 from profiler.predicting.published_rows import Target
-from profiler.predicting.terms import Call, terms
+from profiler.predicting.terms import call_of, terms
 from profiler.predicting.work import Work, cached_bytes, weights_per_token, work_of
 from profiler.runfile import THIS, Settings
 
@@ -79,9 +79,7 @@ def _seconds(
     work: Work, question: Question, found: Calibration, depth: int, tokens: int
 ) -> dict[str, float] | str:
     settings = question.settings
-    flash = "off" if settings["flash"] == "off" else "auto"
-    ubatch = min(int(str(settings[name])) for name in ("ubatch", "batch"))
-    call = Call(depth=depth, tokens=tokens, ubatch=ubatch, cache=f"{settings['kv']}:{flash}")
+    call = call_of(settings, depth, tokens)
     return seconds_by_term(found, int(str(settings["threads"])), terms(work, call))
 
 

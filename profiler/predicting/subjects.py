@@ -18,8 +18,6 @@ from profiler.builds.shapes.sparse import sparse_builds
 from profiler.catalogue.models import ModelProfile
 from profiler.errors import UserError, nearest
 
-USUAL_MIX = "Q4_K_M"
-
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
     """A build to predict. `header` is that of a GGUF file, real or sparse; `found` what another folder is.
@@ -63,18 +61,13 @@ def of_path(word: str) -> Subject:
     return _of_gguf(found.path, build.name, build.id, build.quantization)
 
 
-def usual_mix(model: ModelProfile) -> str:
-    """The mix that the model usually comes in, by its reference figures."""
-    return model.shape.reference.quantization if model.shape.reference else USUAL_MIX
-
-
 @contextmanager
 def of_model(model: ModelProfile, mix: str | None) -> Iterator[Subject]:
     """A model of the catalogue in this mix, or in the one of its reference figures. The file is gone afterwards.
 
     Raises `UserError` for a mix that is not known.
     """
-    chosen = mix or usual_mix(model)
+    chosen = mix or model.shape.usual_mix
     with in_mixes(model, [chosen]) as made:
         yield made[0]
 

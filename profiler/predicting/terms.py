@@ -1,20 +1,27 @@
 """The physical terms of a call's duration: each is a count of something the processor does, with one cost per unit.
 
-Decoding reads every active weight once (`read:KIND`, bytes) and passes over the cache (`attend:CACHE`, elements). A
-prompt takes its weights apart once for each part of `ubatch` rows (`unpack:KIND`, bytes) and multiplies every row
-with them (`multiply:KIND`, products); rows of a mixture of experts go through their experts one by one (`route:KIND`,
-bytes). Norms, activations and their quantization go with rows and width (`rows`), and every graph costs something by
-itself (`call`) and for each layer (`layer`, `layers_of_prompt`).
+Decoding reads every active weight once (`read:KIND`, bytes) and passes over the cache (`attend:CACHE:HEAD`, elements,
+by the length of a head, and apart where no heads share their keys). A prompt takes its weights apart once for each
+part of `ubatch` rows (`unpack:KIND`, bytes) and multiplies every row with them (`multiply:KIND`, products); rows of a
+mixture of experts go through their experts one by one (`route:KIND`, bytes; `route_large:KIND` where the matrix of an
+expert does not stay in the cache of a core). Norms, activations and their quantization go with rows and width (`rows`),
+and every graph costs something by itself (`call`) and for each layer (`layer`, `layers_of_prompt`).
 """
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping
 
 import msgspec
 
-from profiler.predicting.work import Matrix, Work, attended, attended_by_prompt
+from profiler.predicting.work import Attention, Matrix, Work, attended_by_prompt
+from profiler.runfile import Settings
+
+HEADS = (64, 128)
+"""Lengths of heads whose attention is timed; others are taken for the nearest."""
+LARGE_EXPERT_BYTES = 2 << 20
 
 Terms = Mapping[str, float]
 """How much of each term a call has."""
@@ -30,6 +37,19 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     tokens: int
     ubatch: int
     cache: str
+
+
+def call_of(settings: Settings, depth: float, tokens: int) -> Call:
+    """The call with these settings of llama.cpp, for which flash attention `auto` is `on` on a CPU."""
+    flash = "off" if settings["flash"] == "off" else "auto"
+    ubatch = min(int(str(settings[name])) for name in ("ubatch", "batch"))
+    return Call(depth=depth, tokens=tokens, ubatch=ubatch, cache=f"{settings['kv']}:{flash}")
+
+
+def head_of(attention: Attention) -> str:
+    """The kind of heads that attend, such as "64" or, if each has keys of its own, "64 unshared"."""
+    nearest = min(HEADS, key=lambda length: abs(math.log(attention.key_length / length)))
+    return str(nearest) if attention.shared else f"{nearest} unshared"
 
 
 def terms(work: Work, call: Call) -> Terms:
@@ -50,7 +70,8 @@ def terms(work: Work, call: Call) -> Terms:
 def _of_token(work: Work, depth: float, cache: str) -> dict[str, float]:
     found: dict[str, float] = defaultdict(float)
     found["call"], found["layer"] = 1, work.layers
-    found[f"attend:{cache}"] = attended(work, depth)
+    for one in work.attention:
+        found[f"attend:{cache}:{head_of(one)}"] += one.elements(depth)
     for matrix in work.matrices:
         found[f"read:{matrix.kind}"] += matrix.bytes_per_token
         if matrix.role == "experts":
@@ -73,7 +94,8 @@ def _add_matrix(found: dict[str, float], matrix: Matrix, rows: int, *, is_last: 
         case "last_row":
             found[f"read:{matrix.kind}"] += matrix.bytes_per_token if is_last else 0
         case "experts":
-            found[f"route:{matrix.kind}"] += matrix.bytes_per_token * rows
+            word = "route_large" if matrix.bytes_of_expert > LARGE_EXPERT_BYTES else "route"
+            found[f"{word}:{matrix.kind}"] += matrix.bytes_per_token * rows
             found["choose"] += matrix.used
         case "all_rows":
             found[f"unpack:{matrix.kind}"] += matrix.elements * matrix.bytes_each

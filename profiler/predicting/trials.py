@@ -24,7 +24,9 @@ KINDS = (
 """Storage types by how often they are met; those for which time runs out stay unknown."""
 FIRST, SECOND = 2, 8
 """The most usual types come before all else, the rarest last."""
-ROUTED_KINDS = ("Q4_K", "MXFP4", "Q6_K", "Q8_0")
+ROUTED_KINDS = ("Q4_K", "Q6_K", "Q8_0")
+WIDE_ROUTED_KINDS, WIDE_EXPERTS = ("MXFP4", "Q4_K"), 2880
+"""Experts too large for the cache of a core, as wide as those of gpt-oss, whose type is MXFP4."""
 FEW_KINDS = ("Q4_K", "Q8_0")
 """What is timed at other numbers of threads than the usual one."""
 LARGE_BYTES = 512 << 20
@@ -71,15 +73,23 @@ def large_bytes(memory_bytes: int, cache_bytes: int) -> int:
 
 
 def _usual(threads: int, large: int) -> Iterator[Trial]:
-    attends = _attends(threads)
+    attends = _attends(128, threads)
     for kind in KINDS[:FIRST]:
         yield from (_read(kind, threads, large), _multiplied(kind, threads))
-    yield from (_layers(threads), attends, checking(threads, large), _routed(ROUTED_KINDS[0], threads, large))
+    yield from (_layers(threads), _prompts_attend(threads), attends, _attends(64, threads))
+    yield from (checking(threads, large), _routed(ROUTED_KINDS[0], threads, large))
     for kind in KINDS[FIRST:SECOND]:
         yield from (_read(kind, threads, large), _multiplied(kind, threads))
-    yield replace(attends, name="attention over q8_0", kv="q8_0")
+    yield _attends(64, threads, kv_heads=32)
+    yield from (
+        replace(one, name=f"{one.name} over q8_0", kv="q8_0") for one in (attends, _prompts_attend(threads))
+    )
+    yield from (_routed(kind, threads, large, WIDE_EXPERTS) for kind in WIDE_ROUTED_KINDS)
     yield from (_routed(kind, threads, large) for kind in ROUTED_KINDS[1:])
-    yield replace(attends, name="attention without flash", flash="off")
+    yield from (
+        replace(one, name=f"{one.name} without flash", flash="off")
+        for one in (attends, _prompts_attend(threads))
+    )
     for kind in KINDS[SECOND:]:
         yield from (_read(kind, threads, large), _multiplied(kind, threads))
 
@@ -87,7 +97,7 @@ def _usual(threads: int, large: int) -> Iterator[Trial]:
 def _few(threads: int, large: int) -> Iterator[Trial]:
     for kind in FEW_KINDS:
         yield from (_read(kind, threads, large), _multiplied(kind, threads))
-    yield from (_layers(threads), _attends(threads))
+    yield from (_layers(threads), _attends(128, threads))
 
 
 def _read(kind: str, threads: int, large: int) -> Trial:
@@ -126,20 +136,40 @@ def _layers(threads: int) -> Trial:
     return Trial(name="layers", shape=shape, kinds={WIDE: "Q8_0"}, tasks=tasks, threads=threads)
 
 
-def _attends(threads: int) -> Trial:
+def _prompts_attend(threads: int) -> Trial:
     shape = _shape(layers=3, embedding=512, feed_forward=512, heads=32, kv_heads=8, head_length=128)
-    tasks = (Task(prompt=256), Task(prompt=1024), Task(depth=1024, tokens=8), Task(depth=2048, tokens=8))
+    tasks = (Task(prompt=256), Task(prompt=1024))
     return Trial(name="attention", shape=shape, kinds={WIDE: "Q8_0"}, tasks=tasks, threads=threads)
 
 
-def _routed(kind: str, threads: int, large: int) -> Trial:
-    experts = Experts(count=64, active=8, feed_forward=768)
-    shape = _shape(layers=2, embedding=2048, feed_forward=768, heads=16, kv_heads=4, head_length=128)
+def _attends(head_length: int, threads: int, kv_heads: int = 8) -> Trial:
+    """A model whose weights, between two layers that attend, drive keys and values out of the caches."""
+    shape = _shape(
+        layers=4, embedding=1024, feed_forward=4096, heads=32, kv_heads=kv_heads, head_length=head_length
+    )
+    unshared = " unshared" if kv_heads == shape.heads else ""
+    return Trial(
+        name=f"heads of {head_length}{unshared}",
+        shape=shape,
+        kinds={WIDE: "Q8_0"},
+        tasks=(Task(prompt=8, tokens=8), Task(depth=1024, tokens=8)),
+        threads=threads,
+    )
+
+
+def _routed(kind: str, threads: int, large: int, wide: int | None = None) -> Trial:
+    """A model of many small experts, or of few that are `wide`."""
+    experts = (
+        Experts(count=16, active=4, feed_forward=wide)
+        if wide
+        else Experts(count=64, active=8, feed_forward=768)
+    )
+    shape = _shape(layers=2, embedding=wide or 2048, feed_forward=768, heads=16, kv_heads=4, head_length=128)
     kinds = {WIDE: "Q8_0", "exps": kind}
     shape = replace(shape, gguf_architecture="qwen3moe", qk_norm="rms", experts=experts)
     tasks = (Task(prompt=32), Task(prompt=96, tokens=12))
     return Trial(
-        name=f"experts in {kind}",
+        name=f"{'wide ' if wide else ''}experts in {kind}",
         shape=_grown(shape, kinds, large),
         kinds=kinds,
         tasks=tasks,

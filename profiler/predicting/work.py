@@ -33,19 +33,41 @@ class Matrix(msgspec.Struct, frozen=True, kw_only=True):
     used: int = 1
 
     @property
+    def bytes_of_expert(self) -> float:
+        """All of it, or that of one expert."""
+        return self.elements / self.experts * self.bytes_each
+
+    @property
     def bytes_per_token(self) -> float:
         """What one token reads of it."""
-        return self.elements / self.experts * self.used * self.bytes_each
+        return self.bytes_of_expert * self.used
+
+
+class Attention(msgspec.Struct, frozen=True, kw_only=True):
+    """The heads of one layer: elements of a key, of key and value, the window if there is one.
+
+    With `shared` several heads pass over the same keys.
+    """
+
+    heads: int
+    key_length: int
+    lengths: int
+    shared: bool
+    window: int | None = None
+
+    def elements(self, depth: float) -> float:
+        """Elements of keys and values that one token passes over after `depth` others."""
+        return self.heads * self.lengths * min(depth, self.window or depth)
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
     """A model as work: its matrices, what attention does in each layer, and how many operators its graph has.
 
-    `attention` holds (heads x head length, window or None) of each layer that attends.
+    `attention` says what the heads of each layer that attends do.
     """
 
     matrices: tuple[Matrix, ...]
-    attention: tuple[tuple[int, int | None], ...]
+    attention: tuple[Attention, ...]
     layers: int
     embedding: int
     vocabulary: int
@@ -55,11 +77,16 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
 def work_of(header: GgufHeader) -> Work:
     """The work of a language model. Raises BadModelFile when `header` describes none."""
     model = describe(header)
-    lengths = model.key_length + model.value_length
     return Work(
         matrices=tuple(_matrices(header, model)),
         attention=tuple(
-            (heads * lengths, layer.window)
+            Attention(
+                heads=heads,
+                key_length=model.key_length,
+                lengths=model.key_length + model.value_length,
+                shared=layer.elements < heads * (model.key_length + model.value_length),
+                window=layer.window,
+            )
             for heads, layer in zip(model.heads, model.cache, strict=True)
             if layer.elements
         ),
@@ -101,14 +128,9 @@ def weights_per_token(work: Work) -> float:
     return sum(matrix.bytes_per_token for matrix in work.matrices)
 
 
-def attended(work: Work, depth: float) -> float:
-    """Elements of keys and values that the heads of all layers pass over for one token after `depth` others."""
-    return sum(width * min(depth, window or depth) for width, window in work.attention)
-
-
 def attended_by_prompt(work: Work, depth: int, tokens: int) -> float:
-    """The same for all tokens of a prompt, each of which attends to those before it."""
-    return sum(width * _sum_of_depths(depth, tokens, window) for width, window in work.attention)
+    """Elements of keys and values that a prompt passes over, each of whose tokens attends to those before it."""
+    return sum(one.heads * one.lengths * _sum_of_depths(depth, tokens, one.window) for one in work.attention)
 
 
 def _sum_of_depths(depth: int, tokens: int, window: int | None) -> float:

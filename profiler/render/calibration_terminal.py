@@ -70,7 +70,7 @@ def _facts(found: Calibration, path: Path) -> Iterator[tuple[str, str]]:
     yield "Engine", found.engine
     yield "Bandwidth", f"{found.bytes_per_s / 1e9:.3g} GB/s, the most at which the engine has read weights"
     for what, prompt in (("decode", False), ("prompts", True)):
-        off = errors(found, lambda one, prompt=prompt: not one.fitted and bool(one.prompt) == prompt)  # type: ignore[misc]
+        off = errors(found, prompt=prompt)
         if off:
             yield (
                 f"Check, {what}",

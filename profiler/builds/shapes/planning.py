@@ -61,9 +61,10 @@ def of_catalogue(
 
 
 def _kept(shape: Shape, full: Sequence[Tensor], layers: int | None) -> Kept:
-    leading = shape.experts.leading_dense_layers if shape.experts else 0
     arch = shape.gguf_architecture
-    return kept_layers(full, layers, period=shape.layer_period, leading=leading, architecture=arch)
+    return kept_layers(
+        full, layers, period=shape.layer_period, leading=shape.leading_layers, architecture=arch
+    )
 
 
 def _fewer_experts(found: Experts | None, name: str, wanted: int | None) -> Experts | None:

@@ -13,6 +13,7 @@ from typing import IO
 from zlib import crc32
 
 import numpy as np
+from numpy.random import default_rng  # now: an interrupt while it is first imported is swallowed
 
 from profiler.builds.gguf import DEFAULT_ALIGNMENT
 from profiler.builds.gguf_types import TensorType
@@ -91,7 +92,7 @@ def _data(
 
 def _pool(kind: TensorType, columns: int) -> memoryview:
     """Random blocks. Their number is odd, so that experts, whose sizes are even, do not repeat each other."""
-    draw = np.random.default_rng(crc32(f"{kind.name} {columns}".encode()))
+    draw = default_rng(crc32(f"{kind.name} {columns}".encode()))
     return random_blocks(kind, columns, POOL_BYTES // kind.block_bytes | 1, draw).data.cast("B")
 
 
@@ -111,7 +112,7 @@ def _vector(tensor: Tensor) -> memoryview:
     count = math.prod(tensor.shape)
     if "norm" in tensor.name:
         return np.ones(count, "<f4").data.cast("B")
-    draw = np.random.default_rng(crc32(tensor.name.encode()))
+    draw = default_rng(crc32(tensor.name.encode()))
     return (draw.standard_normal(count) * BIAS_SPREAD).astype("<f4").data.cast("B")
 
 
