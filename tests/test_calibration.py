@@ -98,6 +98,12 @@ def test_models_that_are_read_have_the_size_asked_for() -> None:
             assert large <= sum(tensor.bytes for tensor in trials.tensors(one.shape, one.kinds)) < 2 * large
 
 
+def test_rows_of_every_trial_are_whole_blocks() -> None:
+    for one in trials.trials(4, [1], 64 << 20):
+        for tensor in trials.tensors(one.shape, one.kinds):
+            assert tensor.shape[0] % tensor.type.block == 0, (one.name, tensor)
+
+
 @pytest.mark.parametrize(
     ("memory", "cache", "large"),
     [(32 << 30, 8 << 20, 512 << 20), (32 << 30, 256 << 20, 1 << 30), (1 << 30, 2 << 20, 128 << 20)],

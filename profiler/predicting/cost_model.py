@@ -13,8 +13,8 @@ LIKE = {"F32": "F16", "BF16": "F16"}
 AS_CLASS = {"route": "read", "route_large": "read", "attend": "read", "attend_prompt": "multiply"}
 """Where a class of terms was not timed with a number of threads, its threads help as much as they help this class."""
 
-DECODE_ERROR, PROMPT_ERROR = 0.17, 0.10
-"""Standard deviations of log(predicted / measured), on fifteen shapes (docs/prediction.md)."""
+DECODE_ERROR, PROMPT_ERROR = 0.10, 0.15
+"""Standard deviations of log(predicted / measured), on sixteen shapes (docs/prediction.md)."""
 LEVEL = 0.9
 WITHIN = 1.645
 """Standard deviations on each side that hold `LEVEL` of a normal distribution."""

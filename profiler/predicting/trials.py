@@ -25,8 +25,8 @@ KINDS = (
 FIRST, SECOND = 2, 8
 """The most usual types come before all else, the rarest last."""
 ROUTED_KINDS = ("Q4_K", "Q6_K", "Q8_0")
-WIDE_ROUTED_KINDS, WIDE_EXPERTS = ("MXFP4", "Q4_K"), 2880
-"""Experts too large for the cache of a core, as wide as those of gpt-oss, whose type is MXFP4."""
+WIDE_ROUTED_KINDS, WIDE_EXPERTS = ("MXFP4", "Q4_K"), 2816
+"""Experts too large for the cache of a core, nearly as wide as those of gpt-oss, whose type is MXFP4."""
 FEW_KINDS = ("Q4_K", "Q8_0")
 """What is timed at other numbers of threads than the usual one."""
 LARGE_BYTES = 512 << 20
