@@ -37,6 +37,8 @@ def test_threads_that_were_not_timed_are_refused() -> None:
     [
         ("read:IQ2_XXS", "weights in IQ2_XXS were not calibrated"),
         ("route:IQ2_XXS", "weights in IQ2_XXS were not calibrated"),
+        ("attend:f16:auto:576", "attention over keys of 576 elements was not calibrated"),
+        ("attend_prompt:f16:auto:576", "attention over keys of 576 elements was not calibrated"),
         ("attend:q4_0:auto:128", "a KV cache of q4_0 with flash attention auto was not calibrated"),
     ],
 )

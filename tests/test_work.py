@@ -14,7 +14,6 @@ from profiler.predicting.work import (
     Attention,
     Matrix,
     Work,
-    attended_by_prompt,
     cached_bytes,
     weights_per_token,
     work_of,
@@ -65,7 +64,7 @@ def test_a_prompt_unpacks_once_for_each_part_and_multiplies_every_row() -> None:
 @pytest.mark.parametrize("depth", [0, 5, 40])
 def test_attention_of_a_prompt_is_the_sum_over_its_tokens(depth: int) -> None:
     by_token = sum(one.elements(depth + n) for one in TWO_LAYERS.attention for n in range(1, 31))
-    assert attended_by_prompt(TWO_LAYERS, depth, 30) == by_token
+    assert sum(one.elements_of_prompt(depth, 30) for one in TWO_LAYERS.attention) == by_token
 
 
 def test_a_window_bounds_what_is_read_of_the_cache() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from statistics import fmean, median
 
 from profiler.predicting.calibration import Calibration, Costs
+from profiler.predicting.terms import HEADS
 
 LIKE = {"F32": "F16", "BF16": "F16"}
 """A storage type that was not timed costs per unit what this one costs; routers alone are F32 in usual files."""
@@ -63,6 +64,8 @@ def _cost(costs: Mapping[str, float], name: str) -> float | None:
         return costs[f"{what}:{LIKE[kind]}"]
     if what == "attend":
         cache, _, head = kind.rpartition(":")
+        if head.partition(" ")[0] not in map(str, HEADS):
+            return None
         return _in_proportion(costs, f"attend:{cache}:128", "attend:f16:auto:128", f"attend:f16:auto:{head}")
     return _routed(costs, what, kind) if what.startswith("route") else None
 
@@ -89,7 +92,9 @@ def _routed(costs: Mapping[str, float], what: str, kind: str) -> float | None:
 def _unknown(name: str) -> str:
     what, _, kind = name.partition(":")
     if what.startswith("attend"):
-        kv, flash, *_ = kind.split(":")
+        kv, flash, *head = kind.split(":")
+        if head and head[0].isdecimal() and int(head[0]) > 2 * HEADS[-1]:
+            return f"attention over keys of {head[0]} elements was not calibrated"
         return f"a KV cache of {kv} with flash attention {flash} was not calibrated"
     return f"weights in {kind} were not calibrated"
 

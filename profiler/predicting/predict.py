@@ -24,6 +24,7 @@ from profiler.predicting.subjects import Subject, contexts_of
 from profiler.runfile import THIS, Settings
 
 ALL_LAYERS = "-1"
+AS_IF = "speeds are as if it fitted in memory: read from the disk for every token it would be far slower"
 NO_SPEED_OF_ONNX = "the speed of ONNX builds is not predicted"
 Wanted = Mapping[str, Sequence[str]]
 
@@ -139,6 +140,8 @@ def described(
         speed=speed if isinstance(speed, Speed) else None,
         notes=[*([speed] if isinstance(speed, str) and speed != why_not else []), *_notes(subject, found)],
     )
+    if one.speed is not None and one.fit.word != "fits":
+        one = replace(one, notes=[AS_IF, *one.notes])
     return replace(one, verdicts=verdicts_of(subject.header, one, asked, speed))
 
 

@@ -59,20 +59,34 @@ def _not_calibrated(settings: Settings) -> str | None:
 
 
 def _of_calibration(work: Work, question: Question, found: Calibration) -> Speed | str:
-    decode, prompts = [], []
-    for depth in question.depths:
-        told = _seconds(work, question, found, depth, 0)
-        if isinstance(told, str):
-            return told
-        limit = limit_of(told, weights_per_token(work), found.bytes_per_s)
-        figure = _figure(1, told, spread(found, prompt=False), "tok/s")
-        decode.append(DecodeAt(depth=depth, decode_tps=figure, limited_by=limit))
-    for tokens in question.prompts:
-        told = _seconds(work, question, found, 0, tokens)
-        if isinstance(told, str):
-            return told
-        prompts.append(_prompt(tokens, told, spread(found, prompt=True)))
+    """Each figure or its reason; one reason for all where none is known."""
+    decode = [_decode(work, question, found, depth) for depth in question.depths]
+    prompts = [_prompt(work, question, found, tokens) for tokens in question.prompts]
+    figures = [*(one.decode_tps for one in decode), *(one.prefill_tps for one in prompts)]
+    if figures and all(one.value is None for one in figures):
+        return next(one.reason for one in figures if one.reason)
     return Speed(decode=decode, prompts=prompts, source=calibrated.named(found))
+
+
+def _decode(work: Work, question: Question, found: Calibration, depth: int) -> DecodeAt:
+    told = _seconds(work, question, found, depth, 0)
+    if isinstance(told, str):
+        return DecodeAt(depth=depth, decode_tps=_unknown("tok/s", told), limited_by=None)
+    limit = limit_of(told, weights_per_token(work), found.bytes_per_s)
+    figure = _ranged(1 / sum(told.values()), "tok/s", spread(found, prompt=False))
+    return DecodeAt(depth=depth, decode_tps=figure, limited_by=limit)
+
+
+def _prompt(work: Work, question: Question, found: Calibration, tokens: int) -> PromptOf:
+    told = _seconds(work, question, found, 0, tokens)
+    if isinstance(told, str):
+        return PromptOf(tokens=tokens, prefill_tps=_unknown("tok/s", told), ttft_ms=_unknown("ms", told))
+    seconds, off = sum(told.values()), spread(found, prompt=True)
+    return PromptOf(
+        tokens=tokens,
+        prefill_tps=_ranged(tokens / seconds, "tok/s", off),
+        ttft_ms=_ranged(seconds * 1000, "ms", off),
+    )
 
 
 def _seconds(
@@ -83,27 +97,13 @@ def _seconds(
     return seconds_by_term(found, int(str(settings["threads"])), terms(work, call))
 
 
-def _prompt(tokens: int, told: dict[str, float], off: float) -> PromptOf:
-    ms = sum(told.values()) * 1000
-    times = Figure(
-        value=ms,
-        unit="ms",
-        low=ms * math.exp(-WITHIN * off),
-        high=ms * math.exp(WITHIN * off),
-        level=LEVEL,
-    )
-    return PromptOf(tokens=tokens, prefill_tps=_figure(tokens, told, off, "tok/s"), ttft_ms=times)
+def _unknown(unit: str, reason: str) -> Figure:
+    return Figure(value=None, unit=unit, reason=reason)
 
 
-def _figure(tokens: int, told: dict[str, float], off: float, unit: str) -> Figure:
-    value = tokens / sum(told.values())
-    return Figure(
-        value=value,
-        unit=unit,
-        low=value * math.exp(-WITHIN * off),
-        high=value * math.exp(WITHIN * off),
-        level=LEVEL,
-    )
+def _ranged(value: float, unit: str, off: float) -> Figure:
+    width = math.exp(WITHIN * off)
+    return Figure(value=value, unit=unit, low=value / width, high=value * width, level=LEVEL)
 
 
 def _published(work: Work, question: Question, device: DeviceProfile, target: str) -> Speed | str:
@@ -119,9 +119,9 @@ def _published(work: Work, question: Question, device: DeviceProfile, target: st
             return found
         decode.append(DecodeAt(depth=depth, decode_tps=found.tokens_per_s, limited_by=None))
         sources.append(found.source)
-    nothing = Figure(value=None, unit="tok/s", reason=published.NO_PROMPTS)
+    why = published.NO_PROMPTS
     prompts = [
-        PromptOf(tokens=one, prefill_tps=nothing, ttft_ms=msgspec.structs.replace(nothing, unit="ms"))
+        PromptOf(tokens=one, prefill_tps=_unknown("tok/s", why), ttft_ms=_unknown("ms", why))
         for one in question.prompts
     ]
     return Speed(decode=decode, prompts=prompts, source=sources[0] if sources else "published results")

@@ -16,11 +16,11 @@ from collections.abc import Mapping
 
 import msgspec
 
-from profiler.predicting.work import Attention, Matrix, Work, attended_by_prompt
+from profiler.predicting.work import Attention, Matrix, Work
 from profiler.runfile import Settings
 
 HEADS = (64, 128)
-"""Lengths of heads whose attention is timed; others are taken for the nearest."""
+"""Lengths of heads whose attention is timed; others are taken for the nearest, up to twice the longest."""
 LARGE_EXPERT_BYTES = 2 << 20
 
 Terms = Mapping[str, float]
@@ -48,6 +48,8 @@ def call_of(settings: Settings, depth: float, tokens: int) -> Call:
 
 def head_of(attention: Attention) -> str:
     """The kind of heads that attend, such as "64" or, if each has keys of its own, "64 unshared"."""
+    if attention.key_length > 2 * HEADS[-1]:
+        return str(attention.key_length)
     nearest = min(HEADS, key=lambda length: abs(math.log(attention.key_length / length)))
     return str(nearest) if attention.shared else f"{nearest} unshared"
 
@@ -83,7 +85,9 @@ def _of_part(work: Work, depth: int, rows: int, cache: str, *, is_last: bool) ->
     found: dict[str, float] = defaultdict(float)
     found["call"], found["layers_of_prompt"] = 1, work.layers
     found["rows"] = rows * work.layers * work.embedding
-    found[f"attend_prompt:{cache}"] = attended_by_prompt(work, depth, rows)
+    for one in work.attention:
+        far = f":{one.key_length}" if one.key_length > 2 * HEADS[-1] else ""
+        found[f"attend_prompt:{cache}{far}"] += one.elements_of_prompt(depth, rows)
     for matrix in work.matrices:
         _add_matrix(found, matrix, rows, is_last=is_last)
     return found

@@ -59,6 +59,10 @@ class Attention(msgspec.Struct, frozen=True, kw_only=True):
         """Elements of keys and values that one token passes over after `depth` others."""
         return self.heads * self.lengths * min(depth, self.window or depth)
 
+    def elements_of_prompt(self, depth: int, tokens: int) -> float:
+        """The same for a prompt, each of whose tokens attends to those before it."""
+        return self.heads * self.lengths * _sum_of_depths(depth, tokens, self.window)
+
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
     """A model as work: its matrices, what attention does in each layer, and how many operators its graph has.
@@ -126,11 +130,6 @@ def _matrix(tensor: TensorInfo, role: Role, experts: int = 1, used: int = 1) -> 
 def weights_per_token(work: Work) -> float:
     """Bytes of weights that are read for one token."""
     return sum(matrix.bytes_per_token for matrix in work.matrices)
-
-
-def attended_by_prompt(work: Work, depth: int, tokens: int) -> float:
-    """Elements of keys and values that a prompt passes over, each of whose tokens attends to those before it."""
-    return sum(one.heads * one.lengths * _sum_of_depths(depth, tokens, one.window) for one in work.attention)
 
 
 def _sum_of_depths(depth: int, tokens: int, window: int | None) -> float:

@@ -154,6 +154,7 @@ def facts(found: Sequence[Prediction]) -> list[tuple[str, str]]:
     told = [("Room", fmt.plain(found[0].fit.room)), *_beside(found), *_of_memory(memories, found[0].target)]
     told += [("Speed", text)] if (text := _speed_source(found)) else []
     told += [("Range", text)] if (text := _ranges(found)) else []
+    told += [("Not told", reason) for reason in _reasons(found)]
     told += [("Only here", text)] if (text := _joined([one.only_here for one in memories])) else []
     return told + [("Note", note) for note in _notes(found)]
 
@@ -208,6 +209,14 @@ def _joined(texts: Sequence[str | None]) -> str:
 
 def _speed_source(found: Sequence[Prediction]) -> str:
     return _joined([one.speed.source for one in found if one.speed is not None])
+
+
+def _reasons(found: Sequence[Prediction]) -> list[str]:
+    """Why figures are missing that others stand beside."""
+    speeds = [one.speed for one in found if one.speed is not None]
+    figures = [at.decode_tps for speed in speeds for at in speed.decode]
+    figures += [of.prefill_tps for speed in speeds for of in speed.prompts]
+    return list(dict.fromkeys(fmt.plain(one.reason) for one in figures if one.value is None and one.reason))
 
 
 def _ranges(found: Sequence[Prediction]) -> str:

@@ -34,6 +34,8 @@ TITLES = {
 }
 """Sections by what they are called in an address."""
 
+FORETOLD = "What was predicted before the run, and what the run measured"
+
 OF_SPEED = ("ttft", "prefill", "decode", "pp", "tg")
 """Charts of the first section; others stand in the section that their name begins with."""
 
@@ -74,7 +76,7 @@ def _tables(report: Report) -> dict[str, list[Block]]:
     first, gaps = _percentiles(report)
     return {
         "speed": [*_comparisons(report), *first],
-        "prediction": [_described(one) for one in prediction.sections(report)],
+        "prediction": [_described(one, FORETOLD) for one in prediction.sections(report)],
         "gaps": gaps,
         "memory": [Block(grid=grids.of_table(table)) for table in memory.tables(report)],
         "cold": [Block(grid=grids.of_table(table)) for table in cold.tables(report)],
@@ -92,8 +94,8 @@ def _told(course: sustained.Course) -> list[tuple[str, str]]:
     return [(label, BLOCKS_FIRST.sub("", text)) for label, text in course.lines]
 
 
-def _described(found: Described) -> Block:
-    return Block(grid=grids.of_table(found.table), facts=found.lines)
+def _described(found: Described, caption: str | None = None) -> Block:
+    return Block(grid=grids.of_table(found.table, caption), facts=found.lines)
 
 
 def _bandwidth(report: Report) -> list[Block]:
