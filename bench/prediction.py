@@ -73,19 +73,8 @@ def rows_of(shape: str, folder: Path, rounds: int) -> Iterator[Row]:
 def _report(path: Path, options: Sequence[str], rounds: int) -> dict[str, Any]:
     run = path.with_suffix(".jsonl")
     run.unlink(missing_ok=True)
-    words = [
-        "run",
-        str(path),
-        *options,
-        "--processes",
-        str(rounds),
-        "--passes",
-        "2",
-        "-o",
-        str(run),
-        "-f",
-        "json",
-    ]
+    often = f"--processes {rounds} --passes 2".split()
+    words = ["run", str(path), *options, *often, "-o", str(run), "-f", "json"]
     done = subprocess.run(
         [sys.executable, "-m", "profiler", *words],
         check=True,
@@ -101,7 +90,7 @@ def _residuals(shape: str, row: dict[str, Any]) -> Iterator[Row]:
         if one["measured"] is not None:
             yield Row(
                 shape=shape,
-                workload=row["workload"]["id"],
+                workload=row["workload"],
                 metric=metric,
                 predicted=one["predicted"],
                 measured=one["measured"],

@@ -8,8 +8,7 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from profiler.measure.gate import INSPECTION_STALL_S
-from profiler.measure.launch import job, run_worker
+from profiler.measure.gate import inspection
 from profiler.measure.request import Shaped
 from profiler.runfile import Build, Case, ExtrapolatedCase, Extrapolation, Plan
 
@@ -50,10 +49,7 @@ def _with(one: ExtrapolatedCase, size: Size) -> ExtrapolatedCase:
 
 
 def _asked(case: Case, full: Build, path: Path) -> Size:
-    order = job(case, full, path, mode="inspect", round_number=0, passes=0, seed=0)
-    seen = run_worker(order, case.workload, INSPECTION_STALL_S, lambda _pass, _tokens: None)
-    if seen.interrupted:
-        raise KeyboardInterrupt
+    seen = inspection(case, full, path)
     if seen.failure is not None or seen.facts is None:
         return Size(not_planned=seen.failure.message[:LONGEST] if seen.failure else NOT_TOLD)
     known = {name: seen.facts.get(name) for name in ("weights_bytes", "kv_bytes", "compute_bytes")}

@@ -11,7 +11,7 @@ import msgspec
 from profiler.engines.table import ENGINES
 from profiler.errors import UserError
 from profiler.measure.endings import printable
-from profiler.measure.launch import job, run_worker
+from profiler.measure.launch import Seen, job, run_worker
 from profiler.runfile import Build, Case, Failure, Plan
 
 RUNTIME_BYTES = 100 * 1024 * 1024
@@ -52,11 +52,20 @@ def _question(case: Case) -> bytes:
     return msgspec.json.encode((case.build, case.engine, settings, asked))
 
 
-def _ask(case: Case, build: Build, path: Path) -> Need:
+def inspection(case: Case, build: Build, path: Path, **more: object) -> Seen:
+    """What a worker saw that asked the engine about a build, and measured nothing; `more` is for the engine's module.
+
+    Raises `KeyboardInterrupt` after Ctrl-C.
+    """
     order = job(case, build, path, mode="inspect", round_number=0, passes=0, seed=0)
-    seen = run_worker(order, case.workload, INSPECTION_STALL_S, lambda _pass, _tokens: None)
+    seen = run_worker(order | more, case.workload, INSPECTION_STALL_S)
     if seen.interrupted:
         raise KeyboardInterrupt
+    return seen
+
+
+def _ask(case: Case, build: Build, path: Path) -> Need:
+    seen = inspection(case, build, path)
     if seen.failure is not None or seen.facts is None:
         return Need(bytes=None, failure=seen.failure)
     sentence = seen.facts.get("fell_back")

@@ -13,8 +13,7 @@ from profiler.builds.gguf import GgufHeader, TensorInfo
 from profiler.builds.gguf_types import TENSOR_TYPES
 from profiler.engines.table import ENGINES
 from profiler.errors import UserError
-from profiler.measure.gate import INSPECTION_STALL_S
-from profiler.measure.launch import job, run_worker
+from profiler.measure.gate import inspection
 from profiler.runfile import Build, Case, Settings, Workload
 
 PLANNER = "profiler.engines.llama_planned"
@@ -144,10 +143,7 @@ def ask(
 ) -> dict[str, Any] | str:
     """The facts of one inspection in a child process, or the engine's refusal in one sentence."""
     case = Case(id="r1", build=build.id, engine=engine, target="cpu", settings=settings, workload=_NO_WORK)
-    order = job(case, build, path, mode="inspect", round_number=0, passes=0, seed=0)
-    seen = run_worker(order | (more or {}), _NO_WORK, INSPECTION_STALL_S)
-    if seen.interrupted:
-        raise KeyboardInterrupt
+    seen = inspection(case, build, path, **(more or {}))
     if seen.failure is not None and seen.failure.kind == "missing_library":
         raise UserError(
             f"engine {engine} is not installed ({seen.failure.message}): "

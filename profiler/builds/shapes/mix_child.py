@@ -52,7 +52,7 @@ def answer(path: str, file_type: int) -> dict[str, Any]:
         if WANTS_MATRIX in log:
             types, _ = planned(path, file_type, with_matrix=True)
         return {"types": types}
-    except Exception as error:
+    except Exception as error:  # the bindings may raise anything; their words are the answer
         return {"error": f"{type(error).__name__}: {error}"[:200]}
 
 
