@@ -22,13 +22,14 @@ import platformdirs
 
 from profiler import runfile
 from profiler.analyse.comparison import log_ratios
-from profiler.analyse.extrapolated_lines import MODEL_ERROR
+from profiler.analyse.extrapolated_lines import FEWER_EXPERTS_ERROR, MODEL_ERROR
 from profiler.analyse.metrics import METRICS, judged_metrics
 from profiler.analyse.statistics import interval
 from profiler.analyse.study import Study
 from profiler.builds.shapes.planning import of_catalogue
 from profiler.builds.shapes.write import write_random
 from profiler.catalogue.models import load_model
+from profiler.cli.ending import as_interrupts
 from profiler.runfile import Case
 
 WORKLOADS = ("pp256", "tg32")
@@ -91,6 +92,7 @@ def measured(asked: argparse.Namespace, folder: Path) -> runfile.Run:
     write_random(full, file.metadata, file.tensors, file.known, lambda _what, _done, _total: None)
     words = [asked.model, str(full), "--as-shape", "--quant", asked.quant, "-o", str(path)]
     words += ["--layers", asked.layers] if asked.layers else []
+    words += ["--experts", str(asked.experts)] if asked.experts else []
     words += ["--force"] if asked.force else []
     words += ["--processes", str(asked.rounds)]
     words += [part for word in asked.workload or WORKLOADS for part in ("-w", word)]
@@ -105,11 +107,12 @@ def main(words: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(words)
     place = platformdirs.user_cache_path("edgeprof")
     place.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="bench-", dir=place) as folder:
+    with as_interrupts(), tempfile.TemporaryDirectory(prefix="bench-", dir=place) as folder:
         run = measured(asked, Path(folder))
     (whole,) = run.header.plan.extrapolations
     shapes = ", ".join(str(shape.layers) for shape in whole.shapes)
-    print(f"{whole.full.name}: {shapes} of {whole.layers} layers; {run.header.device.cpu}")
+    thin = f", {whole.experts} experts" if whole.experts is not None else ""
+    print(f"{whole.full.name}: {shapes} of {whole.layers} layers{thin}; {run.header.device.cpu}")
     found = ratios(run)
     for one in found:
         spread = "" if one.low is None or one.high is None else f", {one.low:.3f} to {one.high:.3f}"
@@ -118,7 +121,8 @@ def main(words: Sequence[str] | None = None) -> int:
             f"{one.workload} {one.metric}: extrapolated / full {one.ratio:.3f}{spread}, {one.rounds} rounds: "
             f"{word} {BAR:.0%} or its interval"
         )
-    print(f"reports allow for {MODEL_ERROR:.0%}")
+    prompts = f", {FEWER_EXPERTS_ERROR:.0%} for prompts" if whole.experts is not None else ""
+    print(f"reports allow for {MODEL_ERROR:.0%}{prompts}")
     return 0 if found and all(one.passes for one in found) else 1
 
 
@@ -129,6 +133,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("model", help="id of a model of the catalogue whose full shape fits into memory")
     parser.add_argument("--quant", default="Q4_K_M")
     parser.add_argument("--layers", help="layers of the shapes, such as 4,8")
+    parser.add_argument("--experts", type=int, help="experts of the shapes, fewer than the model's")
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--workload", action="append", help="such as pp256; repeatable")
     parser.add_argument("--force", action="store_true", help="although the shapes are near the cache")

@@ -1,14 +1,16 @@
 """Prediction beside measurement: shapes of the catalogue that no calibration contains, each measured by `edgeprof run`.
 
-The run keeps what the calibration of this machine says before it measures. Calibrate first, on a quiet machine:
+A round calibrates this machine and then measures every shape once; the run keeps what that calibration says before it
+measures. Errors are medians over rounds, so that a slow minute of the machine is not taken for an error of the model:
 
-    edgeprof calibrate && python -m bench.prediction
+    python -m bench.prediction
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -23,7 +25,7 @@ import platformdirs
 from profiler.builds.shapes.planning import of_catalogue
 from profiler.builds.shapes.write import write_random
 from profiler.catalogue.models import load_model
-from profiler.predicting import calibrated
+from profiler.cli.ending import as_interrupts
 
 SHAPES = (
     *("smollm2-135m:Q4_K_M", "smollm2-360m:Q8_0", "qwen2.5-0.5b:Q4_K_M", "qwen3-0.6b:Q5_K_M"),
@@ -40,7 +42,7 @@ BARS = {"decode": (0.05, 0.15), "prompts": (0.08, 0.20)}
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One figure of one shape. `error` is predicted / measured - 1."""
+    """One figure of one shape in one round."""
 
     shape: str
     workload: str
@@ -51,12 +53,25 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def error(self) -> float:
-        """Speeds and times alike: positive if the machine was told faster than it is."""
+        """predicted / measured - 1 of speeds and times alike: positive if the machine was told faster than it is."""
         ratio = self.predicted / self.measured
         return (1 / ratio if self.metric == "ttft_ms" else ratio) - 1
 
 
-def rows_of(shape: str, folder: Path, rounds: int) -> Iterator[Row]:
+class Off(msgspec.Struct, frozen=True, kw_only=True):
+    """One figure of one shape over all rounds: the median error and the least and largest, and rounds inside."""
+
+    shape: str
+    workload: str
+    metric: str
+    error: float
+    least: float
+    most: float
+    inside: int
+    rounds: int
+
+
+def rows_of(shape: str, folder: Path) -> Iterator[Row]:
     """Write the shape, measure it, and yield what was predicted and measured."""
     model, mix, *layers = shape.split(":")
     file = of_catalogue(load_model(model).shape, model, mix, int(layers[0]) if layers else None, None)
@@ -64,25 +79,27 @@ def rows_of(shape: str, folder: Path, rounds: int) -> Iterator[Row]:
     write_random(path, file.metadata, file.tensors, file.known, lambda _what, _done, _all: None)
     try:
         for options in RUNS:
-            for row in _report(path, options, rounds)["rows"]:
+            run = path.with_suffix(".jsonl")
+            run.unlink(missing_ok=True)
+            often = ["--processes", "1", "--passes", "3"]
+            report = json.loads(
+                _edgeprof(folder, "run", str(path), *options, *often, "-o", str(run), "-f", "json")
+            )
+            for row in report["rows"]:
                 yield from _residuals(shape, row)
     finally:
         path.unlink()
 
 
-def _report(path: Path, options: Sequence[str], rounds: int) -> dict[str, Any]:
-    run = path.with_suffix(".jsonl")
-    run.unlink(missing_ok=True)
-    often = f"--processes {rounds} --passes 2".split()
-    words = ["run", str(path), *options, *often, "-o", str(run), "-f", "json"]
-    done = subprocess.run(
+def _edgeprof(folder: Path, *words: str) -> bytes:
+    """What a command prints. Its calibration is kept in the folder, not in the user's."""
+    return subprocess.run(
         [sys.executable, "-m", "profiler", *words],
         check=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-    )
-    report: dict[str, Any] = json.loads(done.stdout)
-    return report
+        env=os.environ | {"XDG_DATA_HOME": str(folder)},
+    ).stdout
 
 
 def _residuals(shape: str, row: dict[str, Any]) -> Iterator[Row]:
@@ -98,19 +115,40 @@ def _residuals(shape: str, row: dict[str, Any]) -> Iterator[Row]:
             )
 
 
-def told(rows: Sequence[Row]) -> str:
-    """The rows as a table, and the median and largest error of decoding and of prompts beside their bars."""
-    lines = ["| shape | workload | figure | predicted | measured | off |", "|---|---|---|---|---|---|"]
+def over_rounds(rows: Sequence[Row]) -> list[Off]:
+    """Each figure of each shape, in the order of the first round."""
+    found: dict[tuple[str, str, str], list[Row]] = {}
+    for row in rows:
+        found.setdefault((row.shape, row.workload, row.metric), []).append(row)
+    return [
+        Off(
+            shape=shape,
+            workload=workload,
+            metric=metric,
+            error=median(one.error for one in of),
+            least=min(one.error for one in of),
+            most=max(one.error for one in of),
+            inside=sum(one.inside for one in of),
+            rounds=len(of),
+        )
+        for (shape, workload, metric), of in found.items()
+    ]
+
+
+def told(found: Sequence[Off]) -> str:
+    """The figures as a table, and the median and largest error of decoding and of prompts beside their bars."""
+    lines = ["| shape | workload | figure | told too fast by | in single rounds |", "|---|---|---|---|---|"]
     lines += [
-        f"| {r.shape} | {r.workload} | {r.metric} | {r.predicted:.4g} | {r.measured:.4g} | {r.error:+.1%} |"
-        for r in rows
+        f"| {o.shape} | {o.workload} | {o.metric} | {o.error:+.1%} | {o.least:+.1%} to {o.most:+.1%} |"
+        for o in found
     ]
     for what, (middle, most) in BARS.items():
-        errors = [abs(r.error) for r in rows if (r.metric in DECODE) == (what == "decode")]
-        inside = [r.inside for r in rows if (r.metric in DECODE) == (what == "decode")]
+        these = [one for one in found if (one.metric in DECODE) == (what == "decode")]
+        errors = [abs(one.error) for one in these]
         lines.append(
-            f"\n{what}: median {median(errors):.1%} (bar {middle:.0%}), largest {max(errors):.1%} (bar {most:.0%}), "
-            f"{sum(inside)} of {len(inside)} inside their interval"
+            f"\n{what}: median {median(errors):.1%} (bar {middle:.0%}), largest {max(errors):.1%} (bar {most:.0%}); "
+            f"{sum(one.inside for one in these)} of {sum(one.rounds for one in these)} single measurements inside "
+            "their interval"
         )
     return "\n".join(lines)
 
@@ -123,20 +161,19 @@ def main() -> None:
     parser.add_argument("shapes", nargs="*", default=SHAPES, metavar="MODEL:MIX[:LAYERS]")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    found = calibrated.usable()
-    if isinstance(found, str):
-        sys.exit(found)
     parent = platformdirs.user_cache_path("edgeprof")
     parent.mkdir(parents=True, exist_ok=True)
     rows: list[Row] = []
-    with tempfile.TemporaryDirectory(dir=parent) as folder:
-        for shape in options.shapes:
-            rows += list(rows_of(shape, Path(folder), options.rounds))
-            print(
-                f"{shape}: {', '.join(f'{r.metric} {r.error:+.1%}' for r in rows if r.shape == shape)}",
-                file=sys.stderr,
-            )
-    print(told(rows))
+    with as_interrupts(), tempfile.TemporaryDirectory(dir=parent) as place:
+        folder = Path(place)
+        for number in range(options.rounds):
+            _edgeprof(folder, "calibrate")
+            for shape in options.shapes:
+                found = list(rows_of(shape, folder))
+                rows += found
+                errors = ", ".join(f"{one.metric} {one.error:+.1%}" for one in found)
+                print(f"round {number + 1}, {shape}: {errors}", file=sys.stderr, flush=True)
+    print(told(over_rounds(rows)))
 
 
 if __name__ == "__main__":

@@ -199,7 +199,10 @@ class TestRunThatStarts:
         found, _ = with_predictions(prepared(tiny, case("r1"), device=stated))
         assert found.header.device == stated
 
-    def test_without_a_calibration_nothing_is_read(self, tiny: Path) -> None:
+    def test_without_a_calibration_nothing_is_read(
+        self, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
         tiny.unlink()
         ready = prepared(tiny, case("r1"), device=BOARD)
         assert with_predictions(ready) == (ready, None)

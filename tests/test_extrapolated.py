@@ -13,7 +13,7 @@ from bench.extrapolation import ratios
 from profiler.analyse import extrapolated_lines, shipping
 from profiler.analyse.comparing import compare_files
 from profiler.analyse.explanation import explain
-from profiler.analyse.extrapolated_lines import MODEL_ERROR, least_squares, lines
+from profiler.analyse.extrapolated_lines import FEWER_EXPERTS_ERROR, MODEL_ERROR, least_squares, lines
 from profiler.analyse.judged import Word
 from profiler.analyse.matrix import matrix
 from profiler.analyse.metrics import METRICS
@@ -69,7 +69,7 @@ class TestLine:
         assert least_squares([2, 4, 8], [4.0, 6.0, 11.0]) == pytest.approx((1.5, 33 / 28))
 
     def test_only_rounds_that_have_all_shapes(self) -> None:
-        found = lines([4, 8], 80, [{0: 12.0, 1: 12.0}, {1: 20.0, 2: 20.0}])
+        found = lines([4, 8], 80, [{0: 12.0, 1: 12.0}, {1: 20.0, 2: 20.0}], MODEL_ERROR)
         assert [line.round for line in found.rounds] == [1]
 
 
@@ -170,7 +170,7 @@ class TestHonesty:
 
     def test_a_middle_that_only_averages_pull_below_zero_is_refused(self) -> None:
         """The median round is above zero, the centre of three wild ones is not."""
-        found = lines([4, 8], 80, [{0: 12.0, 1: 12.0, 2: 60.0}, {0: 20.0, 1: 20.0, 2: 20.0}])
+        found = lines([4, 8], 80, [{0: 12.0, 1: 12.0, 2: 60.0}, {0: 20.0, 1: 20.0, 2: 20.0}], MODEL_ERROR)
         assert found.reason is None
         cell = extrapolated_lines.estimate(METRICS["decode_tps"], found, 0.95, 9, 0)
         assert (cell.value, cell.reason) == (None, extrapolated_lines.BELOW_ZERO)
@@ -192,7 +192,7 @@ class TestHonesty:
                 {n: straight(count) * slow * math.exp(draw.gauss(0, 0.015)) for n, slow in enumerate(drift)}
                 for count in layers
             ]
-            found = lines(layers, 80, times)
+            found = lines(layers, 80, times, MODEL_ERROR)
             cell = extrapolated_lines.estimate(
                 METRICS["tpot_ms"], msgspec.structs.replace(found, error=0.0), 0.95, 36, 0
             )
@@ -227,6 +227,16 @@ class TestRows:
     def test_what_is_assumed_is_told(self) -> None:
         seen = extrapolated_run(extrapolation(assumed=["16 of 256 experts"]))
         assert "16 of 256 experts" in [notice.seen for notice in row(seen).notices]
+
+    def test_fewer_experts_widen_prompts_alone(self) -> None:
+        whole, fewer = (
+            row(extrapolated_run(one)).metrics for one in (extrapolation(), extrapolation(experts=16))
+        )
+        assert fewer["tpot_ms"] == whole["tpot_ms"]
+        ratio = (1 + FEWER_EXPERTS_ERROR) / (1 + MODEL_ERROR)
+        assert fewer["ttft_ms"].high == pytest.approx((whole["ttft_ms"].high or 0) * ratio)
+        said = row(extrapolated_run(extrapolation(experts=16))).notices[0].seen
+        assert "15% for prompts, whose rows fewer experts share" in said
 
     def test_a_full_model_that_would_fit_has_no_such_notice(self) -> None:
         small = extrapolation(memory={"weights_bytes": GIB, "kv_bytes": 0, "compute_bytes": 0})

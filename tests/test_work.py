@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from profiler.builds.gguf import read_header
 from profiler.builds.shapes.sparse import sparse_build
@@ -19,15 +20,18 @@ from profiler.predicting.work import (
     work_of,
 )
 
+ROUTED = Matrix(
+    kind="Q4_K", elements=800, row=10, bytes_each=0.5625, role="all_rows", routed=True, experts=8, used=2
+)
 TWO_LAYERS = Work(
     matrices=(
-        Matrix(kind="Q8_0", elements=1000, bytes_each=34 / 32, role="all_rows"),
-        Matrix(kind="F16", elements=500, bytes_each=2, role="last_row"),
-        Matrix(kind="Q4_K", elements=800, bytes_each=0.5625, role="experts", experts=8, used=2),
+        Matrix(kind="Q8_0", elements=1000, row=100, bytes_each=34 / 32, role="all_rows"),
+        Matrix(kind="F16", elements=500, row=50, bytes_each=2, role="last_row"),
+        ROUTED,
     ),
     attention=(
-        Attention(heads=4, key_length=8, lengths=16, shared=True),
-        Attention(heads=4, key_length=200, lengths=16, shared=False, window=16),
+        Attention(heads=4, kv_heads=2, key_length=8, lengths=16),
+        Attention(heads=4, kv_heads=4, key_length=200, lengths=16, window=16),
     ),
     layers=2,
     embedding=10,
@@ -47,8 +51,9 @@ def test_a_token_reads_what_is_active() -> None:
     assert found["read:Q4_K"] == 800 / 8 * 2 * 0.5625
     assert weights_per_token(TWO_LAYERS) == 1062.5 + 1000 + 112.5
     assert (found["call"], found["layer"], found["choose"]) == (1, 2, 2)
-    assert found["attend:f16:auto:64"] == 64 * 100
-    assert found["attend:f16:auto:128 unshared"] == 64 * 16
+    assert found["values"] == 10 + 10 + 2 * 10
+    assert found["attend:f16:auto"] == 64 * 100 + 64 * 16
+    assert found["fetch"] == 2 * 100 + 4 * 16
 
 
 def test_a_prompt_unpacks_once_for_each_part_and_multiplies_every_row() -> None:
@@ -58,7 +63,26 @@ def test_a_prompt_unpacks_once_for_each_part_and_multiplies_every_row() -> None:
     assert found["multiply:Q8_0"] == 48 * 1000
     assert found["read:F16"] == 1000
     assert found["route:Q4_K"] == 48 * 112.5
+    assert found["experts"] == pytest.approx(56.25 * 8 * ((1 - 0.75**32) + (1 - 0.75**16)))
     assert found["rows"] == 48 * 2 * 10
+
+
+def test_experts_of_a_last_layer_see_the_last_row() -> None:
+    last = replace(TWO_LAYERS, matrices=(replace(ROUTED, role="last_row"),))
+    found = terms(last, call(tokens=48, ubatch=32))
+    assert found["read:Q4_K"] == 112.5
+    assert "route:Q4_K" not in found
+
+
+@pytest.mark.parametrize(("model", "whole"), [("qwen3-30b-a3b", False), ("gpt-oss-20b", True)])
+def test_the_last_layer_is_whole_where_the_engine_has_it_so(model: str, whole: bool) -> None:
+    shape = load_model(model).shape
+    with sparse_build(shape, model, "Q8_0") as path:
+        work = work_of(read_header(Path(path)))
+    routed = [matrix.role for matrix in work.matrices if matrix.routed]
+    assert routed.count("last_row") == (0 if whole else 3)
+    assert len(routed) == 3 * shape.layers
+    assert "F32" not in {matrix.kind for matrix in work.matrices}
 
 
 @pytest.mark.parametrize("depth", [0, 5, 40])

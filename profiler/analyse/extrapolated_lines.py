@@ -29,6 +29,11 @@ MODEL_ERROR = 0.03
 """What an extrapolated time may be wrong by beyond the noise of its rounds, as a share of it: an allowance, to be held
 against `python -m bench.extrapolation`, which measures full shapes and extrapolates them in one run."""
 
+PROMPT_METRICS = frozenset({"ttft_ms", "prefill_tps", "pp_tps"})
+FEWER_EXPERTS_ERROR = 0.15
+"""The same of prompts through shapes with fewer experts than the model: each of them gets more rows of a prompt than an
+expert of the model does, and is read less often for them."""
+
 NOT_RISING = (
     "the time does not grow with the number of layers in these rounds: measure more rounds (--processes), or shapes "
     "of more layers (--layers)"
@@ -74,14 +79,21 @@ class Lines(msgspec.Struct, frozen=True, kw_only=True):
         return all(line.full > 0 for line in self.rounds)
 
 
-def lines(layers: Sequence[int], full_layers: int, times: Sequence[Mapping[int, float]]) -> Lines:
+def allowance(metric: Metric, *, fewer_experts: bool) -> float:
+    """What an extrapolated time may be wrong by beyond the noise of its rounds, as a share of it."""
+    return FEWER_EXPERTS_ERROR if fewer_experts and metric.name in PROMPT_METRICS else MODEL_ERROR
+
+
+def lines(
+    layers: Sequence[int], full_layers: int, times: Sequence[Mapping[int, float]], allowance: float
+) -> Lines:
     """The line of every round in which all shapes have a time. `times` has those of each shape by round."""
     common = [number for number in times[0] if all(number in of_shape for of_shape in times)]
     rounds = [
         _line(number, layers, full_layers, [of_shape[number] for of_shape in times]) for number in common
     ]
     lack = _lack_of_fit(layers, full_layers, rounds) if len(layers) > 2 and rounds else 0.0
-    allowed = math.log1p(MODEL_ERROR)
+    allowed = math.log1p(allowance)
     return Lines(
         layers=list(layers),
         full_layers=full_layers,

@@ -74,7 +74,8 @@ class Study:
             logs = [self.logs(metric, shape) for shape in self.shapes_of(case)]
             times = [{number: math.exp(sign * log) for number, log in of.items()} for of in logs]
             layers = [shape.layers for shape in whole.shapes]
-            self._lines[key] = extrapolated_lines.lines(layers, whole.layers, times)
+            allowed = extrapolated_lines.allowance(metric, fewer_experts=whole.experts is not None)
+            self._lines[key] = extrapolated_lines.lines(layers, whole.layers, times, allowed)
         return self._lines[key]
 
     def shapes_of(self, case: Case) -> list[Case]:

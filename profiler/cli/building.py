@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 
 import msgspec
 import typer
@@ -115,13 +116,14 @@ def _write(wanted: Wanted, folder: Path, shown: Progress) -> None:
     manifest.write(folder, Manifest(via=wanted.via, source=Source(name=name), options=dict(options)))
 
 
+def check_directly(source: Path) -> None:
+    """Refuse a GGUF file, whose data may be a hole, that has no ONNX folder. Raises `UserError`."""
+    _writer().check(source)
+
+
 def write_directly(source: Path, folder: Path, shown: Progress) -> None:
     """The ONNX folder of a GGUF file with its manifest. Raises `UserError`."""
-    try:
-        from profiler.builds.onnx_direct.write import write
-    except ModuleNotFoundError as error:
-        raise UserError(f"{error.name} is not installed: pip install 'edgeprof[onnx]'") from None
-    written = write(source, folder, shown.bytes)
+    written = _writer().write(source, folder, shown.bytes)
     header = read_header(source)
     model = describe(header)
     manifest.write(
@@ -141,6 +143,14 @@ def write_directly(source: Path, folder: Path, shown: Progress) -> None:
             versions={"edgeprof": __version__, "onnx": version("onnx")},
         ),
     )
+
+
+def _writer() -> ModuleType:
+    try:
+        from profiler.builds.onnx_direct import write
+    except ModuleNotFoundError as error:
+        raise UserError(f"{error.name} is not installed: pip install 'edgeprof[onnx]'") from None
+    return write
 
 
 def _checked(source: Path, folder: Path, shown: Progress) -> Agreement:

@@ -141,6 +141,7 @@ def assumptions(one: Chosen) -> list[str]:
         )
     if experts is not None and one.experts is not None:
         told.append(
-            f"the shapes have {one.experts} of {experts.count} experts in a layer: a token reads as much"
+            f"the shapes have {one.experts} of {experts.count} experts in a layer: a token reads as much, and each "
+            "gets more rows of a prompt than an expert of the model"
         )
     return told

@@ -14,7 +14,7 @@ import platformdirs
 import typer
 
 from profiler.builds.identify import identify
-from profiler.builds.shapes.header import data_bytes, header_bytes
+from profiler.builds.shapes.header import data_bytes, write_hollow
 from profiler.builds.shapes.planning import ShapeFile, of_catalogue
 from profiler.builds.shapes.write import write_random
 from profiler.catalogue.models import ModelProfile
@@ -89,11 +89,8 @@ def _on_the_disk(path: Path) -> None:
 
 def _write_hollow(path: Path, file: ShapeFile) -> None:
     """A file with its header, and a hole for its data."""
-    head = header_bytes(file.metadata, file.tensors)
     try:
-        with path.open("xb") as written:
-            written.write(head)
-            written.truncate(len(head) + data_bytes(file.tensors))
+        write_hollow(path, file.metadata, file.tensors)
     except OSError as error:
         raise UserError(
             f"{path.parent} takes no file of this size ({error.strerror}): use another disk"

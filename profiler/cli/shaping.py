@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,10 +14,11 @@ from profiler.builds.gguf import is_gguf
 from profiler.builds.identify import identify
 from profiler.builds.model_file import shown_name
 from profiler.builds.shapes.from_file import of_file
+from profiler.builds.shapes.header import data_bytes, write_hollow
 from profiler.builds.shapes.mixes import mix_named
 from profiler.builds.shapes.planning import ShapeFile, of_catalogue
 from profiler.catalogue.models import ModelProfile, load_model
-from profiler.cli.building import aside, write_directly
+from profiler.cli.building import aside, check_directly, write_directly
 from profiler.cli.ending import as_interrupts
 from profiler.cli.progress import Progress, progress
 from profiler.errors import UserError, nearest
@@ -95,8 +97,22 @@ def _write_folder(planned: ShapeFile, folder: Path, shown: Progress) -> None:
     """The ONNX folder of the file, which is written beside it and removed."""
     with aside(folder) as unfinished, _place_beside(unfinished) as place:
         source = Path(place) / "shape.gguf"
+        _check_onnx(planned, source)
         _write_file(planned, source, shown)
         write_directly(source, unfinished, shown)
+
+
+def _check_onnx(planned: ShapeFile, source: Path) -> None:
+    """Refuse, before the file is written, what would be refused once it is there."""
+    needed, free = 2 * data_bytes(planned.tensors), shutil.disk_usage(source.parent).free
+    if needed > free:
+        raise UserError(
+            f"an ONNX folder takes a GGUF file first, about {fmt.size(needed)} in all, and {fmt.size(free)} are free: "
+            "make room, or choose fewer --layers"
+        )
+    write_hollow(source, planned.metadata, planned.tensors)
+    check_directly(source)
+    source.unlink()
 
 
 def _place_beside(unfinished: Path) -> tempfile.TemporaryDirectory[str]:

@@ -7,11 +7,19 @@ from collections.abc import Mapping
 from statistics import fmean, median
 
 from profiler.predicting.calibration import Calibration, Costs
-from profiler.predicting.terms import HEADS
+from profiler.predicting.terms import LONGEST_KEY
 
 LIKE = {"F32": "F16", "BF16": "F16"}
 """A storage type that was not timed costs per unit what this one costs; routers alone are F32 in usual files."""
-AS_CLASS = {"route": "read", "route_large": "read", "attend": "read", "attend_prompt": "multiply"}
+AS_CLASS = {
+    "route": "read",
+    "route_large": "read",
+    "experts": "read",
+    "attend": "read",
+    "fetch": "read",
+    "attend_prompt": "multiply",
+    "values": "multiply",
+}
 """Where a class of terms was not timed with a number of threads, its threads help as much as they help this class."""
 
 DECODE_ERROR, PROMPT_ERROR = 0.10, 0.15
@@ -62,20 +70,7 @@ def _cost(costs: Mapping[str, float], name: str) -> float | None:
     what, _, kind = name.partition(":")
     if kind in LIKE and f"{what}:{LIKE[kind]}" in costs:
         return costs[f"{what}:{LIKE[kind]}"]
-    if what == "attend":
-        cache, _, head = kind.rpartition(":")
-        if head.partition(" ")[0] not in map(str, HEADS):
-            return None
-        return _in_proportion(costs, f"attend:{cache}:128", "attend:f16:auto:128", f"attend:f16:auto:{head}")
     return _routed(costs, what, kind) if what.startswith("route") else None
-
-
-def _in_proportion(costs: Mapping[str, float], known: str, base: str, other: str) -> float | None:
-    """`known` times `other` / `base`; 128 stands in for heads that were not timed at all."""
-    if known not in costs:
-        return None
-    timed = costs.get(other, costs.get(other.removesuffix(" unshared")))
-    return costs[known] * timed / costs[base] if timed and costs.get(base) else costs[known]
 
 
 def _routed(costs: Mapping[str, float], what: str, kind: str) -> float | None:
@@ -92,11 +87,11 @@ def _routed(costs: Mapping[str, float], what: str, kind: str) -> float | None:
 def _unknown(name: str) -> str:
     what, _, kind = name.partition(":")
     if what.startswith("attend"):
-        kv, flash, *head = kind.split(":")
-        if head and head[0].isdecimal() and int(head[0]) > 2 * HEADS[-1]:
-            return f"attention over keys of {head[0]} elements was not calibrated"
+        kv, flash, *far = kind.split(":")
+        if far:
+            return f"attention over keys of {far[0]} elements, more than {LONGEST_KEY}, was not calibrated"
         return f"a KV cache of {kv} with flash attention {flash} was not calibrated"
-    return f"weights in {kind} were not calibrated"
+    return f"weights in {kind} were not calibrated" if kind else f"{what} was not calibrated"
 
 
 def errors(found: Calibration, *, prompt: bool) -> list[float]:

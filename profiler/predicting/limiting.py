@@ -8,7 +8,9 @@ from profiler.analyse.amounts import percent
 
 CLASSES = {
     "read": "weights",
+    "values": "weights",
     "attend": "attention",
+    "fetch": "attention",
     "layer": "starting operations",
     "call": "starting operations",
     "choose": "choosing experts",

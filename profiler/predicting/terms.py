@@ -1,16 +1,16 @@
 """The physical terms of a call's duration: each is a count of something the processor does, with one cost per unit.
 
-Decoding reads every active weight once (`read:KIND`, bytes) and passes over the cache (`attend:CACHE:HEAD`, elements,
-by the length of a head, and apart where no heads share their keys). A prompt takes its weights apart once for each
-part of `ubatch` rows (`unpack:KIND`, bytes) and multiplies every row with them (`multiply:KIND`, products); rows of a
-mixture of experts go through their experts one by one (`route:KIND`, bytes; `route_large:KIND` where the matrix of an
-expert does not stay in the cache of a core). Norms, activations and their quantization go with rows and width (`rows`),
-and every graph costs something by itself (`call`) and for each layer (`layer`, `layers_of_prompt`).
+Decoding reads every active weight once (`read:KIND`, bytes), ends a sum with every row of them (`values`), and passes
+over the cache (`attend:CACHE:HEAD`, elements, by the length of a head, and apart where no heads share their keys). A
+prompt takes its weights apart once for each part of `ubatch` rows (`unpack:KIND`, bytes) and multiplies every row with
+them (`multiply:KIND`, products); rows of a mixture of experts go through their experts one by one (`route:KIND`, bytes;
+`route_large:KIND` where the matrix of an expert does not stay in the cache of a core). Norms, activations and their
+quantization go with rows and width (`rows`), and every graph costs something by itself (`call`) and for each layer
+(`layer`, `layers_of_prompt`).
 """
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Mapping
 
@@ -19,8 +19,8 @@ import msgspec
 from profiler.predicting.work import Attention, Matrix, Work
 from profiler.runfile import Settings
 
-HEADS = (64, 128)
-"""Lengths of heads whose attention is timed; others are taken for the nearest, up to twice the longest."""
+LONGEST_KEY = 256
+"""Heads of 64 and 128 elements are timed; up to twice as long ones are taken to cost as much for each element."""
 LARGE_EXPERT_BYTES = 2 << 20
 
 Terms = Mapping[str, float]
@@ -46,12 +46,9 @@ def call_of(settings: Settings, depth: float, tokens: int) -> Call:
     return Call(depth=depth, tokens=tokens, ubatch=ubatch, cache=f"{settings['kv']}:{flash}")
 
 
-def head_of(attention: Attention) -> str:
-    """The kind of heads that attend, such as "64" or, if each has keys of its own, "64 unshared"."""
-    if attention.key_length > 2 * HEADS[-1]:
-        return str(attention.key_length)
-    nearest = min(HEADS, key=lambda length: abs(math.log(attention.key_length / length)))
-    return str(nearest) if attention.shared else f"{nearest} unshared"
+def _far(attention: Attention) -> str:
+    """A kind of its own for keys that are longer than is told."""
+    return f":{attention.key_length}" if attention.key_length > LONGEST_KEY else ""
 
 
 def terms(work: Work, call: Call) -> Terms:
@@ -73,10 +70,12 @@ def _of_token(work: Work, depth: float, cache: str) -> dict[str, float]:
     found: dict[str, float] = defaultdict(float)
     found["call"], found["layer"] = 1, work.layers
     for one in work.attention:
-        found[f"attend:{cache}:{head_of(one)}"] += one.elements(depth)
+        found[f"attend:{cache}{_far(one)}"] += one.elements(depth)
+        found["fetch"] += one.kept(depth)
     for matrix in work.matrices:
         found[f"read:{matrix.kind}"] += matrix.bytes_per_token
-        if matrix.role == "experts":
+        found["values"] += matrix.values_per_token
+        if matrix.routed:
             found["choose"] += matrix.used
     return found
 
@@ -86,21 +85,20 @@ def _of_part(work: Work, depth: int, rows: int, cache: str, *, is_last: bool) ->
     found["call"], found["layers_of_prompt"] = 1, work.layers
     found["rows"] = rows * work.layers * work.embedding
     for one in work.attention:
-        far = f":{one.key_length}" if one.key_length > 2 * HEADS[-1] else ""
-        found[f"attend_prompt:{cache}{far}"] += one.elements_of_prompt(depth, rows)
+        found[f"attend_prompt:{cache}{_far(one)}"] += one.elements_of_prompt(depth, rows)
     for matrix in work.matrices:
         _add_matrix(found, matrix, rows, is_last=is_last)
     return found
 
 
 def _add_matrix(found: dict[str, float], matrix: Matrix, rows: int, *, is_last: bool) -> None:
-    match matrix.role:
-        case "last_row":
-            found[f"read:{matrix.kind}"] += matrix.bytes_per_token if is_last else 0
-        case "experts":
-            word = "route_large" if matrix.bytes_of_expert > LARGE_EXPERT_BYTES else "route"
-            found[f"{word}:{matrix.kind}"] += matrix.bytes_per_token * rows
-            found["choose"] += matrix.used
-        case "all_rows":
-            found[f"unpack:{matrix.kind}"] += matrix.elements * matrix.bytes_each
-            found[f"multiply:{matrix.kind}"] += float(matrix.elements) * rows
+    if matrix.role == "last_row":
+        found[f"read:{matrix.kind}"] += matrix.bytes_per_token if is_last else 0
+    elif matrix.routed:
+        word = "route_large" if matrix.bytes_of_expert > LARGE_EXPERT_BYTES else "route"
+        found[f"{word}:{matrix.kind}"] += matrix.bytes_per_token * rows
+        found["experts"] += matrix.bytes_of_prompt(rows)
+        found["choose"] += matrix.used
+    else:
+        found[f"unpack:{matrix.kind}"] += matrix.elements * matrix.bytes_each
+        found[f"multiply:{matrix.kind}"] += float(matrix.elements) * rows

@@ -33,7 +33,7 @@ LARGE_BYTES = 512 << 20
 """Of models that are read: memory is not equally fast everywhere, and small models happen to lie well or badly."""
 SHARE_OF_MEMORY = 0.125
 LEAST_PROMPT_BYTES = 24 << 20
-VOCABULARY = 4096
+VOCABULARY, SHORT_ROWS = 4096, 65536
 CONTEXT = 2304
 WIDE = "wide"
 
@@ -76,7 +76,8 @@ def _usual(threads: int, large: int) -> Iterator[Trial]:
     attends = _attends(128, threads)
     for kind in KINDS[:FIRST]:
         yield from (_read(kind, threads, large), _multiplied(kind, threads))
-    yield from (_layers(threads), _prompts_attend(threads), attends, _attends(64, threads))
+    yield from (_layers(threads), _short_rows(threads))
+    yield from (_prompts_attend(threads), attends, _attends(64, threads))
     yield from (checking(threads, large), _routed(ROUTED_KINDS[0], threads, large))
     for kind in KINDS[FIRST:SECOND]:
         yield from (_read(kind, threads, large), _multiplied(kind, threads))
@@ -97,7 +98,7 @@ def _usual(threads: int, large: int) -> Iterator[Trial]:
 def _few(threads: int, large: int) -> Iterator[Trial]:
     for kind in FEW_KINDS:
         yield from (_read(kind, threads, large), _multiplied(kind, threads))
-    yield from (_layers(threads), _attends(128, threads))
+    yield from (_layers(threads), _short_rows(threads), _attends(128, threads))
 
 
 def _read(kind: str, threads: int, large: int) -> Trial:
@@ -134,6 +135,13 @@ def _layers(threads: int) -> Trial:
     shape = _shape(layers=64, embedding=256, feed_forward=512, heads=4, kv_heads=2)
     tasks = (Task(prompt=32), Task(prompt=256, tokens=24))
     return Trial(name="layers", shape=shape, kinds={WIDE: "Q8_0"}, tasks=tasks, threads=threads)
+
+
+def _short_rows(threads: int) -> Trial:
+    """A model with as many rows as the one of layers and few layers, so that both costs can be told apart."""
+    shape = _shape(layers=12, embedding=512, feed_forward=1536, heads=8, kv_heads=4, vocabulary=SHORT_ROWS)
+    tasks = (Task(prompt=32), Task(prompt=256, tokens=24))
+    return Trial(name="short rows", shape=shape, kinds={WIDE: "Q8_0"}, tasks=tasks, threads=threads)
 
 
 def _prompts_attend(threads: int) -> Trial:
@@ -193,7 +201,14 @@ def checking(threads: int, large: int) -> Trial:
 
 
 def _shape(
-    *, layers: int, embedding: int, feed_forward: int, heads: int, kv_heads: int, head_length: int = 64
+    *,
+    layers: int,
+    embedding: int,
+    feed_forward: int,
+    heads: int,
+    kv_heads: int,
+    head_length: int = 64,
+    vocabulary: int = VOCABULARY,
 ) -> Shape:
     return Shape(
         source="calibration",
@@ -205,7 +220,7 @@ def _shape(
         kv_heads=kv_heads,
         head_length=head_length,
         rope_theta=10000,
-        vocabulary=VOCABULARY,
+        vocabulary=vocabulary,
         context_tokens=CONTEXT,
         tied_embedding=True,
         parameters=1,

@@ -1,7 +1,8 @@
 """What a model does for one prompt and for one decoded token, counted from the header of its file.
 
 The counts follow llama.cpp's graphs: all rows of a prompt pass through a matrix at once, in parts of `ubatch`; the
-output matrix and the feed-forward part of the last layer see the last row alone, since only that one is asked for.
+output matrix and the feed-forward part of the last layer see the last row alone, since only that one is asked for. In
+the graph of `WHOLE_LAST_LAYER` all rows pass through the last layer too (seen by its evaluation callback, 0.3.36).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from profiler.builds.describe import INPUT, OUTPUT, GgufModel, describe
 from profiler.builds.gguf import GgufHeader, TensorInfo
@@ -19,16 +21,22 @@ from profiler.builds.gguf_types import TENSOR_TYPES
 
 LAYER = re.compile(r"blk\.(\d+)\.(.+)\.weight\Z")
 BLOCK_BYTES = {kind.name: kind.block_bytes / kind.block for kind in TENSOR_TYPES.values()}
-Role = Literal["all_rows", "last_row", "experts"]
+WHOLE_LAST_LAYER = frozenset({"gpt-oss"})
+ROUTER, AS_ROUTER = "ffn_gate_inp", "F16"
+"""Routers are small and in F32, which is rarely timed by itself: a byte of them is counted as one of this type."""
+Role = Literal["all_rows", "last_row"]
 
 
 class Matrix(msgspec.Struct, frozen=True, kw_only=True):
-    """One weight matrix: `elements` in all, `bytes_each` of one. Of `experts` matrices a token passes `used`."""
+    """One weight matrix: `elements` in all, `bytes_each` of one. Each of its rows has `row` elements, and gives one
+    value. Where it is `routed` it is that of `experts`, of which a token passes `used`."""
 
     kind: str
     elements: int
+    row: int
     bytes_each: float
     role: Role
+    routed: bool = False
     experts: int = 1
     used: int = 1
 
@@ -42,22 +50,34 @@ class Matrix(msgspec.Struct, frozen=True, kw_only=True):
         """What one token reads of it."""
         return self.bytes_of_expert * self.used
 
+    @property
+    def values_per_token(self) -> float:
+        """How many rows one token is multiplied with."""
+        return self.elements / self.experts / self.row * self.used
+
+    def bytes_of_prompt(self, rows: int) -> float:
+        """What is read for a prompt of so many rows: of experts those that one of them goes to, chosen evenly."""
+        met = self.experts * (1 - (1 - self.used / self.experts) ** rows)
+        return self.bytes_of_expert * met
+
 
 class Attention(msgspec.Struct, frozen=True, kw_only=True):
-    """The heads of one layer: elements of a key, of key and value, the window if there is one.
-
-    With `shared` several heads pass over the same keys.
-    """
+    """The heads of one layer, and how many keys each token keeps for them: elements of a key, of key and value, the
+    window if there is one."""
 
     heads: int
+    kv_heads: float
     key_length: int
     lengths: int
-    shared: bool
     window: int | None = None
 
     def elements(self, depth: float) -> float:
         """Elements of keys and values that one token passes over after `depth` others."""
         return self.heads * self.lengths * min(depth, self.window or depth)
+
+    def kept(self, depth: float) -> float:
+        """Keys that one token fetches after `depth` others; several heads may pass over each."""
+        return self.kv_heads * min(depth, self.window or depth)
 
     def elements_of_prompt(self, depth: int, tokens: int) -> float:
         """The same for a prompt, each of whose tokens attends to those before it."""
@@ -88,7 +108,7 @@ def work_of(header: GgufHeader) -> Work:
                 heads=heads,
                 key_length=model.key_length,
                 lengths=model.key_length + model.value_length,
-                shared=layer.elements < heads * (model.key_length + model.value_length),
+                kv_heads=layer.elements / (model.key_length + model.value_length),
                 window=layer.window,
             )
             for heads, layer in zip(model.heads, model.cache, strict=True)
@@ -107,23 +127,27 @@ def _matrices(header: GgufHeader, model: GgufModel) -> Iterator[Matrix]:
             yield _matrix(tensor, "last_row")
         place = LAYER.fullmatch(tensor.name)
         if place and len(tensor.shape) > 1 and int(place[1]) < model.layers:
-            yield _of_layer(tensor, int(place[1]) == model.layers - 1, place[2], model)
+            yield _of_layer(tensor, int(place[1]), place[2], model)
 
 
-def _of_layer(tensor: TensorInfo, is_last: bool, name: str, model: GgufModel) -> Matrix:
-    if name.endswith("exps"):
-        return _matrix(tensor, "experts", model.experts or 1, model.experts_used or 1)
-    return _matrix(tensor, "last_row" if is_last and name.startswith("ffn") else "all_rows")
+def _of_layer(tensor: TensorInfo, number: int, name: str, model: GgufModel) -> Matrix:
+    cut = number == model.layers - 1 and name.startswith("ffn") and model.architecture not in WHOLE_LAST_LAYER
+    matrix = _matrix(tensor, "last_row" if cut else "all_rows")
+    if name == ROUTER:
+        return replace(matrix, kind=AS_ROUTER)
+    if not name.endswith("exps"):
+        return matrix
+    experts = model.experts or 1
+    return replace(matrix, routed=True, experts=experts, used=min(model.experts_used or 1, experts))
 
 
-def _matrix(tensor: TensorInfo, role: Role, experts: int = 1, used: int = 1) -> Matrix:
+def _matrix(tensor: TensorInfo, role: Role) -> Matrix:
     return Matrix(
         kind=tensor.type_name,
         elements=math.prod(tensor.shape),
+        row=tensor.shape[0],
         bytes_each=BLOCK_BYTES[tensor.type_name],
         role=role,
-        experts=experts,
-        used=used,
     )
 
 

@@ -10,15 +10,15 @@ import msgspec
 
 from profiler.builds import metadata
 from profiler.builds.describe import describe
-from profiler.builds.gguf import read_header
-from profiler.builds.onnx_direct.architectures import architecture_of
+from profiler.builds.gguf import GgufHeader, read_header
+from profiler.builds.onnx_direct.architectures import Architecture, architecture_of
 from profiler.builds.onnx_direct.data_file import NAME, DataFile
 from profiler.builds.onnx_direct.decoder import write_decoder
 from profiler.builds.onnx_direct.genai_config import genai_config
 from profiler.builds.onnx_direct.graph import Graph
 from profiler.builds.onnx_direct.matrices import Matrices
-from profiler.builds.onnx_direct.shape import read_shape
-from profiler.builds.onnx_direct.source import opened
+from profiler.builds.onnx_direct.shape import Shape, read_shape
+from profiler.builds.onnx_direct.source import Source, opened
 from profiler.builds.onnx_direct.tensors import check_tensors
 from profiler.builds.onnx_direct.tokenizer import write_tokenizer
 from profiler.builds.onnx_direct.writing import Writing
@@ -41,11 +41,7 @@ def write(source: Path, folder: Path, on_progress: OnProgress) -> Written:
 
     Raises BadModelFile, before anything large is written, for what cannot be carried over unchanged.
     """
-    header = read_header(source)
-    architecture = architecture_of(header)
-    shape = read_shape(header, architecture)
-    tensors = opened(source, header, on_progress)
-    check_tensors(architecture, shape, tensors)
+    header, architecture, shape, tensors = _carried(source, on_progress)
     write_tokenizer(source, header, folder)
     with (folder / NAME).open("wb") as file:
         graph = Graph(DataFile(file), metadata.text(header, "general.architecture") or "")
@@ -54,6 +50,20 @@ def write(source: Path, folder: Path, on_progress: OnProgress) -> Written:
     graph.save(folder / EXACT_GRAPH, EXACT_LEVEL)
     _save_json(folder / "genai_config.json", genai_config(architecture.genai_type, shape, header, GRAPH))
     return Written(gguf_bits_read_per_weight=describe(header).bits_read_per_weight)
+
+
+def check(source: Path) -> None:
+    """Raises BadModelFile for what cannot be carried over unchanged, by the header alone: the data may be a hole."""
+    _carried(source, lambda _what, _done, _total: None)
+
+
+def _carried(source: Path, on_progress: OnProgress) -> tuple[GgufHeader, Architecture, Shape, Source]:
+    header = read_header(source)
+    architecture = architecture_of(header)
+    shape = read_shape(header, architecture)
+    tensors = opened(source, header, on_progress)
+    check_tensors(architecture, shape, tensors)
+    return header, architecture, shape, tensors
 
 
 def _save_json(path: Path, content: object) -> None:

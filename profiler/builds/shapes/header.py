@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -65,6 +66,14 @@ def header_bytes(metadata: Mapping[str, Value], tensors: Sequence[Tensor]) -> by
     parts += [_record(tensor, offset) for tensor, offset in placed(tensors)]
     head = b"".join(parts)
     return head.ljust(aligned(len(head)), b"\0")
+
+
+def write_hollow(path: Path, metadata: Mapping[str, Value], tensors: Sequence[Tensor]) -> None:
+    """A new file with this header, and a hole for its data. Raises OSError where the disk has no such files."""
+    head = header_bytes(metadata, tensors)
+    with path.open("xb") as file:
+        file.write(head)
+        file.truncate(len(head) + data_bytes(tensors))
 
 
 def _record(tensor: Tensor, offset: int) -> bytes:

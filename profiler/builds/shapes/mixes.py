@@ -16,7 +16,7 @@ from profiler.builds.gguf_types import FILE_TYPES
 from profiler.builds.model_file import shown
 from profiler.builds.shapes import mix_child
 from profiler.builds.shapes.blueprint import Blueprint
-from profiler.builds.shapes.header import NUMBERS, Tensor, data_bytes, header_bytes
+from profiler.builds.shapes.header import NUMBERS, Tensor, write_hollow
 from profiler.builds.shapes.layer_tensors import Spec
 from profiler.errors import UserError, nearest
 
@@ -76,10 +76,7 @@ def _typed(plan: Blueprint, name: str, mix: str, types: Mapping[str, str]) -> li
 
 def write_sparse(path: Path, plan: Blueprint, tensors: Sequence[Tensor]) -> None:
     """A file with this header and a hole for its data; without a vocabulary unless `plan` has one."""
-    head = header_bytes({"tokenizer.ggml.model": "none"} | plan.metadata, tensors)
-    with path.open("xb") as file:
-        file.write(head)
-        file.truncate(len(head) + data_bytes(tensors))
+    write_hollow(path, {"tokenizer.ggml.model": "none"} | plan.metadata, tensors)
 
 
 def sparse_file(path: Path, plan: Blueprint, tensors: Sequence[Tensor]) -> None:
