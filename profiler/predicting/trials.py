@@ -64,7 +64,7 @@ def trials(threads: int, others: Sequence[int], large: int) -> list[Trial]:
     found = [*_usual(threads, large)]
     for number in others:
         found += _few(number, large)
-    return found
+    return [*found, *_rare(threads, large)]
 
 
 def large_bytes(memory_bytes: int, cache_bytes: int) -> int:
@@ -91,6 +91,9 @@ def _usual(threads: int, large: int) -> Iterator[Trial]:
         replace(one, name=f"{one.name} without flash", flash="off")
         for one in (attends, _prompts_attend(threads))
     )
+
+
+def _rare(threads: int, large: int) -> Iterator[Trial]:
     for kind in KINDS[SECOND:]:
         yield from (_read(kind, threads, large), _multiplied(kind, threads))
 
@@ -101,12 +104,17 @@ def _few(threads: int, large: int) -> Iterator[Trial]:
     yield from (_layers(threads), _short_rows(threads), _attends(128, threads))
 
 
+def of_one_type(kind: str, least: int) -> Shape:
+    """A model of `least` bytes in one storage type, wide enough that its matrices are most of the work."""
+    one = _shape(layers=1, embedding=2048, feed_forward=8192, heads=32, kv_heads=8)
+    return _grown(one, {WIDE: kind}, least)
+
+
 def _read(kind: str, threads: int, large: int) -> Trial:
     """A model that is read for single tokens."""
-    one = _shape(layers=1, embedding=2048, feed_forward=8192, heads=32, kv_heads=8)
     return Trial(
         name=kind,
-        shape=_grown(one, {WIDE: kind}, large),
+        shape=of_one_type(kind, large),
         kinds={WIDE: kind},
         tasks=(Task(prompt=8, tokens=10),),
         threads=threads,
@@ -115,10 +123,9 @@ def _read(kind: str, threads: int, large: int) -> Trial:
 
 def _multiplied(kind: str, threads: int) -> Trial:
     """A model that prompts are multiplied with."""
-    one = _shape(layers=1, embedding=2048, feed_forward=8192, heads=32, kv_heads=8)
     return Trial(
         name=f"{kind} in prompts",
-        shape=_grown(one, {WIDE: kind}, LEAST_PROMPT_BYTES),
+        shape=of_one_type(kind, LEAST_PROMPT_BYTES),
         kinds={WIDE: kind},
         tasks=(Task(prompt=32), Task(prompt=128), Task(prompt=512)),
         threads=threads,
