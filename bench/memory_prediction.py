@@ -14,12 +14,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from profiler import runfile
 from profiler.render.format import size
 
 PROMPT = 128
 VARIED = ("--context", "1024,8192", "--kv", "f16,q8_0", "--set", "mmap=on,off")
 VARIED_SETTINGS = ("context", "kv", "mmap")
-PARTS = ("weights_bytes", "kv_bytes", "compute_reserved_bytes")
+PARTS = ("kv_bytes", "compute_reserved_bytes")
+ASKED = ("weights_bytes", "kv_bytes", "compute_bytes")
 
 
 def edgeprof(*words: str) -> dict[str, Any]:
@@ -30,14 +32,18 @@ def edgeprof(*words: str) -> dict[str, Any]:
 
 
 def measured(path: Path) -> dict[str, dict[str, float | None]]:
-    """The memory of a run by its settings: PSS at its largest, and the engine's own buffers."""
+    """The memory of a run by its settings: PSS at its largest, and the engine's own buffers and weights."""
     with tempfile.TemporaryDirectory() as folder:
-        output = str(Path(folder) / "run.jsonl")
+        output = Path(folder) / "run.jsonl"
         report = edgeprof(
-            "run", str(path), "--processes", "1", "--passes", "1", "-n", "16", *VARIED, "-o", output
+            "run", str(path), "--processes", "1", "--passes", "1", "-n", "16", *VARIED, "-o", str(output)
         )
+        facts = {worker.case: worker.facts or {} for worker in runfile.read(output).workers}
     return {
-        key(row["settings"]): {name: row["metrics"][name]["value"] for name in ("pss_bytes", *PARTS)}
+        key(row["settings"]): {
+            "model_bytes": facts[row["id"]].get("weights_bytes"),
+            **{name: row["metrics"][name]["value"] for name in ("pss_bytes", *PARTS)},
+        }
         for row in report["rows"]
         if not row["failure"]
     }
@@ -57,10 +63,7 @@ def compared(path: Path) -> Iterator[tuple[str, float]]:
         if run is None or run["pss_bytes"] is None:
             continue
         off = memory["total_bytes"] / run["pss_bytes"] - 1
-        same = (memory["kv_bytes"], memory["compute_bytes"]) == (
-            run["kv_bytes"],
-            run["compute_reserved_bytes"],
-        )
+        same = [memory[name] for name in ASKED] == [run[name] for name in ("model_bytes", *PARTS)]
         told = f"{size(memory['total_bytes'])} | {size(run['pss_bytes'])} | {off:+.2%} | {'yes' if same else 'NO'}"
         yield f"| {path.stem} | {key(one['settings'])} | {told} |", off
 
@@ -68,7 +71,7 @@ def compared(path: Path) -> Iterator[tuple[str, float]]:
 def main(files: Sequence[str]) -> None:
     """Print the table, and the largest difference."""
     print(
-        "| file | settings | predicted | measured PSS | off | KV and compute equal |\n|---|---|---|---|---|---|"
+        "| file | settings | predicted | measured PSS | off | weights, KV and compute equal |\n|---|---|---|---|---|---|"
     )
     worst = 0.0
     for file in files:

@@ -74,6 +74,21 @@ def test_an_onnx_folder_of_a_shape_says_that_it_is_random(
 
 
 @pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("deepseek-v3", "shape.gguf: its architecture is 'deepseek2'; the direct writer knows llama"),
+        ("llama-3.1-405b", "an ONNX folder takes a GGUF file first, about "),
+    ],
+)
+def test_an_onnx_folder_that_cannot_be_is_refused_before_anything_is_written(
+    model: str, said: str, edgeprof: Command, tmp_path: Path
+) -> None:
+    refused = only_refusal(edgeprof("build", "shape", model, "--quant", "q8_0", "--format", "onnx"))
+    assert refused.startswith(said)
+    assert not [*tmp_path.glob("*.gguf"), *tmp_path.glob("*onnx*"), *tmp_path.glob(".*")]
+
+
+@pytest.mark.parametrize(
     ("words", "said"),
     [
         (("small", "--layers", "9"), "--layers 9: accepted are 1 to 4; choose one of them"),

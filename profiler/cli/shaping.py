@@ -104,15 +104,15 @@ def _write_folder(planned: ShapeFile, folder: Path, shown: Progress) -> None:
 
 def _check_onnx(planned: ShapeFile, source: Path) -> None:
     """Refuse, before the file is written, what would be refused once it is there."""
+    write_hollow(source, planned.metadata, planned.tensors)
+    check_directly(source)
+    source.unlink()
     needed, free = 2 * data_bytes(planned.tensors), shutil.disk_usage(source.parent).free
     if needed > free:
         raise UserError(
             f"an ONNX folder takes a GGUF file first, about {fmt.size(needed)} in all, and {fmt.size(free)} are free: "
             "make room, or choose fewer --layers"
         )
-    write_hollow(source, planned.metadata, planned.tensors)
-    check_directly(source)
-    source.unlink()
 
 
 def _place_beside(unfinished: Path) -> tempfile.TemporaryDirectory[str]:

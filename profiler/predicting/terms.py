@@ -1,12 +1,12 @@
 """The physical terms of a call's duration: each is a count of something the processor does, with one cost per unit.
 
-Decoding reads every active weight once (`read:KIND`, bytes), ends a sum with every row of them (`values`), and passes
-over the cache (`attend:CACHE:HEAD`, elements, by the length of a head, and apart where no heads share their keys). A
+Decoding reads every active weight once (`read:KIND`, bytes) and ends a sum with every row of them (`values`). It passes
+over the cache (`attend:CACHE`, elements), whose keys come from memory once for all heads that share them (`fetch`). A
 prompt takes its weights apart once for each part of `ubatch` rows (`unpack:KIND`, bytes) and multiplies every row with
-them (`multiply:KIND`, products); rows of a mixture of experts go through their experts one by one (`route:KIND`, bytes;
-`route_large:KIND` where the matrix of an expert does not stay in the cache of a core). Norms, activations and their
-quantization go with rows and width (`rows`), and every graph costs something by itself (`call`) and for each layer
-(`layer`, `layers_of_prompt`).
+them (`multiply:KIND`, products). Rows of a mixture of experts go through their experts one by one (`route:KIND`, bytes;
+`route_large:KIND` where the matrix of an expert does not stay in the cache of a core), and each expert that is met at
+all is read (`experts`, bytes). Norms, activations and their quantization go with rows and width (`rows`), and every
+graph costs something by itself (`call`) and for each layer (`layer`, `layers_of_prompt`).
 """
 
 from __future__ import annotations
