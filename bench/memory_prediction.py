@@ -71,7 +71,8 @@ def compared(path: Path) -> Iterator[tuple[str, float]]:
 def main(files: Sequence[str]) -> None:
     """Print the table, and the largest difference."""
     print(
-        "| file | settings | predicted | measured PSS | off | weights, KV and compute equal |\n|---|---|---|---|---|---|"
+        "| file | settings | predicted | measured PSS | off | weights, KV and compute equal |\n"
+        "|---|---|---|---|---|---|"
     )
     worst = 0.0
     for file in files:

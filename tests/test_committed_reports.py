@@ -15,14 +15,15 @@ from tests.conftest import Command
 
 REPORTS = Path(__file__).parents[1] / "reports"
 REVIEW = REPORTS.parent / "docs" / "review.example.toml"
-RUNS = sorted(REPORTS.glob("*/run.jsonl"))
+RUNS = sorted(REPORTS.rglob("run.jsonl"))
+SIZES = ("sizes/7b/run.jsonl", "sizes/70b/run.jsonl", "sizes/405b/run.jsonl")
 
 
 def test_there_is_a_committed_run() -> None:
     assert RUNS
 
 
-@pytest.mark.parametrize("path", RUNS, ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("path", RUNS, ids=lambda path: str(path.parent.relative_to(REPORTS)))
 @pytest.mark.parametrize("name", ["report.txt", "report.md"])
 def test_a_committed_report_is_what_its_run_file_gives(path: Path, name: str) -> None:
     target = path.parent / name
@@ -43,6 +44,8 @@ def undrawn(page: str) -> str:
         ("demo/report.html", ["demo/run.jsonl"]),
         ("demo/side-by-side.html", ["demo/run.jsonl", "--side-by-side", "--review", str(REVIEW)]),
         ("verdict/report.html", ["verdict/run.jsonl", "--limits", "laptop-chat"]),
+        ("sizes/side-by-side.html", [*SIZES, "--side-by-side"]),
+        ("sizes/405b/report.html", ["sizes/405b/run.jsonl"]),
     ],
 )
 def test_a_committed_page_is_what_its_run_file_gives(page: str, words: list[str], edgeprof: Command) -> None:

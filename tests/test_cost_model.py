@@ -38,7 +38,10 @@ def test_threads_that_were_not_timed_are_refused() -> None:
         ("read:IQ2_XXS", "weights in IQ2_XXS were not calibrated"),
         ("route:IQ2_XXS", "weights in IQ2_XXS were not calibrated"),
         ("attend:f16:auto:576", "attention over keys of 576 elements, more than 256, was not calibrated"),
-        ("attend_prompt:f16:auto:576", "attention over keys of 576 elements, more than 256, was not calibrated"),
+        (
+            "attend_prompt:f16:auto:576",
+            "attention over keys of 576 elements, more than 256, was not calibrated",
+        ),
         ("novel", "novel was not calibrated"),
         ("attend:q4_0:auto", "a KV cache of q4_0 with flash attention auto was not calibrated"),
     ],

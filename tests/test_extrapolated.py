@@ -13,7 +13,13 @@ from bench.extrapolation import ratios
 from profiler.analyse import extrapolated_lines, shipping
 from profiler.analyse.comparing import compare_files
 from profiler.analyse.explanation import explain
-from profiler.analyse.extrapolated_lines import FEWER_EXPERTS_ERROR, MODEL_ERROR, least_squares, lines
+from profiler.analyse.extrapolated_lines import (
+    FEWER_EXPERTS_ERROR,
+    FEWER_EXPERTS_PROMPT_ERROR,
+    MODEL_ERROR,
+    least_squares,
+    lines,
+)
 from profiler.analyse.judged import Word
 from profiler.analyse.matrix import matrix
 from profiler.analyse.metrics import METRICS
@@ -228,15 +234,15 @@ class TestRows:
         seen = extrapolated_run(extrapolation(assumed=["16 of 256 experts"]))
         assert "16 of 256 experts" in [notice.seen for notice in row(seen).notices]
 
-    def test_fewer_experts_widen_prompts_alone(self) -> None:
-        whole, fewer = (
-            row(extrapolated_run(one)).metrics for one in (extrapolation(), extrapolation(experts=16))
+    def test_fewer_experts_widen_times_and_prompts_most(self) -> None:
+        whole, fewer = (row(extrapolated_run(one)) for one in (extrapolation(), extrapolation(experts=16)))
+        for name, error in (("tpot_ms", FEWER_EXPERTS_ERROR), ("ttft_ms", FEWER_EXPERTS_PROMPT_ERROR)):
+            ratio = (1 + error) / (1 + MODEL_ERROR)
+            assert fewer.metrics[name].high == pytest.approx((whole.metrics[name].high or 0) * ratio)
+        assert (
+            "15% and 25% for what a line may be wrong by, since its shapes have fewer"
+            in fewer.notices[0].seen
         )
-        assert fewer["tpot_ms"] == whole["tpot_ms"]
-        ratio = (1 + FEWER_EXPERTS_ERROR) / (1 + MODEL_ERROR)
-        assert fewer["ttft_ms"].high == pytest.approx((whole["ttft_ms"].high or 0) * ratio)
-        said = row(extrapolated_run(extrapolation(experts=16))).notices[0].seen
-        assert "15% for prompts, whose rows fewer experts share" in said
 
     def test_a_full_model_that_would_fit_has_no_such_notice(self) -> None:
         small = extrapolation(memory={"weights_bytes": GIB, "kv_bytes": 0, "compute_bytes": 0})

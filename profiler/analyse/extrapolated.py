@@ -10,7 +10,7 @@ from profiler.analyse import extrapolated_lines
 from profiler.analyse.amounts import size
 from profiler.analyse.bandwidth import bandwidth_share, bits_read, read_bytes, speed
 from profiler.analyse.estimate import Estimate
-from profiler.analyse.extrapolated_lines import EXTRAPOLATED, FEWER_EXPERTS_ERROR, MODEL_ERROR, PROMPT_METRICS
+from profiler.analyse.extrapolated_lines import EXTRAPOLATED
 from profiler.analyse.metrics import ENERGY_METRICS, IDLE_POWER, OF_WORKERS, PASS_METRICS, Metric
 from profiler.analyse.notices import Notice, row_notices
 from profiler.analyse.percentiles import FIRST_TOKENS, GAPS
@@ -117,9 +117,10 @@ def _allowed(study: Study, case: Case) -> str:
     metrics = [m for m in PASS_METRICS if m.name in EXTRAPOLATED and case.workload.method in m.methods]
     found = [study.lines(metric, case) for metric in metrics]
     bent = max((lines.error for lines in found if lines.error_is == "lack_of_fit"), default=None)
-    usual = f"{100 * MODEL_ERROR:g}% for what a line may be wrong by"
-    if study.extrapolated[case.id][0].experts is not None and PROMPT_METRICS & {m.name for m in metrics}:
-        usual += f", {100 * FEWER_EXPERTS_ERROR:g}% for prompts, whose rows fewer experts share"
+    shares = sorted({study.allowance(metric, case) for metric in metrics})
+    usual = f"{' and '.join(f'{100 * share:g}%' for share in shares)} for what a line may be wrong by"
+    if study.extrapolated[case.id][0].experts is not None:
+        usual += ", since its shapes have fewer experts"
     return usual if bent is None else f"{usual}, and up to {100 * bent:.2g}% where the shapes lie on no line"
 
 

@@ -74,9 +74,14 @@ class Study:
             logs = [self.logs(metric, shape) for shape in self.shapes_of(case)]
             times = [{number: math.exp(sign * log) for number, log in of.items()} for of in logs]
             layers = [shape.layers for shape in whole.shapes]
-            allowed = extrapolated_lines.allowance(metric, fewer_experts=whole.experts is not None)
+            allowed = self.allowance(metric, case)
             self._lines[key] = extrapolated_lines.lines(layers, whole.layers, times, allowed)
         return self._lines[key]
+
+    def allowance(self, metric: Metric, case: Case) -> float:
+        """What a figure of an extrapolated case may be wrong by beyond its noise, as a share of it."""
+        whole, _ = self.extrapolated[case.id]
+        return extrapolated_lines.allowance(metric, fewer_experts=whole.experts is not None)
 
     def shapes_of(self, case: Case) -> list[Case]:
         """The cases that an extrapolated one follows from, the fewest layers first; none of a measured one."""
