@@ -144,7 +144,7 @@ def test_one_of_something_else_is_not_used(change: dict[str, str], reason: str) 
         b"[]",
         b"\xff\xfe",
         b"[" * 100_000,
-        b'{"schema": "edgeprof.calibration/2"}',
+        b'{"schema": "edgeprof.calibration/1"}',
         b"{" + b" " * (5 << 20),
     ],
 )
