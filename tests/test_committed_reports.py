@@ -15,18 +15,23 @@ from tests.conftest import Command
 
 REPORTS = Path(__file__).parents[1] / "reports"
 REVIEW = REPORTS.parent / "docs" / "review.example.toml"
-RUNS = sorted(REPORTS.rglob("run.jsonl"))
-SIZES = ("sizes/7b/run.jsonl", "sizes/70b/run.jsonl", "sizes/405b/run.jsonl")
+RUNS = sorted(REPORTS.glob("*/*.jsonl"))
+SIZES = ("sizes/7b.jsonl", "sizes/70b.jsonl", "sizes/405b.jsonl")
+
+
+def called(path: Path) -> str:
+    """The folder of a run, and its name where the folder has several."""
+    return path.parent.name if path.stem == "run" else f"{path.parent.name}/{path.stem}"
 
 
 def test_there_is_a_committed_run() -> None:
     assert RUNS
 
 
-@pytest.mark.parametrize("path", RUNS, ids=lambda path: str(path.parent.relative_to(REPORTS)))
-@pytest.mark.parametrize("name", ["report.txt", "report.md"])
-def test_a_committed_report_is_what_its_run_file_gives(path: Path, name: str) -> None:
-    target = path.parent / name
+@pytest.mark.parametrize("path", RUNS, ids=called)
+@pytest.mark.parametrize("kind", [".txt", ".md"])
+def test_a_committed_report_is_what_its_run_file_gives(path: Path, kind: str) -> None:
+    target = path.with_name("report" if path.stem == "run" else path.stem).with_suffix(kind)
     shown = formats.render(report(runfile.read(path)), formats.chosen(None, target))
     if os.environ.get("EDGEPROF_RENEW_GOLDEN"):
         target.write_text(shown, "utf-8")
@@ -45,7 +50,7 @@ def undrawn(page: str) -> str:
         ("demo/side-by-side.html", ["demo/run.jsonl", "--side-by-side", "--review", str(REVIEW)]),
         ("verdict/report.html", ["verdict/run.jsonl", "--limits", "laptop-chat"]),
         ("sizes/side-by-side.html", [*SIZES, "--side-by-side"]),
-        ("sizes/405b/report.html", ["sizes/405b/run.jsonl"]),
+        ("sizes/405b.html", ["sizes/405b.jsonl"]),
     ],
 )
 def test_a_committed_page_is_what_its_run_file_gives(page: str, words: list[str], edgeprof: Command) -> None:
@@ -55,7 +60,7 @@ def test_a_committed_page_is_what_its_run_file_gives(page: str, words: list[str]
     assert undrawn((REPORTS / page).read_text("utf-8")) == undrawn(shown)
 
 
-@pytest.mark.parametrize("path", RUNS, ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("path", RUNS, ids=called)
 def test_a_committed_run_file_names_no_place(path: Path) -> None:
     text = path.read_text("utf-8")
     for word in ("/home/", "/root/", "/tmp/", "/usr/"):
