@@ -65,7 +65,6 @@ bench-prediction: $(READY)  ## Shapes, extrapolated rows and predictions beside 
 	$(BIN)/python -m bench.published
 	$(BIN)/python -m bench.shapes
 	$(BIN)/python -m bench.extrapolation llama-3.2-1b --quant Q8_0 --layers 4,8
-	$(BIN)/edgeprof calibrate
 	$(BIN)/python -m bench.prediction
 
 bench-intrusion: $(READY)  ## edgeprof and llama-bench under a trace of other programs, beside the quiet machine.

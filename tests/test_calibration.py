@@ -265,11 +265,18 @@ def test_bad_words_are_one_sentence(words: tuple[str, ...], sentence: str) -> No
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_nothing_is_left_behind_by_one_that_was_stopped(tmp_path: Path, number: signal.Signals) -> None:
+def test_nothing_is_left_behind_by_one_that_was_stopped_or_killed_before(
+    tmp_path: Path, number: signal.Signals
+) -> None:
     save(calibration())
+    folder = tmp_path / "cache" / "edgeprof" / "calibrations"
+    (folder / "run-killed").mkdir(parents=True)
+    (folder / "run-killed" / "left").touch()
+    lock = folder / "run-killed.lock"
+    lock.touch()
+    os.utime(lock, (0, 0))
     process = command("--threads", "1")
-    folder = tmp_path / "cache" / "edgeprof"
-    while not list(folder.glob("calibration-*/*.gguf")):
+    while not list(folder.glob("run-*/*.gguf")):
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(number)

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from types import ModuleType
 
 import msgspec
 import typer
@@ -118,12 +117,16 @@ def _write(wanted: Wanted, folder: Path, shown: Progress) -> None:
 
 def check_directly(source: Path) -> None:
     """Refuse a GGUF file, whose data may be a hole, that has no ONNX folder. Raises `UserError`."""
-    _writer().check(source)
+    with _onnx_installed():
+        from profiler.builds.onnx_direct.write import check
+    check(source)
 
 
 def write_directly(source: Path, folder: Path, shown: Progress) -> None:
     """The ONNX folder of a GGUF file with its manifest. Raises `UserError`."""
-    written = _writer().write(source, folder, shown.bytes)
+    with _onnx_installed():
+        from profiler.builds.onnx_direct.write import write
+    written = write(source, folder, shown.bytes)
     header = read_header(source)
     model = describe(header)
     manifest.write(
@@ -145,12 +148,13 @@ def write_directly(source: Path, folder: Path, shown: Progress) -> None:
     )
 
 
-def _writer() -> ModuleType:
+@contextmanager
+def _onnx_installed() -> Iterator[None]:
+    """Around an import: `UserError` where its library is missing."""
     try:
-        from profiler.builds.onnx_direct import write
+        yield
     except ModuleNotFoundError as error:
         raise UserError(f"{error.name} is not installed: pip install 'edgeprof[onnx]'") from None
-    return write
 
 
 def _checked(source: Path, folder: Path, shown: Progress) -> Agreement:

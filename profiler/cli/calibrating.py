@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import datetime
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib.util import find_spec
-from pathlib import Path
-
-import platformdirs
 
 from profiler import __version__
 from profiler.cli.ending import as_interrupts
 from profiler.cli.progress import progress
 from profiler.cli.show import on_screen
+from profiler.cli.swept_folder import swept_folder
 from profiler.cli.values import several
 from profiler.errors import UserError
 from profiler.host.last_level_cache import cache_of_guest, last_level_cache
@@ -57,24 +53,10 @@ def _numbers(text: str | None) -> list[int]:
 
 
 def _measured(wanted: Sequence[Trial], seconds: float) -> Timed:
-    with as_interrupts(), _folder() as folder, progress() as line:
+    with as_interrupts(), swept_folder("calibrations") as folder, progress() as line:
         return timed(
             wanted, folder, seconds, lambda what, gone, all_of_it: line.bytes(what, int(gone), int(all_of_it))
         )
-
-
-@contextmanager
-def _folder() -> Iterator[Path]:
-    """A folder for the small models on the disk of the user's cache, gone when the block ends however it does."""
-    parent = platformdirs.user_cache_path("edgeprof")
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="calibration-", dir=parent) as folder:
-            yield Path(folder)
-    except OSError as error:
-        raise UserError(
-            f"{parent} cannot be written ({error.strerror}): set XDG_CACHE_HOME to another disk"
-        ) from None
 
 
 def _fitted(usual: int, found: Timed) -> Calibration:

@@ -5,12 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from tempfile import mkstemp
 
-import platformdirs
 import typer
 
 from profiler.builds.identify import identify
@@ -20,15 +17,12 @@ from profiler.builds.shapes.write import write_random
 from profiler.catalogue.models import ModelProfile
 from profiler.cli.ending import as_interrupts
 from profiler.cli.shape_choice import Chosen, Wish, assumptions, choose
+from profiler.cli.swept_folder import swept_folder
 from profiler.errors import UserError
 from profiler.host.last_level_cache import cache_of_guest, last_level_cache
 from profiler.host.machine import available_memory
 from profiler.measure.layer_counts import Room
 from profiler.measure.request import Shaped
-from profiler.runfile import hold
-
-LOCK, FRESH_S = ".lock", 10.0
-"""A lock that is younger may not be held yet."""
 
 
 @contextlib.contextmanager
@@ -36,7 +30,7 @@ def shapes_of(
     words: Sequence[str], models: Mapping[str, ModelProfile], wishes: Mapping[str, Wish]
 ) -> Iterator[tuple[list[str], list[Shaped]]]:
     """The words with the files of shapes in the place of models, which are gone when the block ends however it does."""
-    with as_interrupts(), _folder() as folder:
+    with as_interrupts(), swept_folder("shapes") as folder:
         chosen = [choose(model, wishes[word], _room(folder)) for word, model in models.items()]
         made = {one.model.id: _made(one, folder, hollow=wishes[one.model.id].hollow) for one in chosen}
         placed = [list(map(str, made[word].shapes)) if word in made else [word] for word in words]
@@ -99,36 +93,3 @@ def _write_hollow(path: Path, file: ShapeFile) -> None:
 
 def _silent(_what: str, _done: int, _total: int) -> None:
     """It is written at the speed of the disk: one line for each file says enough."""
-
-
-@contextlib.contextmanager
-def _folder() -> Iterator[Path]:
-    """A new folder on the disk of the user's cache: temporary folders may lie in memory. It goes when the block ends,
-    and those of runs that were killed when the next one begins."""
-    place = platformdirs.user_cache_path("edgeprof") / "shapes"
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-        _sweep(place)
-        number, name = mkstemp(prefix="run-", suffix=LOCK, dir=place)
-        folder = Path(name).with_suffix("")
-        folder.mkdir()
-    except OSError as error:
-        raise UserError(
-            f"{place} takes no shapes ({error.strerror}): make room there, or a folder of it"
-        ) from None
-    with os.fdopen(number, "rb") as lock:
-        hold(lock)
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-            Path(name).unlink(missing_ok=True)
-
-
-def _sweep(place: Path) -> None:
-    """Removes the folders of runs that are over: nobody holds their locks. Where there are no locks, none is known."""
-    for lock in place.glob(f"run-*{LOCK}"):
-        with contextlib.suppress(OSError), lock.open("rb") as file:
-            if time.time() - lock.stat().st_mtime > FRESH_S and hold(file):
-                shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
-                lock.unlink(missing_ok=True)

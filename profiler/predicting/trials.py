@@ -104,7 +104,7 @@ def _few(threads: int, large: int) -> Iterator[Trial]:
     yield from (_layers(threads), _short_rows(threads), _attends(128, threads))
 
 
-def of_one_type(kind: str, least: int) -> Shape:
+def _of_one_type(kind: str, least: int) -> Shape:
     """A model of `least` bytes in one storage type, wide enough that its matrices are most of the work."""
     one = _shape(layers=1, embedding=2048, feed_forward=8192, heads=32, kv_heads=8)
     return _grown(one, {WIDE: kind}, least)
@@ -114,7 +114,7 @@ def _read(kind: str, threads: int, large: int) -> Trial:
     """A model that is read for single tokens."""
     return Trial(
         name=kind,
-        shape=of_one_type(kind, large),
+        shape=_of_one_type(kind, large),
         kinds={WIDE: kind},
         tasks=(Task(prompt=8, tokens=10),),
         threads=threads,
@@ -125,7 +125,7 @@ def _multiplied(kind: str, threads: int) -> Trial:
     """A model that prompts are multiplied with."""
     return Trial(
         name=f"{kind} in prompts",
-        shape=of_one_type(kind, LEAST_PROMPT_BYTES),
+        shape=_of_one_type(kind, LEAST_PROMPT_BYTES),
         kinds={WIDE: kind},
         tasks=(Task(prompt=32), Task(prompt=128), Task(prompt=512)),
         threads=threads,
