@@ -15,7 +15,7 @@ from profiler.builds.gguf_types import FILE_TYPES
 from profiler.builds.onnx_direct.write import write
 from profiler.errors import UserError
 
-TOKENS = 256
+TOKENS = 96
 KINDS = ("Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q4_K_M", "Q5_K_M", "Q6_K", "F16", "F32")
 
 
@@ -57,7 +57,7 @@ def test_a_build_whose_weights_were_changed_disagrees(smollm2: Path, tmp_path: P
     data = np.memmap(folder / "model.onnx.data", np.uint8, "r+")
     data[60_000_000:61_000_000] ^= 255
     data.flush()
-    found = check(smollm2, folder, 2, lambda _what: None, 128)
+    found = check(smollm2, folder, 2, lambda _what: None, 64)
     assert found.weights_unequal > 1_000_000
     assert len(found.failures) >= 3
     assert "weights are not equal" in found.failures[0]

@@ -112,6 +112,7 @@ def test_shapes_of_a_run_that_was_killed_go_with_the_next_one(
         (("tiny", "--layers", "2,4"), "--layers says how shapes are made: add --as-shape"),
         (("tiny", "--as-shape", "--layers", "2,x"), "whole numbers are accepted"),
         (("tiny", "--as-shape", "--layers", "4,12"), "tiny has 12, and a shape has fewer"),
+        (("tiny", "--as-shape", "--layers", "0,4"), "--layers 0: accepted are 1 to 11; choose one of them"),
         (("tiny", "--as-shape", "--layers", "2,4"), "times the last-level cache"),
         (("tiny", "--as-shape", "--experts", "4"), "tiny has no experts"),
         (("tiny", "--as-shape", "--quant", "Q3"), "is no mix that llama.cpp writes"),

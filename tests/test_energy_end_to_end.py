@@ -42,8 +42,8 @@ main()
 nothing is started for them. Reading may cost what it likes: on slow machines it would be read too seldom here."""
 
 SLOW: dict[str, Any] = {"prefill_ms_per_token": 5, "token_ms": 15}
-SHORT = ("-p", "100", "-n", "65", "--processes", "3", "--passes", "3", "--settle", "0s", "-f", "json")
-LONG_PROMPT = ("-p", "250", "-n", "65", "--processes", "3", "--passes", "3", "--settle", "0s", "-f", "json")
+SHORT = ("-p", "100", "-n", "65", "--processes", "2", "--passes", "2", "--settle", "0s", "-f", "json")
+LONG_PROMPT = ("-p", "250", "-n", "65", "--processes", "2", "--passes", "2", "--settle", "0s", "-f", "json")
 
 
 @pytest.fixture

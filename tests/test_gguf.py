@@ -5,7 +5,7 @@ import os
 import socket
 import struct
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -45,6 +45,7 @@ from tests.gguf_builder import (
     u32,
     u32s,
 )
+from tests.rights import closed, open_folder
 
 Save = Callable[[bytes], Path]
 Refusal = Callable[[bytes], str]
@@ -232,10 +233,13 @@ class TestPaths:
                 expected = f"{path.name}: is a pipe, a socket or a device; give a regular file."
                 assert self.sentence(path) == expected
 
-    def test_without_permission(self, save: Save, ordinary_user: None) -> None:
-        path = save(llama())
-        path.chmod(0)
-        assert self.sentence(path) == "m.gguf: this user may not read it; change its permissions."
+    def test_without_permission(self) -> None:
+        with open_folder() as folder:
+            path = folder / "m.gguf"
+            path.write_bytes(llama())
+            with closed(path):
+                said = self.sentence(path)
+        assert said == "m.gguf: this user may not read it; change its permissions."
 
     def test_zero_byte(self) -> None:
         assert self.sentence(Path("a\0b")) == r"'a\x00b': a path cannot hold a zero byte."
@@ -246,20 +250,6 @@ class TestPaths:
     def test_name_that_would_drive_a_terminal(self, tmp_path: Path) -> None:
         path = tmp_path / "\x1b[31mred.gguf"
         assert self.sentence(path) == r"'\x1b[31mred.gguf': no such file; check the path."
-
-
-@pytest.fixture
-def ordinary_user(tmp_path: Path) -> Iterator[None]:
-    """Takes away root's right to read everything, if the tests run as root."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.chown(tmp_path, 65534, 65534)
-    for folder in (tmp_path.parent, tmp_path.parent.parent):
-        folder.chmod(0o755)
-    os.seteuid(65534)
-    yield
-    os.seteuid(0)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,8 @@ from profiler.runfile import Anchor, Worker, read
 from tests.conftest import Command, Script
 from tests.run_builder import CORES, MS, case, counters, raw_pass, run, text_pass, tg, warm_up, worker
 
+pytestmark = pytest.mark.alone
+
 CPUS = os.cpu_count() or 1
 TWO_HOGS = """
 period_s = 10

@@ -34,7 +34,10 @@ SHORT = (
 )
 PARTS = ("weights_bytes", "kv_bytes", "compute_bytes", "runtime_bytes", "unexplained_bytes")
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="this system does not tell")
+pytestmark = [
+    pytest.mark.alone,
+    pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="this system does not tell"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -39,6 +39,8 @@ from tests.conftest import Command, Script, command, only_refusal
 from tests.injecting import LINUX, until
 from tests.run_builder import case, counters, failed, rounds, run, text_pass, unfinished, warm_up, worker
 
+pytestmark = pytest.mark.alone
+
 MIB = 2**20
 GIB = 2**30
 SHORT = ("-p", "8", "-n", "4", "--processes", "1", "--passes", "1")

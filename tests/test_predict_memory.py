@@ -144,6 +144,7 @@ def test_cache_and_compute_are_those_of_a_real_load(tmp_path: Path) -> None:
     assert "flash_attn" in found.plans[3].failure
 
 
+@pytest.mark.alone
 def test_the_total_is_what_a_run_takes(edgeprof: Command, smollm2: Path) -> None:
     words = ("--context", "1024,4096", "--set", "repack=off", "-f", "json")
     told = json.loads(edgeprof("predict", smollm2, "--prompt", "16", *words).out)["predictions"]

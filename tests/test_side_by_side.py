@@ -233,6 +233,26 @@ class TestFits:
         found = side_by_side(sources, CATALOGUE).models[0].fits[0]
         assert (found.metric, found.reason) == (metric, reason)
 
+    @pytest.mark.parametrize("kv_bytes", [100 * 2**20, None])
+    def test_what_was_not_loaded_is_held_against_devices_by_what_its_engine_planned(
+        self, kv_bytes: float | None
+    ) -> None:
+        """500, 100 and 50 MiB: three quarters of 1 GiB hold them; nothing is known where a part is not."""
+        sources = two()
+        parts = {"weights_bytes": 500 * 2**20, "kv_bytes": kv_bytes, "compute_reserved_bytes": 50 * 2**20}
+        planned = {name: Estimate(value=value, unit="B") for name, value in parts.items()}
+        row = msgspec.structs.replace(sources[0].report.rows[0], basis="extrapolated", metrics=planned)
+        told = msgspec.structs.replace(sources[0].report, rows=[row])
+        sources[0] = msgspec.structs.replace(sources[0], report=told)
+        shown = side_by_side(sources, CATALOGUE)
+        fit = shown.models[0].fits[0]
+        if kv_bytes is None:
+            assert (fit.memory_bytes, fit.reason) == (None, "its memory is not known")
+        else:
+            assert (fit.memory_bytes, fit.metric) == (650 * 2**20, "planned by its engine")
+            assert [device.id for device in fit.devices] == ["twin-a", "twin-b"]
+            assert shown.latency[0].lines[0].memory_is == "planned by its engine"
+
 
 class TestUnlikeRows:
     def test_rows_asked_the_same_on_one_device_share_a_table_that_says_they_are_of_two_runs(self) -> None:

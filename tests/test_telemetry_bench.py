@@ -26,6 +26,8 @@ from profiler.runfile import Sensor
 from profiler.telemetry.reading import found_meters
 from profiler.telemetry.sources import STATE_SOURCES
 
+pytestmark = pytest.mark.alone
+
 
 class Counted:
     """A gauge that counts its readings."""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from profiler.analyse.estimate import Estimate
+from profiler.analyse.extrapolated import BASIS, PLANNED
 from profiler.analyse.known import KnownDevice
 from profiler.analyse.of_models import Member
 from profiler.analyse.report import Row
@@ -21,6 +22,9 @@ SYSTEM_SHARE = 0.25
 PSS, RSS = ("pss_bytes", "PSS"), ("peak_rss_bytes", "peak RSS")
 """What a process took. PSS is the better figure, since RSS counts pages that are shared with others in full, but for
 a build whose file others had mapped as well: a part of it is in their PSS."""
+
+PLANNED_PARTS = ("weights_bytes", "kv_bytes", "compute_reserved_bytes")
+PLANNED_LABEL = "planned by its engine"
 
 
 class Fit(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,12 +48,23 @@ class Fit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def memory_of(row: Row) -> tuple[str, Estimate] | None:
-    """The name and the figure of what the process of a row took; None where neither is known."""
+    """The name and the figure of what the process of a row took, or is planned to take; None where it is not known."""
+    if row.basis == BASIS:
+        return _planned(row)
     divided = any(notice.code == "shared_file" for notice in row.notices)
     named = [(label, row.metrics.get(metric)) for metric, label in ((RSS,) if divided else (PSS, RSS))]
     return next(
         ((label, figure) for label, figure in named if figure is not None and figure.value is not None), None
     )
+
+
+def _planned(row: Row) -> tuple[str, Estimate] | None:
+    """The parts that the engine planned for a model that was not loaded; None where one of them is not known."""
+    parts = [figure.value for name in PLANNED_PARTS if (figure := row.metrics.get(name)) is not None]
+    known = [part for part in parts if part is not None]
+    if len(known) < len(PLANNED_PARTS):
+        return None
+    return PLANNED_LABEL, Estimate(value=sum(known), unit="B", reason=PLANNED)
 
 
 def fits(members: Sequence[Member], devices: Sequence[KnownDevice]) -> list[Fit]:

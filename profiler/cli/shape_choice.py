@@ -123,6 +123,7 @@ def _kept(tensors: Sequence[Tensor], shape: Shape, count: int) -> Kept:
         period=shape.layer_period,
         leading=shape.leading_layers,
         architecture=shape.gguf_architecture,
+        fewer=True,
     )
 
 

@@ -155,7 +155,7 @@ def facts(found: Sequence[Prediction]) -> list[tuple[str, str]]:
     told += [("Speed", text)] if (text := _speed_source(found)) else []
     told += [("Range", text)] if (text := _ranges(found)) else []
     told += [("Not told", reason) for reason in _reasons(found)]
-    told += [("Only here", text)] if (text := _joined([one.only_here for one in memories])) else []
+    told += [("Only here", text) for text in _distinct([one.only_here for one in memories])]
     return told + [("Note", note) for note in _notes(found)]
 
 
@@ -204,7 +204,11 @@ def _notes(found: Sequence[Prediction]) -> list[str]:
 
 
 def _joined(texts: Sequence[str | None]) -> str:
-    return fmt.plain("; ".join(dict.fromkeys(text for text in texts if text)))
+    return "; ".join(_distinct(texts))
+
+
+def _distinct(texts: Sequence[str | None]) -> list[str]:
+    return [fmt.plain(text) for text in dict.fromkeys(texts) if text]
 
 
 def _speed_source(found: Sequence[Prediction]) -> str:

@@ -26,19 +26,26 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def kept_layers(
-    tensors: Sequence[Tensor], wanted: int | None, *, period: int, leading: int, architecture: str
+    tensors: Sequence[Tensor],
+    wanted: int | None,
+    *,
+    period: int,
+    leading: int,
+    architecture: str,
+    fewer: bool = False,
 ) -> Kept:
     """`wanted` layers of the model of these tensors: the `leading` ones and whole periods of the others.
 
     Kinds of periods, told apart by the storage types of their tensors, stand in the model's own ratio, by the largest
-    remainder. Raises `UserError` for a number that cannot be had, naming those that can.
+    remainder. Raises `UserError` for a number that cannot be had, naming those that can; all layers are not among
+    them where `fewer` are needed.
     """
     layers = by_layer(tensors)
     total = len(layers)
     if wanted is None or wanted == total:
         return Kept(layers=tuple(range(total)), of_layers=total, bytes_off=0.0)
     taken = TAKEN.get(architecture, ())
-    possible = [*range(leading + period, total, period), total]
+    possible = [*range(leading + period, total, period), *([] if fewer else [total])]
     if wanted not in possible or wanted in taken:
         raise UserError(
             f"--layers {wanted}: accepted are {_words(possible, leading, period, taken)}; choose one of them"

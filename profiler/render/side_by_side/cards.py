@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from profiler.analyse.fits import SYSTEM_SHARE, Fit
+from profiler.analyse.fits import PLANNED_LABEL, SYSTEM_SHARE, Fit
 from profiler.analyse.panel import Panel
 from profiler.analyse.plural import plural
 from profiler.analyse.side_by_side import Count, ModelCard, SideBySide, Told
@@ -85,7 +85,6 @@ def fit_name(fit: Fit) -> str:
 def _fit(fit: Fit, *, first: bool) -> Fact:
     """The first is the answer; others are of larger builds or contexts."""
     label = "Smallest device it fits" if first else "and with more memory"
-    needs = f"{fmt.size(fit.memory_bytes)} {fit.metric}" if fit.memory_bytes is not None else ""
     basis = f"{fit.engine}, {fit.source} {fit.row}"
     if not fit.devices or fit.room_bytes is None:
         return Fact(label, f"not known as {fit_name(fit)}", f"{fit.reason}; {basis}")
@@ -95,8 +94,19 @@ def _fit(fit: Fit, *, first: bool) -> Fact:
     return Fact(
         label,
         text,
-        f"{fit.basis}, memory only, of each device the size in the catalogue: took {needs} where it was measured, "
+        f"{fit.basis}, memory only, of each device the size in the catalogue: {_needed(fit)}, "
         f"room is {room}; {basis}",
+    )
+
+
+def _needed(fit: Fit) -> str:
+    if fit.memory_bytes is None:
+        return ""
+    needs = fmt.size(fit.memory_bytes)
+    return (
+        f"{needs} {fit.metric}"
+        if fit.metric == PLANNED_LABEL
+        else f"took {needs} {fit.metric} where it was measured"
     )
 
 
