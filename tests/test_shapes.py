@@ -24,7 +24,7 @@ from profiler.builds.shapes.blueprint import blueprint
 from profiler.builds.shapes.from_file import of_file
 from profiler.builds.shapes.mixes import MIXES
 from profiler.builds.shapes.planning import of_catalogue
-from profiler.builds.shapes.random_blocks import can_be_random, random_blocks
+from profiler.builds.shapes.random_blocks import LAYOUTS, SCALES_SPREAD, can_be_random, random_blocks
 from profiler.builds.shapes.write import write_random
 from profiler.catalogue.models import load_model
 from profiler.errors import UserError
@@ -135,6 +135,16 @@ def test_weights_have_the_spread_that_keeps_activations_sane(kind: Any) -> None:
     tolerance = 0.5 if kind.name == "MXFP4" else 0.1
     assert found.std() * 32 == pytest.approx(1, rel=tolerance)
     assert abs(found.mean()) < found.std() / 2
+
+
+@pytest.mark.parametrize("kind", ["Q4_0", "Q4_1", "Q8_0", "Q4_K", "Q6_K"])
+def test_scales_differ_as_those_of_a_model_do(kind: str) -> None:
+    """llama.cpp looks them up in a table; equal ones would be found at once, and the shape be faster than its model."""
+    blocks = random_blocks(KINDS[kind], 576, 100_000, np.random.default_rng(0))
+    place = LAYOUTS[kind].scale
+    scales = np.abs(blocks[:, place : place + 2].copy().view("<f2").astype(float).ravel())
+    assert np.log2(scales).std() == pytest.approx(SCALES_SPREAD, rel=0.05)
+    assert len(np.unique(scales)) > 300
 
 
 def test_what_a_shape_says_of_itself(tmp_path: Path) -> None:

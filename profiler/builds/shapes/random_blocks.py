@@ -1,5 +1,9 @@
 """Random weights in the storage types of llama.cpp: random bits, with scales that keep activations sane.
 
+Scales differ from block to block as those of a model do. llama.cpp looks float16 scales up in a table of 256 KiB: were
+they all equal, each would be found in the fastest cache, and a shape of many small blocks decodes up to a fifth faster
+than its model.
+
 Source of the layouts: the block structs in ggml-common.h. A matrix of `columns` columns has weights of standard
 deviation 1 / sqrt(columns), so that what it makes of normalised activations is of size 1 again.
 """
@@ -15,6 +19,7 @@ import numpy.typing as npt
 from profiler.builds.gguf_types import TensorType
 
 Bytes = npt.NDArray[np.uint8]
+Scales = npt.NDArray[np.float64]
 
 
 class Layout(msgspec.Struct, frozen=True):
@@ -48,10 +53,16 @@ LAYOUTS = {
     "IQ4_NL": Layout(67.2),
     "IQ4_XS": Layout(1246),
     "TQ1_0": Layout(0.817, 52),
-    "TQ2_0": Layout(1.118, 64),
+    "TQ2_0": Layout(0.707, 64),
     "Q1_0": Layout(1.0),
     "Q2_0": Layout(1.118),
 }
+SCALES_SPREAD = 0.45
+"""Standard deviation of the scales' base-2 logarithms: 0.44 of the Q4_1 and 0.60 of the Q8_0 blocks of SmolLM2-135M."""
+
+MINIMA_SPREAD = 0.2
+"""The same of a block's minimum over its scale."""
+
 IQ1_M_SPREAD, IQ1_M_SCALES = 7.20, 48
 MXFP4_SPREAD, MXFP4_ONE = 5.85, 128
 FLOATS = ("F32", "F16", "BF16")
@@ -64,12 +75,25 @@ def random_blocks(kind: TensorType, columns: int, count: int, draw: np.random.Ge
         return _floats(kind.name, draw.standard_normal(count, np.float32) * np.float32(spread))
     found = draw.integers(0, 256, (count, kind.block_bytes), dtype=np.uint8)
     if kind.name == "MXFP4":
-        found[:, 0] = MXFP4_ONE + round(math.log2(spread / MXFP4_SPREAD))
+        found[:, 0] = MXFP4_ONE + np.rint(np.log2(_scales(spread / MXFP4_SPREAD, count, draw))).astype(int)
     elif kind.name == "IQ1_M":
-        _set_in_nibbles(found[:, IQ1_M_SCALES:], spread / IQ1_M_SPREAD)
+        _set_in_nibbles(found[:, IQ1_M_SCALES:], _scales(spread / IQ1_M_SPREAD, count, draw))
     else:
-        _set_scales(found, LAYOUTS[kind.name], spread)
+        if kind.name == "TQ2_0":
+            _without_threes(found)
+        _set_scales(found, LAYOUTS[kind.name], spread, draw)
     return found
+
+
+def _scales(size: float, count: int, draw: np.random.Generator) -> Scales:
+    """`count` scales whose root mean square is `size`."""
+    deviation = SCALES_SPREAD * math.log(2)
+    return size * np.exp(deviation * draw.standard_normal(count) - deviation**2)
+
+
+def _without_threes(blocks: Bytes) -> None:
+    """TQ2_0 keeps 0, 1 or 2 in two bits, which stand for -1, 0 and 1: 3 becomes 1."""
+    blocks &= ~((blocks & (blocks >> 1) & 0b01010101) << 1)
 
 
 def _floats(name: str, values: npt.NDArray[np.float32]) -> Bytes:
@@ -79,24 +103,25 @@ def _floats(name: str, values: npt.NDArray[np.float32]) -> Bytes:
     return values.astype(kind).view(np.uint8).reshape(len(values), -1)
 
 
-def _set_scales(blocks: Bytes, layout: Layout, spread: float) -> None:
-    scale = spread / layout.spread
-    blocks[:, layout.scale : layout.scale + 2] = _half(scale)
+def _set_scales(blocks: Bytes, layout: Layout, spread: float, draw: np.random.Generator) -> None:
+    scales = _scales(spread / layout.spread, len(blocks), draw)
+    blocks[:, layout.scale : layout.scale + 2] = _halves(scales)
     if layout.minimum is not None:
         place, factor = layout.minimum
-        blocks[:, place : place + 2] = _half(scale * factor)
+        off = np.exp2(MINIMA_SPREAD * draw.standard_normal(len(blocks)))
+        blocks[:, place : place + 2] = _halves(scales * factor * off)
 
 
-def _set_in_nibbles(scales: Bytes, scale: float) -> None:
+def _set_in_nibbles(words: Bytes, scales: Scales) -> None:
     """IQ1_M keeps the four nibbles of its scale in the high bits of its four 16-bit words of scales."""
-    bits = int(_half(scale).view("<u2")[0])
+    bits = scales.astype("<f2").view("<u2")
     for word in range(4):
-        high = scales[:, 2 * word + 1]
-        scales[:, 2 * word + 1] = high & 0x0F | (bits >> 4 * word & 0x0F) << 4
+        high = words[:, 2 * word + 1]
+        words[:, 2 * word + 1] = high & 0x0F | (bits >> 4 * word & 0x0F).astype(np.uint8) << 4
 
 
-def _half(value: float) -> Bytes:
-    return np.array([value], "<f2").view(np.uint8)
+def _halves(values: Scales) -> Bytes:
+    return values.astype("<f2").view(np.uint8).reshape(len(values), 2)
 
 
 def can_be_random(type_name: str) -> bool:
