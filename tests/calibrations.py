@@ -15,7 +15,7 @@ COSTS = {
     "route:Q4_K": 2e-10,
     "attend:f16:auto": 1e-9,
     "attend:q8_0:auto": 2e-9,
-    "fetch": 1e-7,
+    "fetch": 1e-10,
     "experts": 1e-10,
     "attend_prompt:f16:auto": 5e-10,
     "call": 1e-5,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from msgspec.structs import replace
 from profiler.builds.gguf import read_header
 from profiler.builds.shapes.sparse import sparse_build
 from profiler.catalogue.models import load_model
-from profiler.predicting.terms import Call, terms
+from profiler.predicting.terms import Call, terms, waited_for
 from profiler.predicting.work import (
     Attention,
     Matrix,
@@ -40,8 +41,8 @@ TWO_LAYERS = Work(
 )
 
 
-def call(depth: float = 0, tokens: int = 0, ubatch: int = 512) -> Call:
-    return Call(depth=depth, tokens=tokens, ubatch=ubatch, cache="f16:auto")
+def call(depth: float = 0, tokens: int = 0, ubatch: int = 512, cache: str = "f16:auto") -> Call:
+    return Call(depth=depth, tokens=tokens, ubatch=ubatch, threads=2, cache=cache)
 
 
 def test_a_token_reads_what_is_active() -> None:
@@ -53,7 +54,29 @@ def test_a_token_reads_what_is_active() -> None:
     assert (found["call"], found["layer"], found["choose"]) == (1, 2, 2)
     assert found["values"] == 10 + 10 + 2 * 10
     assert found["attend:f16:auto"] == 64 * 100 + 64 * 16
-    assert found["fetch"] == 2 * 100 + 4 * 16
+    assert found["fetch"] == 2 * 16 * (2 * 100 + 4 * 16)
+
+
+@pytest.mark.parametrize(
+    ("depth", "window", "cache", "cells"),
+    [
+        (200, None, "f16:auto", 200),
+        (200, None, "f16:off", 256),
+        (300, None, "f16:auto", 512),
+        (600, None, "f16:auto", 768),
+        (600, None, "q8_0:auto", 600),
+        (200, 16, "f16:auto", 16),
+        (300, 16, "f16:auto", 32),
+        (2000, 16, "f16:auto", 32),
+        (2000, 512, "f16:auto", 1024),
+        (2000, 16, "f16:off", 768),
+    ],
+)
+def test_threads_wait_for_the_one_that_attends_to_most(
+    depth: int, window: int | None, cache: str, cells: float
+) -> None:
+    """Of 300 keys in a graph of 512 cells two threads get 256 and 44: it takes as long as 512."""
+    assert waited_for(window, call(depth=depth, cache=cache)) == cells
 
 
 def test_a_prompt_unpacks_once_for_each_part_and_multiplies_every_row() -> None:
@@ -87,7 +110,11 @@ def test_the_last_layer_is_whole_where_the_engine_has_it_so(model: str, whole: b
 
 @pytest.mark.parametrize("depth", [0, 5, 40])
 def test_attention_of_a_prompt_is_the_sum_over_its_tokens(depth: int) -> None:
-    by_token = sum(one.elements(depth + n) for one in TWO_LAYERS.attention for n in range(1, 31))
+    by_token = sum(
+        one.elements * min(depth + n, one.window or math.inf)
+        for one in TWO_LAYERS.attention
+        for n in range(1, 31)
+    )
     assert sum(one.elements_of_prompt(depth, 30) for one in TWO_LAYERS.attention) == by_token
 
 

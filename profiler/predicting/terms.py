@@ -1,7 +1,7 @@
 """The physical terms of a call's duration: each is a count of something the processor does, with one cost per unit.
 
 Decoding reads every active weight once (`read:KIND`, bytes) and ends a sum with every row of them (`values`). It passes
-over the cache (`attend:CACHE`, elements), whose keys come from memory once for all heads that share them (`fetch`). A
+over the cache (`attend:CACHE`, elements), which comes from memory once for all heads that share it (`fetch`, bytes). A
 prompt takes its weights apart once for each part of `ubatch` rows (`unpack:KIND`, bytes) and multiplies every row with
 them (`multiply:KIND`, products). Rows of a mixture of experts go through their experts one by one (`route:KIND`, bytes;
 `route_large:KIND` where the matrix of an expert does not stay in the cache of a core), and each expert that is met at
@@ -11,17 +11,25 @@ graph costs something by itself (`call`) and for each layer (`layer`, `layers_of
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping
 
 import msgspec
 
-from profiler.predicting.work import Attention, Matrix, Work
+from profiler.predicting.work import BLOCK_BYTES, Attention, Matrix, Work
 from profiler.runfile import Settings
 
 LONGEST_KEY = 256
 """Heads of 64 and 128 elements are timed; up to twice as long ones are taken to cost as much for each element."""
 LARGE_EXPERT_BYTES = 2 << 20
+
+PART = 256
+"""Cells by which llama.cpp takes more of its cache into the graph."""
+
+DIVIDED_FROM, DIVIDED = 512, frozenset({"F16", "F32"})
+"""From so many cells on the flash attention of one token divides a cache of these types among the threads by position
+(`ggml_compute_forward_flash_attn_ext_f16`)."""
 
 Terms = Mapping[str, float]
 """How much of each term a call has."""
@@ -36,6 +44,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     depth: float
     tokens: int
     ubatch: int
+    threads: int
     cache: str
 
 
@@ -43,7 +52,13 @@ def call_of(settings: Settings, depth: float, tokens: int) -> Call:
     """The call with these settings of llama.cpp, for which flash attention `auto` is `on` on a CPU."""
     flash = "off" if settings["flash"] == "off" else "auto"
     ubatch = min(int(str(settings[name])) for name in ("ubatch", "batch"))
-    return Call(depth=depth, tokens=tokens, ubatch=ubatch, cache=f"{settings['kv']}:{flash}")
+    return Call(
+        depth=depth,
+        tokens=tokens,
+        ubatch=ubatch,
+        threads=int(str(settings["threads"])),
+        cache=f"{settings['kv']}:{flash}",
+    )
 
 
 def _far(attention: Attention) -> str:
@@ -54,7 +69,7 @@ def _far(attention: Attention) -> str:
 def terms(work: Work, call: Call) -> Terms:
     """The terms of a call."""
     if call.tokens == 0:
-        return _of_token(work, call.depth, call.cache)
+        return _of_token(work, call)
     found: dict[str, float] = defaultdict(float)
     done = 0
     while done < call.tokens:
@@ -66,12 +81,31 @@ def terms(work: Work, call: Call) -> Terms:
     return found
 
 
-def _of_token(work: Work, depth: float, cache: str) -> dict[str, float]:
+def waited_for(window: int | None, call: Call) -> float:
+    """Cells of the cache that the slowest thread makes all wait for while one token attends, as if all had so many.
+
+    Without flash attention every cell in the graph is multiplied. With it masked ones are skipped; but where positions
+    are divided among the threads, the last of them may have nothing to do.
+    """
+    kind, _, flash = call.cache.partition(":")
+    seen = min(call.depth, window or call.depth)
+    used = call.depth + 1 if window is None else min(call.depth + 1, window + call.ubatch)
+    in_graph = PART * math.ceil(used / PART)
+    if flash == "off":
+        return in_graph
+    if kind.upper() in DIVIDED and in_graph >= DIVIDED_FROM:
+        return min(call.threads * seen, in_graph)
+    return seen
+
+
+def _of_token(work: Work, call: Call) -> dict[str, float]:
     found: dict[str, float] = defaultdict(float)
     found["call"], found["layer"] = 1, work.layers
+    kept_bytes = BLOCK_BYTES[call.cache.partition(":")[0].upper()]
     for one in work.attention:
-        found[f"attend:{cache}{_far(one)}"] += one.elements(depth)
-        found["fetch"] += one.kept(depth)
+        cells = waited_for(one.window, call)
+        found[f"attend:{call.cache}{_far(one)}"] += one.elements * cells
+        found["fetch"] += one.kept * cells * kept_bytes
     for matrix in work.matrices:
         found[f"read:{matrix.kind}"] += matrix.bytes_per_token
         found["values"] += matrix.values_per_token

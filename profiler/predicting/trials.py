@@ -78,6 +78,7 @@ def _usual(threads: int, large: int) -> Iterator[Trial]:
         yield from (_read(kind, threads, large), _multiplied(kind, threads))
     yield from (_layers(threads), _short_rows(threads))
     yield from (_prompts_attend(threads), attends, _attends(64, threads))
+    yield _attends(128, threads, heads=16)
     yield from (checking(threads, large), _routed(ROUTED_KINDS[0], threads, large))
     for kind in KINDS[FIRST:SECOND]:
         yield from (_read(kind, threads, large), _multiplied(kind, threads))
@@ -157,14 +158,13 @@ def _prompts_attend(threads: int) -> Trial:
     return Trial(name="attention", shape=shape, kinds={WIDE: "Q8_0"}, tasks=tasks, threads=threads)
 
 
-def _attends(head_length: int, threads: int, kv_heads: int = 8) -> Trial:
+def _attends(head_length: int, threads: int, *, heads: int = 32, kv_heads: int = 8) -> Trial:
     """A model whose weights, between two layers that attend, drive keys and values out of the caches."""
     shape = _shape(
-        layers=4, embedding=1024, feed_forward=4096, heads=32, kv_heads=kv_heads, head_length=head_length
+        layers=4, embedding=1024, feed_forward=4096, heads=heads, kv_heads=kv_heads, head_length=head_length
     )
-    unshared = " unshared" if kv_heads == shape.heads else ""
     return Trial(
-        name=f"heads of {head_length}{unshared}",
+        name=f"{heads} heads of {head_length}, {kv_heads} kept",
         shape=shape,
         kinds={WIDE: "Q8_0"},
         tasks=(Task(prompt=8, tokens=8), Task(depth=1024, tokens=8)),

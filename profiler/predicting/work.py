@@ -71,16 +71,18 @@ class Attention(msgspec.Struct, frozen=True, kw_only=True):
     lengths: int
     window: int | None = None
 
-    def elements(self, depth: float) -> float:
-        """Elements of keys and values that one token passes over after `depth` others."""
-        return self.heads * self.lengths * min(depth, self.window or depth)
+    @property
+    def elements(self) -> float:
+        """Elements of keys and values that one token passes over for each one before it."""
+        return self.heads * self.lengths
 
-    def kept(self, depth: float) -> float:
-        """Keys that one token fetches after `depth` others; several heads may pass over each."""
-        return self.kv_heads * min(depth, self.window or depth)
+    @property
+    def kept(self) -> float:
+        """Elements that the cache keeps of each token; several heads may pass over each."""
+        return self.kv_heads * self.lengths
 
     def elements_of_prompt(self, depth: int, tokens: int) -> float:
-        """The same for a prompt, each of whose tokens attends to those before it."""
+        """Those of a prompt, each of whose tokens attends to those before it."""
         return self.heads * self.lengths * _sum_of_depths(depth, tokens, self.window)
 
 
