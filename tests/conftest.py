@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import msgspec
 import pytest
 
-LIMIT_S = 60
+LIMIT_S = 180
 
 
 class Outcome(msgspec.Struct, frozen=True):

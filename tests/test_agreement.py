@@ -57,7 +57,7 @@ def test_a_build_whose_weights_were_changed_disagrees(smollm2: Path, tmp_path: P
     data = np.memmap(folder / "model.onnx.data", np.uint8, "r+")
     data[60_000_000:61_000_000] ^= 255
     data.flush()
-    found = check(smollm2, folder, 2, lambda _what: None, 64)
+    found = check(smollm2, folder, 2, lambda _what: None, 128)
     assert found.weights_unequal > 1_000_000
     assert len(found.failures) >= 3
     assert "weights are not equal" in found.failures[0]

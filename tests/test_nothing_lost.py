@@ -372,8 +372,8 @@ class TestTwoAtOnce:
         self, start: Start, edgeprof: Command, script: Script, resume: Callable[..., None], file: Path
     ) -> None:
         """Refused while the first run of the file goes on, and while it is resumed; then the file is whole."""
-        path = script(load_ms=500)
-        first = start(path, *SHORT, "--processes", "4")
+        path = script(load_ms=1000)
+        first = start(path, *SHORT, "--processes", "5")
         first.until_lines(2)
         assert refusal(edgeprof("run", path, "--resume", file)) == (
             f"another edgeprof is writing {file}: wait until it has ended, or stop it"

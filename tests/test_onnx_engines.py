@@ -204,6 +204,7 @@ def test_exported_folder_runs_by_its_ids(edgeprof: Command, tmp_path: Path) -> N
     assert [row["failure"] for row in rows] == [None, None]
 
 
+@pytest.mark.alone
 def test_one_model_on_three_paths(edgeprof: Command, smollm2: Path, tmp_path: Path) -> None:
     assert edgeprof("build", "onnx", smollm2, "-o", "made").code == 0
     words = (
