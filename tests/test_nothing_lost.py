@@ -385,7 +385,7 @@ class TestTwoAtOnce:
         second.until_lines(before.count(b"\n") + 2)
         assert refusal(edgeprof("run", path, "--resume", file)).startswith("another edgeprof is writing")
         assert second.ending().code == 0
-        complete(file, before, cases=1, rounds=4)
+        complete(file, before, cases=1, rounds=5)
 
 
 class TestBuffersOfTheDead:
