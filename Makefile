@@ -64,10 +64,13 @@ bench-onnx: environments  ## The ONNX engines beside GenAI's own loop, each othe
 bench-simulation: $(READY)  ## Alarms, coverage and power, on simulated machines and on a recorded run.
 	$(BIN)/python -m bench.simulation
 
-bench-prediction: $(READY)  ## Shapes, extrapolated rows and predictions beside what is measured; a quiet machine is needed.
+bench-prediction: $(READY)  ## Predicted memory and speed, shapes and extrapolated rows beside what is measured; a quiet machine is needed.
 	$(BIN)/python -m bench.published
+	$(BIN)/python -m bench.memory_prediction
 	$(BIN)/python -m bench.shapes
 	$(BIN)/python -m bench.extrapolation llama-3.2-1b --quant Q8_0 --layers 4,8
+	$(BIN)/python -m bench.extrapolation llama-3.2-3b --workload pp64 --workload tg16
+	$(BIN)/python -m bench.extrapolation mistral-7b-v0.3 --workload pp64 --workload tg8
 	$(BIN)/python -m bench.prediction
 
 bench-intrusion: $(READY)  ## edgeprof and llama-bench under a trace of other programs, beside the quiet machine.

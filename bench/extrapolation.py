@@ -20,15 +20,13 @@ from pathlib import Path
 import msgspec
 import platformdirs
 
+from bench.shape_files import shape_file
 from profiler import runfile
 from profiler.analyse.comparison import log_ratios
 from profiler.analyse.extrapolated_lines import allowance
 from profiler.analyse.metrics import METRICS, judged_metrics
 from profiler.analyse.statistics import interval
 from profiler.analyse.study import Study
-from profiler.builds.shapes.planning import of_catalogue
-from profiler.builds.shapes.write import write_random
-from profiler.catalogue.models import load_model
 from profiler.cli.ending import as_interrupts
 from profiler.runfile import Case
 
@@ -87,9 +85,7 @@ def _of(study: Study, case: Case, full: Case, name: str) -> Found | None:
 
 def measured(asked: argparse.Namespace, folder: Path) -> runfile.Run:
     """The run of the full shape and of those it is extrapolated from."""
-    full, path = folder / f"{asked.model}-full.gguf", folder / "run.jsonl"
-    file = of_catalogue(load_model(asked.model).shape, asked.model, asked.quant, None, None)
-    write_random(full, file.metadata, file.tensors, file.known, lambda _what, _done, _total: None)
+    full, path = shape_file(asked.model, asked.quant, folder), folder / "run.jsonl"
     words = [asked.model, str(full), "--as-shape", "--quant", asked.quant, "-o", str(path)]
     words += ["--layers", asked.layers] if asked.layers else []
     words += ["--experts", str(asked.experts)] if asked.experts else []

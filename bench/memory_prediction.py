@@ -1,7 +1,8 @@
-"""Predicted memory beside the memory of real runs: `python -m bench.memory_prediction FILE...`.
+"""Predicted memory beside the memory of real runs: `python -m bench.memory_prediction [FILE...]`.
 
-Every file runs once in each combination of context, type of the KV cache and mapping, and is predicted with the same
-settings and the same prompt. The files may be real ones or shapes with weights (`edgeprof build shape`).
+Without arguments the files are SmolLM2-135M-Instruct in Q4_1 and shapes of four models up to 7B. Every file runs once
+in each combination of context, type of the KV cache and mapping, and is predicted with the same settings and the same
+prompt. Files that are named may be real ones or shapes with weights (`edgeprof build shape`).
 """
 
 from __future__ import annotations
@@ -14,9 +15,20 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import platformdirs
+
+from bench.demo_models import original
+from bench.shape_files import shape_file
 from profiler import runfile
+from profiler.cli.ending import as_interrupts
 from profiler.render.format import size
 
+SHAPES = (
+    ("llama-3.2-1b", "Q4_K_M"),
+    ("gemma-3-1b", "Q8_0"),
+    ("qwen3-1.7b", "Q4_K_M"),
+    ("mistral-7b-v0.3", "Q4_K_M"),
+)
 PROMPT = 128
 VARIED = ("--context", "1024,8192", "--kv", "f16,q8_0", "--set", "mmap=on,off")
 VARIED_SETTINGS = ("context", "kv", "mmap")
@@ -68,17 +80,31 @@ def compared(path: Path) -> Iterator[tuple[str, float]]:
         yield f"| {path.stem} | {key(one['settings'])} | {told} |", off
 
 
-def main(files: Sequence[str]) -> None:
+def files(named: Sequence[str]) -> Iterator[Path]:
+    """Those that are named; else a real one, and shapes that are there while they are measured."""
+    if named:
+        yield from map(Path, named)
+        return
+    yield original()
+    place = platformdirs.user_cache_path("edgeprof")
+    place.mkdir(parents=True, exist_ok=True)
+    for model, mix in SHAPES:
+        with tempfile.TemporaryDirectory(prefix="bench-", dir=place) as folder:
+            yield shape_file(model, mix, Path(folder))
+
+
+def main(named: Sequence[str]) -> None:
     """Print the table, and the largest difference."""
     print(
         "| file | settings | predicted | measured PSS | off | weights, KV and compute equal |\n"
         "|---|---|---|---|---|---|"
     )
     worst = 0.0
-    for file in files:
-        for line, off in compared(Path(file)):
-            print(line, flush=True)
-            worst = max(worst, abs(off))
+    with as_interrupts():
+        for file in files(named):
+            for line, off in compared(file):
+                print(line, flush=True)
+                worst = max(worst, abs(off))
     print(f"\nlargest difference {worst:.2%}")
 
 

@@ -22,9 +22,7 @@ from typing import Any
 import msgspec
 import platformdirs
 
-from profiler.builds.shapes.planning import of_catalogue
-from profiler.builds.shapes.write import write_random
-from profiler.catalogue.models import load_model
+from bench.shape_files import shape_file
 from profiler.cli.ending import as_interrupts
 
 SHAPES = (
@@ -74,9 +72,7 @@ class Off(msgspec.Struct, frozen=True, kw_only=True):
 def rows_of(shape: str, folder: Path) -> Iterator[Row]:
     """Write the shape, measure it, and yield what was predicted and measured."""
     model, mix, *layers = shape.split(":")
-    file = of_catalogue(load_model(model).shape, model, mix, int(layers[0]) if layers else None, None)
-    path = folder / f"{model}-{mix}.gguf"
-    write_random(path, file.metadata, file.tensors, file.known, lambda _what, _done, _all: None)
+    path = shape_file(model, mix, folder, int(layers[0]) if layers else None)
     try:
         for options in RUNS:
             run = path.with_suffix(".jsonl")

@@ -14,10 +14,11 @@ import tempfile
 from pathlib import Path
 
 from bench.demo_models import demo_models
+from bench.shape_files import written
 from bench.workers import Figures, ratio_of, rounds, worker
 from profiler.builds.shapes.from_file import of_file
-from profiler.builds.shapes.write import write_random
 from profiler.catalogue.workloads import parse
+from profiler.cli.ending import as_interrupts
 from profiler.runfile import Workload
 
 ROUNDS = 20
@@ -35,14 +36,6 @@ def compare(
     return rounds(contestants, count, f"{path.name} {workload.id}")
 
 
-def shape_of(path: Path, folder: Path) -> Path:
-    """The shape of the file, in `folder`."""
-    target = folder / f"{path.stem}-shape.gguf"
-    planned = of_file(path, None, None)
-    write_random(target, planned.metadata, planned.tensors, planned.known, lambda _what, _done, _all: None)
-    return target
-
-
 def main() -> None:
     """Print the ratio of speeds with its interval, for decode and prefill of each file."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -52,18 +45,15 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     asked = parser.parse_args()
     wanted = {key: [value] for key, _, value in (item.partition("=") for item in asked.set)}
-    with tempfile.TemporaryDirectory() as folder:
-        for path in asked.files or demo_models():
-            shape, copy = shape_of(path, Path(folder)), Path(folder) / path.name
+    for path in asked.files or demo_models():
+        with as_interrupts(), tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / path.name
             shutil.copyfile(path, copy)
+            shape = written(of_file(copy, None, None), Path(folder) / f"{path.stem}-shape.gguf")
             for name, metric in METRICS.items():
                 found = compare(copy, shape, parse(name), asked.threads, asked.rounds, wanted)
-                print(
-                    f"{path.name}: shape / real, {metric}: {ratio_of(found, metric, 'shape', 'real')}",
-                    flush=True,
-                )
-            shape.unlink()
-            copy.unlink()
+                ratio = ratio_of(found, metric, "shape", "real")
+                print(f"{path.name}: shape / real, {metric}: {ratio}", flush=True)
 
 
 if __name__ == "__main__":

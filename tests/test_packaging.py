@@ -21,6 +21,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 COMPILED_ON_THE_BOARD = "llama-cpp-python"
 LARGEST_DATA_FILE = 64 * 1024
+SHORT = ("-p", "16", "-n", "4", "--processes", "1", "--passes", "1", "--settle", "0s")
 
 
 @pytest.fixture(scope="module")
@@ -88,22 +89,11 @@ def test_the_installed_wheel_lists_devices_and_models(
 
 
 def test_the_installed_wheel_profiles_a_real_model(installed: Path, tmp_path: Path, smollm2: Path) -> None:
-    words = (
+    words = [
         "run",
         str(smollm2),
-        "-p",
-        "16",
-        "-n",
-        "4",
-        "--processes",
-        "1",
-        "--passes",
-        "1",
-        "--settle",
-        "0s",
-        "-f",
-        "json",
-    )
+        *["-p", "16", "-n", "4", "--processes", "1", "--passes", "1", "--settle", "0s", "-f", "json"],
+    ]
     result = run(installed, *words, folder=tmp_path)
     assert result.returncode == 0, result.stderr
     row = json.loads(result.stdout)["rows"][0]

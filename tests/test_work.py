@@ -42,7 +42,8 @@ TWO_LAYERS = Work(
 
 
 def call(depth: float = 0, tokens: int = 0, ubatch: int = 512, cache: str = "f16:auto") -> Call:
-    return Call(depth=depth, tokens=tokens, ubatch=ubatch, threads=2, cache=cache)
+    kv, _, flash = cache.partition(":")
+    return Call(depth=depth, tokens=tokens, ubatch=ubatch, threads=2, kv=kv, flash=flash)
 
 
 def test_a_token_reads_what_is_active() -> None:

@@ -60,8 +60,8 @@ def memory_of(row: Row) -> tuple[str, Estimate] | None:
 
 def _planned(row: Row) -> tuple[str, Estimate] | None:
     """The parts that the engine planned for a model that was not loaded; None where one of them is not known."""
-    parts = [figure.value for name in PLANNED_PARTS if (figure := row.metrics.get(name)) is not None]
-    known = [part for part in parts if part is not None]
+    figures = [row.metrics.get(name) for name in PLANNED_PARTS]
+    known = [figure.value for figure in figures if figure is not None and figure.value is not None]
     if len(known) < len(PLANNED_PARTS):
         return None
     return PLANNED_LABEL, Estimate(value=sum(known), unit="B", reason=PLANNED)

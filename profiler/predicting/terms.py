@@ -27,7 +27,7 @@ LARGE_EXPERT_BYTES = 2 << 20
 PART = 256
 """Cells by which llama.cpp takes more of its cache into the graph."""
 
-DIVIDED_FROM, DIVIDED = 512, frozenset({"F16", "F32"})
+DIVIDED_FROM, DIVIDED = 512, frozenset({"f16", "f32"})
 """From so many cells on the flash attention of one token divides a cache of these types among the threads by position
 (`ggml_compute_forward_flash_attn_ext_f16`)."""
 
@@ -38,26 +38,32 @@ Terms = Mapping[str, float]
 class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One call of the engine: a prompt of `tokens` after `depth` others, or one token if `tokens` is 0.
 
-    `cache` is the type of the KV cache and the word for flash attention, such as "f16:auto".
+    `kv` is the type of the KV cache, `flash` the word for flash attention, `auto` or `off`.
     """
 
     depth: float
     tokens: int
     ubatch: int
     threads: int
-    cache: str
+    kv: str
+    flash: str
+
+    @property
+    def cache(self) -> str:
+        """The kind of its terms of attention, such as f16:auto."""
+        return f"{self.kv}:{self.flash}"
 
 
 def call_of(settings: Settings, depth: float, tokens: int) -> Call:
     """The call with these settings of llama.cpp, for which flash attention `auto` is `on` on a CPU."""
-    flash = "off" if settings["flash"] == "off" else "auto"
     ubatch = min(int(str(settings[name])) for name in ("ubatch", "batch"))
     return Call(
         depth=depth,
         tokens=tokens,
         ubatch=ubatch,
         threads=int(str(settings["threads"])),
-        cache=f"{settings['kv']}:{flash}",
+        kv=str(settings["kv"]),
+        flash="off" if settings["flash"] == "off" else "auto",
     )
 
 
@@ -87,13 +93,12 @@ def waited_for(window: int | None, call: Call) -> float:
     Without flash attention every cell in the graph is multiplied. With it masked ones are skipped; but where positions
     are divided among the threads, the last of them may have nothing to do.
     """
-    kind, _, flash = call.cache.partition(":")
     seen = min(call.depth, window or call.depth)
     used = call.depth + 1 if window is None else min(call.depth + 1, window + call.ubatch)
     in_graph = PART * math.ceil(used / PART)
-    if flash == "off":
+    if call.flash == "off":
         return in_graph
-    if kind.upper() in DIVIDED and in_graph >= DIVIDED_FROM:
+    if call.kv in DIVIDED and in_graph >= DIVIDED_FROM:
         return min(call.threads * seen, in_graph)
     return seen
 
@@ -101,7 +106,7 @@ def waited_for(window: int | None, call: Call) -> float:
 def _of_token(work: Work, call: Call) -> dict[str, float]:
     found: dict[str, float] = defaultdict(float)
     found["call"], found["layer"] = 1, work.layers
-    kept_bytes = BLOCK_BYTES[call.cache.partition(":")[0].upper()]
+    kept_bytes = BLOCK_BYTES[call.kv.upper()]
     for one in work.attention:
         cells = waited_for(one.window, call)
         found[f"attend:{call.cache}{_far(one)}"] += one.elements * cells
