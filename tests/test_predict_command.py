@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from profiler.cli import predicting
 from profiler.errors import UserError
@@ -129,6 +130,13 @@ limits = [{}]
             assert "8.00 to 12.0" in text
             assert "memory bandwidth" in text
             assert "in 90% of like cases" in text
+
+    def test_of_many_sources_the_first_is_told(self, tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        found = self.document(tiny, capsys)
+        (one,) = found.predictions
+        many = [replace(one, speed=replace(self.SPEED, source=f"source {n}")) for n in range(5)]
+        text = predicted_terminal.render(replace(found, predictions=many), False)
+        assert "source 0; 4 others like it, by build" in " ".join(text.split())
 
     @pytest.mark.parametrize(
         ("limit", "word", "code"),

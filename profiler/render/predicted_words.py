@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from profiler.analyse.amounts import amount
 from profiler.predicting.prediction import Figure, Memory, Prediction, Verdict
@@ -46,7 +46,7 @@ OF_DEVICE = (
     "weights, KV cache and compute, as if all of it lay in the accelerator's memory; "
     "the engine's back end for it may round differently"
 )
-FIT_LABEL, MOST_BESIDE = "Fit", 6
+FIT_LABEL, MOST_BESIDE, MOST_SOURCES = "Fit", 6, 2
 
 
 def title(found: Sequence[Prediction]) -> str:
@@ -155,8 +155,8 @@ def facts(found: Sequence[Prediction]) -> list[tuple[str, str]]:
     told += [("Speed", text)] if (text := _speed_source(found)) else []
     told += [("Range", text)] if (text := _ranges(found)) else []
     told += [("Not told", reason) for reason in _reasons(found)]
-    told += [("Only here", text) for text in _distinct([one.only_here for one in memories])]
-    return told + [("Note", note) for note in _notes(found)]
+    told += [("Only here", text) for text in _each(found, _only_here)]
+    return told + [("Note", note) for note in _each(found, lambda one: one.notes)]
 
 
 def _beside(found: Sequence[Prediction]) -> list[tuple[str, str]]:
@@ -190,29 +190,38 @@ def _spread(values: Sequence[int]) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _notes(found: Sequence[Prediction]) -> list[str]:
-    """Each note once, with the builds it is of where it is not of all."""
-    notes = dict.fromkeys(note for one in found for note in one.notes)
-    named = {note: list(dict.fromkeys(one.build for one in found if note in one.notes)) for note in notes}
+def _each(found: Sequence[Prediction], texts_of: Callable[[Prediction], Sequence[str]]) -> list[str]:
+    """Each text once, with the builds it is of where it is not of all."""
+    texts = dict.fromkeys(text for one in found for text in texts_of(one))
+    named = {text: list(dict.fromkeys(one.build for one in found if text in texts_of(one))) for text in texts}
     builds = {one.build for one in found}
     return [
-        fmt.plain(
-            note if len(named[note]) == len(builds) else f"{', '.join(named[note][:MOST_BESIDE])}: {note}"
-        )
-        for note in notes
+        fmt.plain(text if len(named[text]) == len(builds) else f"{_some(named[text])}: {text}")
+        for text in texts
     ]
 
 
-def _joined(texts: Sequence[str | None]) -> str:
-    return "; ".join(_distinct(texts))
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_BESIDE} more" if len(names) > MOST_BESIDE else ""
+    return ", ".join(names[:MOST_BESIDE]) + more
 
 
-def _distinct(texts: Sequence[str | None]) -> list[str]:
-    return [fmt.plain(text) for text in dict.fromkeys(texts) if text]
+def _only_here(one: Prediction) -> list[str]:
+    return [one.memory.only_here] if one.memory is not None and one.memory.only_here else []
+
+
+def _joined(texts: Sequence[str]) -> str:
+    return fmt.plain("; ".join(dict.fromkeys(texts)))
 
 
 def _speed_source(found: Sequence[Prediction]) -> str:
-    return _joined([one.speed.source for one in found if one.speed is not None])
+    """Where speeds come from; of many sources, which differ by build, the first."""
+    sources = list(dict.fromkeys(one.speed.source for one in found if one.speed is not None))
+    if len(sources) <= MOST_SOURCES:
+        return _joined(sources)
+    return fmt.plain(
+        f"{sources[0]}; {len(sources) - 1} others like it, by build: --format json has that of each row"
+    )
 
 
 def _reasons(found: Sequence[Prediction]) -> list[str]:
