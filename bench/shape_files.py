@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from profiler.builds.shapes.planning import ShapeFile, of_catalogue
@@ -17,6 +18,8 @@ def shape_file(model: str, mix: str, folder: Path, layers: int | None = None) ->
 
 
 def written(planned: ShapeFile, path: Path) -> Path:
-    """The file, with random weights."""
+    """The file, with random weights, all of it on the disk: nothing is written while it is measured."""
     write_random(path, planned.metadata, planned.tensors, planned.known, lambda _what, _done, _total: None)
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
     return path
