@@ -130,7 +130,7 @@ def prepared(model: Path, threads: int, rounds: int, folder: Path) -> Prepared:
         engines=[],
         settings={"threads": [str(threads)]},
         device="this",
-        target="cpu",
+        targets=["cpu"],
         within=WITHIN,
         until_decided=False,
         max_time_s=None,

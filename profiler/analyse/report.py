@@ -23,6 +23,7 @@ from profiler.analyse.notices import Notice, row_notices, run_notices, unlike_pr
 from profiler.analyse.percentiles import percentiles
 from profiler.analyse.residual import RowPrediction, of_row
 from profiler.analyse.samples import pass_values
+from profiler.analyse.simulated import BASIS, is_proven, proof_notices, withheld
 from profiler.analyse.study import Study, cores
 from profiler.analyse.sustained import Sustained, start_notice, sustained
 from profiler.analyse.variance import Spread, spread, start_cost
@@ -38,6 +39,7 @@ from profiler.runfile import (
     Workload,
     counted,
     extrapolated_cases,
+    is_simulated,
     varying,
 )
 from profiler.runfile.imported import Origin
@@ -230,8 +232,11 @@ def _extrapolated(study: Study, case: Case) -> Row:
 def _row(study: Study, case: Case) -> Row:
     build, workers = study.builds[case.build], study.workers[case.id]
     measured = bool(study.samples[case.id].passes)
-    cells = figures(study, case) if measured else {}
-    told = of_row(study.run.header.predictions, case, cells)
+    imitated, header = is_simulated(case), study.run.header
+    cells = figures(study, case) if measured or is_proven(header, case) else {}
+    cells = withheld(case, cells) if imitated else cells
+    told = of_row(header.predictions, case, cells)
+    proof = proof_notices(header, case)
     return Row(
         id=case.id,
         device=study.run.header.device.id,
@@ -241,14 +246,14 @@ def _row(study: Study, case: Case) -> Row:
         quantization=build.quantization,
         workload=case.workload.id,
         settings=case.settings,
-        basis="measured",
+        basis=BASIS if imitated else "measured",
         conditions=_conditions(study, case),
         metrics=cells,
         spread=_spread(study, case),
         sustained=_sustained(study, case),
         energy=energy_of(study, case),
         board=board_state(workers),
-        notices=[*_notices(study, case), *unlike_prediction(told)] if measured else [],
+        notices=[*proof, *(_notices(study, case) if measured else []), *unlike_prediction(told)],
         failure=None if measured else _last_failure(workers),
         prediction=told,
     )

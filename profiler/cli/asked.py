@@ -8,7 +8,7 @@ import msgspec
 
 from profiler.cli.known_builds import located
 from profiler.cli.power_log import MeterLog, meter_log
-from profiler.cli.values import assignments, memory, seconds, several, share
+from profiler.cli.values import assignments, memory, options, seconds, several, share
 from profiler.measure.passes import PASSES
 from profiler.measure.request import Request
 
@@ -55,6 +55,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     quant: str | None = None
     layers: str | None = None
     experts: int | None = None
+    provider_option: list[str] | None = None
 
     def request(self) -> Request:
         """The request behind these words. Raises `UserError` for a word that cannot be read."""
@@ -66,7 +67,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
             engines=several("--engine", self.engine) if self.engine else [],
             settings=self._settings(),
             device=self.device,
-            target=self.target,
+            targets=several("--target", self.target),
+            provider_options=options("--provider-option", self.provider_option or []),
             within=share("--within", self.within or WITHIN),
             until_decided=self.within is None,
             max_time_s=None if self.max_time is None else seconds("--max-time", self.max_time),
@@ -102,6 +104,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
             "--context": self.context,
             "--flash": self.flash,
             "--set": self.setting,
+            "--provider-option": self.provider_option,
             "--within": self.within,
             "--max-time": self.max_time,
             "--processes": self.processes,

@@ -40,7 +40,17 @@ Settings = Annotated[
 Device = Annotated[
     str, typer.Option(help="Device profile to label the run with; `this` describes this machine itself.")
 ]
-Target = Annotated[str, typer.Option(help="What to run on: cpu.")]
+Target = Annotated[
+    str,
+    typer.Option(
+        help="What to run on, such as cpu,npu: cpu, npu, gpu, or an accelerator of the device by name. "
+        "`devices this --targets` lists what this machine has."
+    ),
+]
+ProviderOption = Annotated[
+    Words,
+    typer.Option(metavar="KEY=VALUE", help="An option of the target's provider, such as htp_arch=73."),
+]
 Within = Annotated[
     str | None,
     typer.Option(
@@ -134,13 +144,13 @@ def run(
     builds: Builds, workload: Workloads = None, prompt: Prompt = None, output_tokens: Output = None,
     engine: Engines = None, threads: Threads = None, kv: Kv = None, context: Context = None,
     flash: Flash = None, setting: Settings = None, device: Device = "this", target: Target = "cpu",
-    within: Within = None, max_time: MaxTime = None, processes: Processes = None, passes: Passes = None,
-    seed: Seed = 1, stall: Stall = "5m", settle: Settle = "10s", cold: Cold = False,
-    sustained: Sustained = None, memory_limit: MemoryLimit = None, strict: Strict = False,
-    force: Force = False, anchor: Anchor = None, limits: Limits = None, as_shape: AsShape = False,
-    quant: Quant = None, layers: Layers = None, experts: Experts = None, resume: Resume = None, dry_run: DryRun = False,
-    output: RunFile = None, output_format: Format = None, power_log: PowerLogFile = None,
-    power_zone: PowerZone = None, power_offset: PowerOffset = None,
+    provider_option: ProviderOption = None, within: Within = None, max_time: MaxTime = None,
+    processes: Processes = None, passes: Passes = None, seed: Seed = 1, stall: Stall = "5m",
+    settle: Settle = "10s", cold: Cold = False, sustained: Sustained = None, memory_limit: MemoryLimit = None,
+    strict: Strict = False, force: Force = False, anchor: Anchor = None, limits: Limits = None,
+    as_shape: AsShape = False, quant: Quant = None, layers: Layers = None, experts: Experts = None,
+    resume: Resume = None, dry_run: DryRun = False, output: RunFile = None, output_format: Format = None,
+    power_log: PowerLogFile = None, power_zone: PowerZone = None, power_offset: PowerOffset = None,
 ) -> None:  # fmt: skip
     """Profile builds on this machine: first token, tokens per second, memory, with intervals.
 

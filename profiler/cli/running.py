@@ -19,6 +19,7 @@ from profiler import runfile
 from profiler.analyse import coherent
 from profiler.analyse.report import Report
 from profiler.analyse.report import report as analyse
+from profiler.analyse.simulated import is_proven
 from profiler.analyse.source import Source
 from profiler.analyse.study import Study
 from profiler.builds.hashes import build_sha256
@@ -39,7 +40,7 @@ from profiler.measure.launch import now
 from profiler.measure.request import Request
 from profiler.measure.resuming import matched
 from profiler.measure.session import Session
-from profiler.measure.start import Prepared, prepare, with_known_meters, with_meters, with_needs
+from profiler.measure.start import Prepared, prepare, proven, with_known_meters, with_meters, with_needs
 from profiler.render import formats, plan
 from profiler.render.live import LiveView, PlainView
 from profiler.runfile import Event, Hashes, Header, Run, Worker
@@ -105,12 +106,17 @@ def dry(request: Request, fit: Limited | None) -> None:
 
 def fresh(request: Request, output: Path | None, after: After) -> None:
     """A new run, into a new file."""
-    prepared = foretold(with_meters(prepare(request), external=after.log is not None))
+    prepared = proven(prepare(request), _tell)
+    prepared = foretold(with_meters(prepared, external=after.log is not None))
     path = output or default_path(prepared.header)
     with _created(path) as file:
         _hold(file, path)
         runfile.append(file, prepared.header)
         _run(prepared, file, path, [], after)
+
+
+def _tell(what: str) -> None:
+    typer.echo(f"Proving {printable(what)}", err=True)
 
 
 def resumed(request: Request, path: Path, after: After) -> None:
@@ -257,8 +263,9 @@ def _plan_lines(prepared: Prepared, fit: Limited | None) -> list[str]:
 
 
 def exit_code(run: Run, *, interrupted: bool) -> ExitCode:
-    """130 if interrupted, 3 if no case gave a figure, else 0."""
+    """130 if interrupted, 3 if no case gave a figure or was proven in software, else 0."""
     if interrupted:
         return ExitCode.INTERRUPTED
     study = Study(run)
-    return ExitCode.DONE if study.measured() else ExitCode.NOTHING_MEASURED
+    shown = study.measured() or any(is_proven(run.header, case) for case in run.header.plan.cases)
+    return ExitCode.DONE if shown else ExitCode.NOTHING_MEASURED

@@ -71,6 +71,15 @@ def assignments(flag: str, texts: Sequence[str]) -> dict[str, list[str]]:
     return found
 
 
+def options(flag: str, texts: Sequence[str]) -> dict[str, str]:
+    """`key=value`, repeated, one value each."""
+    found = assignments(flag, texts)
+    several_of = next((key for key, values in found.items() if len(values) > 1), None)
+    if several_of is not None:
+        raise UserError(f"{flag} {several_of}: one value is accepted")
+    return {key: values[0] for key, values in found.items()}
+
+
 def count(flag: str, text: str) -> float:
     """A number of things: `500M`, `8B`, `1.5b`, `1000000`."""
     found = _COUNT.fullmatch(text.strip())

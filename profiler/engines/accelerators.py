@@ -5,10 +5,75 @@ be told, stands here and nowhere else. Sources: docs/build.md and docs/backend o
 documentation of ONNX Runtime's execution providers (read 2026). Nothing here says that it was tried.
 """
 
-from typing import Dict, List, NamedTuple, Tuple
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 CPU = "CPUExecutionProvider"
 """ONNX Runtime's own, which every build of it has."""
+
+
+class Plugin(NamedTuple):
+    """A provider that comes as a package of its own: what to install, what to import, the kind of device it is for."""
+
+    package: str
+    module: str
+    kind: str
+
+
+PLUGINS: Dict[str, Plugin] = {
+    "QNNExecutionProvider": Plugin("onnxruntime-qnn", "onnxruntime_qnn", "npu"),
+    "OpenVINOExecutionProvider": Plugin("onnxruntime-ep-openvino", "onnxruntime_ep_openvino", "npu"),
+    "WebGpuExecutionProvider": Plugin("onnxruntime-ep-webgpu", "onnxruntime_ep_webgpu", "gpu"),
+    "NvTensorRTRTXExecutionProvider": Plugin(
+        "onnxruntime-ep-nv-tensorrt-rtx", "onnxruntime_ep_nv_tensorrt_rtx", "gpu"
+    ),
+}
+OWN: Dict[str, str] = {
+    "CUDAExecutionProvider": "gpu",
+    "TensorrtExecutionProvider": "gpu",
+    "CoreMLExecutionProvider": "npu",
+    "DmlExecutionProvider": "gpu",
+    "MIGraphXExecutionProvider": "gpu",
+    "VitisAIExecutionProvider": "npu",
+    "XnnpackExecutionProvider": "cpu",
+}
+"""Providers that are built into a wheel of ONNX Runtime, by the kind of device they are for."""
+
+OPTIONS: Dict[str, Dict[str, Optional[Tuple[str, ...]]]] = {
+    "QNNExecutionProvider": {
+        "backend_type": ("htp", "gpu"),
+        "htp_arch": ("68", "69", "73", "75", "79", "81"),
+        "soc_model": None,
+        "htp_performance_mode": (
+            *("burst", "balanced", "default", "high_performance", "high_power_saver", "low_balanced"),
+            *("low_power_saver", "power_saver", "extreme_power_saver", "sustained_high_performance"),
+        ),
+        "htp_graph_finalization_optimization_mode": ("0", "1", "2", "3"),
+        "vtcm_mb": None,
+        "offload_graph_io_quantization": ("0", "1"),
+    },
+    "OpenVINOExecutionProvider": {
+        "device_type": ("NPU", "GPU", "CPU"),
+        "precision": ("FP32", "FP16", "ACCURACY"),
+        "num_of_threads": None,
+    },
+    "WebGpuExecutionProvider": {},
+    "NvTensorRTRTXExecutionProvider": {},
+    "CUDAExecutionProvider": {"device_id": None, "use_tf32": ("0", "1"), "gpu_mem_limit": None},
+    "TensorrtExecutionProvider": {"device_id": None, "trt_fp16_enable": ("0", "1")},
+    "CoreMLExecutionProvider": {
+        "MLComputeUnits": ("CPUAndGPU", "CPUAndNeuralEngine", "CPUOnly", "ALL"),
+        "ModelFormat": ("MLProgram", "NeuralNetwork"),
+    },
+    "DmlExecutionProvider": {"device_id": None},
+    "MIGraphXExecutionProvider": {"device_id": None, "migraphx_fp16_enable": ("0", "1")},
+    "VitisAIExecutionProvider": {"target": None},
+    "XnnpackExecutionProvider": {"intra_op_num_threads": None},
+}
+"""What a provider may be told: these words, or with None a number or name. ONNX Runtime accepts anything, silently."""
+
+
+EMULATED: Dict[str, Dict[str, str]] = {"QNNExecutionProvider": {"htp_arch": "75", "soc_model": "57"}}
+"""What a provider must be told where it imitates its device: without these the HTP has no 16-bit floats."""
 
 
 class Route(NamedTuple):
@@ -67,6 +132,19 @@ ROUTES: Dict[str, Tuple[Route, ...]] = {
     "vivante": (_ort("VSINPU", "an ONNX Runtime of one's own build"),),
 }
 """By the first words of an accelerator's name. A family that is missing is reached by no engine here."""
+
+
+KINDS: Dict[str, str] = {
+    **dict.fromkeys(("hexagon", "intel-npu", "xdna2", "apple-ane", "vivante"), "npu"),
+    **dict.fromkeys(("adreno", "arc", "radeon", "ampere", "ada", "apple-gpu", "mali"), "gpu"),
+}
+"""Which families are NPUs and which are GPUs."""
+
+
+def routes_of_kind(kind: str) -> List[Route]:
+    """The ways to any accelerator of a kind, for a machine whose accelerators nobody has described."""
+    found = [route for family, ways in ROUTES.items() if KINDS[family] == kind for route in ways]
+    return list({(route.engine, route.provider): route for route in reversed(found)}.values())[::-1]
 
 
 def routes(accelerator: str) -> List[Route]:

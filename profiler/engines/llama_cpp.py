@@ -1,12 +1,13 @@
 """llama.cpp through its low-level API, with its own sampler."""
 
+import array
 import ctypes
 import os
 import random
 import time
 from typing import Any, Dict, List, Optional, Tuple
 
-from profiler.engines import llama_log, placement
+from profiler.engines import llama_devices, llama_log, placement
 from profiler.engines.protocol import Anonymous, EngineFailure, Job
 
 _KV_TYPES = {"f32": 0, "f16": 1, "q4_0": 2, "q5_1": 7, "q8_0": 8, "bf16": 30}
@@ -31,6 +32,7 @@ def import_library() -> None:
     callback = lib.llama_log_callback(_remember)
     _keep_alive.append(callback)
     lib.llama_log_set(callback, ctypes.c_void_p(0))
+    llama_devices.load_back_ends(library, os.path.dirname(lib._lib._name))
     lib.llama_backend_init()
 
 
@@ -80,18 +82,35 @@ def account(job: Job, anonymous: Anonymous) -> Dict[str, Any]:
     return {"bookkeeping_bytes": None if before is None or after is None else after - before}
 
 
-def model_params(chosen: Dict[str, Any], allocate: bool) -> Any:
-    """How llama.cpp is to load a model with these settings; without `allocate` it only plans."""
+def devices() -> List[Dict[str, Any]]:
+    """What llama.cpp reaches beside the CPU."""
+    return [
+        {name: value for name, value in one.items() if name != "pointer"}
+        for one in llama_devices.devices(library)
+    ]
+
+
+def model_params(chosen: Dict[str, Any], allocate: bool, route: Optional[Dict[str, Any]] = None) -> Any:
+    """How llama.cpp is to load a model with these settings, on the device of the route if there is one.
+
+    Without `allocate` it only plans.
+    """
     params = lib.llama_model_default_params()
     params.n_gpu_layers = chosen["gpu_layers"]
     params.use_extra_bufts = chosen["repack"]
     params.load_mode = _LOAD_MODE[chosen["mmap"], chosen["mlock"]] if allocate else 0
     params.no_alloc = not allocate
-    if chosen["gpu_layers"] == 0:
-        no_devices = (ctypes.c_void_p * 1)(None)
-        _keep_alive.append(no_devices)
-        params.devices = ctypes.cast(no_devices, ctypes.c_void_p)
+    if chosen["gpu_layers"] == 0 or route is not None:
+        params.devices = _only(route)
     return params
+
+
+def _only(route: Optional[Dict[str, Any]]) -> Any:
+    """A list with the device of this route and no other, or with none."""
+    wanted = [] if route is None else [llama_devices.pointer(library, route["provider"], route.get("device"))]
+    listed = (ctypes.c_void_p * (len(wanted) + 1))(*wanted, None)
+    _keep_alive.append(listed)
+    return ctypes.cast(listed, ctypes.c_void_p)
 
 
 def context_params(chosen: Dict[str, Any], workload: Dict[str, Any]) -> Any:
@@ -115,6 +134,7 @@ class LlamaCpp:
 
     def __init__(self, job: Job, allocate: bool) -> None:
         self._settings = job["settings"]
+        self._route = job.get("route")
         self._model = self._load_model(job["path"], allocate)
         self.vocabulary = lib.llama_model_get_vocab(self._model)
         self.context = self._make_context(job["workload"])
@@ -127,7 +147,9 @@ class LlamaCpp:
         self._evaluated = True
 
     def _load_model(self, path: str, allocate: bool) -> Any:
-        model = lib.llama_model_load_from_file(os.fsencode(path), model_params(self._settings, allocate))
+        model = lib.llama_model_load_from_file(
+            os.fsencode(path), model_params(self._settings, allocate, self._route)
+        )
         if not model:
             raise EngineFailure("load_failed", cause("llama.cpp could not load the file"))
         return model
@@ -206,6 +228,12 @@ class LlamaCpp:
         self._decode(self._one_batch)
         lib.llama_synchronize(self.context)
 
+    def logits(self) -> Any:
+        """The logits of the last position."""
+        found = lib.llama_get_logits_ith(self.context, -1)
+        count = lib.llama_vocab_n_tokens(self.vocabulary)
+        return array.array("f", ctypes.string_at(found, 4 * count))
+
     def _decode(self, batch: Any) -> None:
         status = lib.llama_decode(self.context, batch)
         if status != 0:
@@ -242,6 +270,10 @@ class LlamaCpp:
             "log": log,
             "fell_back": placement.of_llama_cpp(self._settings, log),
         }
+
+    def shares(self) -> Dict[str, Any]:
+        """Layers, and the shares of arithmetic (by layers) and of weights, by device."""
+        return placement.shares(llama_log.read(log_lines()))
 
     def close(self) -> None:
         lib.llama_sampler_free(self._sampler)

@@ -9,8 +9,7 @@ import re
 import time
 from typing import Any, Dict, List, Optional
 
-from profiler.engines import ort_account, placement
-from profiler.engines.accelerators import CPU
+from profiler.engines import ort_account, ort_providers, ort_shares, placement
 from profiler.engines.onnx_tokenizer import OnnxTokenizer
 from profiler.engines.ort_library import (
     assigned,
@@ -19,9 +18,9 @@ from profiler.engines.ort_library import (
     onnxruntime,
     operators,
     planned,
-    session_options,
     tokens_needed,
 )
+from profiler.engines.ort_providers import session
 from profiler.engines.protocol import Anonymous, EngineFailure, Job
 
 _PAST = re.compile(r"past_key_values\.(\d+)\.(key|value)$")
@@ -43,12 +42,12 @@ def import_library() -> None:
 
 def load(job: Job) -> "Ort":
     """Load the graph of `job`, or say why not in ONNX Runtime's own words."""
-    path = os.path.join(job["path"], graph_of(job))
-    try:
-        session = ort.InferenceSession(path, session_options(job["settings"]), providers=[CPU])
-    except Exception as error:  # the library has an exception for each status, and no base of its own
-        raise failure("load_failed", "ONNX Runtime", error) from None
-    return Ort(job, session)
+    return Ort(job, session(os.path.join(job["path"], graph_of(job)), job))
+
+
+def devices() -> List[Dict[str, Any]]:
+    """What ONNX Runtime's providers reach beside the CPU."""
+    return ort_providers.devices()
 
 
 def inspect(job: Job) -> Dict[str, Any]:
@@ -243,8 +242,12 @@ class Ort:
             "kv_type": self._kv_type,
             "kv_in_place": self._cache.in_place,
             "assigned": where,
-            "fell_back": placement.of_nodes(CPU, where),
+            "fell_back": placement.of_nodes(ort_providers.provider(self._job), where),
         }
+
+    def shares(self) -> Optional[Dict[str, Any]]:
+        """Nodes, and shares of products and of weights, by provider."""
+        return ort_shares.shares({os.path.join(self._job["path"], graph_of(self._job)): self._session})
 
     def close(self) -> None:
         del self._binding, self._session

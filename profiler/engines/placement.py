@@ -9,6 +9,7 @@ from typing import Any, Dict, Optional
 
 from profiler.engines.llama_log import MIB, on_host
 
+CPU = "CPU"
 SHARE_ELSEWHERE = 0.0
 """Of a graph's nodes: what may run on another provider before it is called a fall-back."""
 
@@ -39,6 +40,28 @@ def of_nodes(asked: str, assigned: Dict[str, int], share_elsewhere: float = SHAR
 def of_device(asked: str, device: str) -> Optional[str]:
     """An engine that tells the kind of its device and nothing of its nodes."""
     return None if device == asked else f"asked for {asked}: the engine runs on {device}"
+
+
+def shares(log: Dict[str, Any]) -> Dict[str, Any]:
+    """Layers by device, and shares of all layers and of all weights; the CPU is one device."""
+    layers: Dict[str, int] = {}
+    weights: Dict[str, int] = {}
+    for place, count in log["layers"].items():
+        name = device_of(place) or CPU
+        layers[name] = layers.get(name, 0) + count
+    for buffer in log["buffers"]:
+        if buffer["what"] == "model":
+            name = device_of(buffer["where"]) or CPU
+            weights[name] = weights.get(name, 0) + buffer["bytes"]
+    return {
+        name: {
+            "count": layers.get(name, 0),
+            "unit": "layers",
+            "arithmetic": layers.get(name, 0) / (sum(layers.values()) or 1),
+            "weights": weights.get(name, 0) / (sum(weights.values()) or 1),
+        }
+        for name in {**layers, **weights}
+    }
 
 
 def device_of(place: str) -> Optional[str]:

@@ -14,12 +14,14 @@ import msgspec
 
 from profiler.measure.order import order
 from profiler.measure.stop import is_look, stop_reason
-from profiler.runfile import Case, Plan, Worker
+from profiler.runfile import Case, Plan, Worker, is_simulated
 
 MOST_REPEATS = 5
 """Rounds that others disturbed are measured again, at least this often in a run if need be."""
 
-FINAL = frozenset({"missing_library", "bad_file", "load_failed", "out_of_memory", "fell_back"})
+FINAL = frozenset(
+    {"missing_library", "bad_file", "load_failed", "out_of_memory", "fell_back", "wrong_answers"}
+)
 """Failures that the next round would only repeat."""
 
 MOST_CRASHES = 2
@@ -52,11 +54,14 @@ class Course:
     ) -> None:
         self._plan, self._judges = plan, judges
         self._visit, self._elapsed_s = visit, elapsed_s
-        self._cases = {case.id: case for case in plan.cases}
+        self._cases = {case.id: case for case in plan.cases if not is_simulated(case)}
         self.workers = list(workers)
 
     def go(self) -> str:
-        """Visit until the run is over. Returns the reason: "within", "decided", "rounds", "max_time", "all_failed"."""
+        """Visit until the run is over, and return why it is.
+
+        That is "within", "decided", "rounds", "max_time", "all_failed", or "simulated" where nothing is to be timed.
+        """
         for round_number in itertools.count():
             reason = self._reason(round_number)
             if reason is not None:
@@ -67,7 +72,7 @@ class Course:
     def _reason(self, rounds: int) -> str | None:
         """Why the run is over after so many rounds. A look sees them alone: a resumed run holds later ones already."""
         if not set(self._alive()).difference(self._plan.anchors):
-            return "all_failed"
+            return "all_failed" if self._cases else "simulated"
         look = is_look(self._plan, rounds)
         seen = [worker for worker in self.workers if worker.round < rounds] if look else []
         return stop_reason(

@@ -82,6 +82,37 @@ class Timed(_Event, frozen=True, kw_only=True, tag="timed"):
     token_ns: list[int]
 
 
+class ReachedDevice(msgspec.Struct, frozen=True, kw_only=True):
+    """A device that an engine reaches beside the CPU, or with `reason` a provider that reaches none.
+
+    `provider` and `name` are the engine's own words, `simulated` says what imitates the device.
+    """
+
+    provider: str
+    kind: str | None
+    name: str | None
+    description: str | None = None
+    memory_bytes: int | None = None
+    simulated: str | None = None
+    reason: str | None = None
+
+
+class Reached(_Event, frozen=True, kw_only=True, tag="reached"):
+    """The devices that the engine reaches."""
+
+    devices: list[ReachedDevice]
+
+
+class Proved(_Event, frozen=True, kw_only=True, tag="proved"):
+    """What a build answered: its most likely tokens, and beside kept logits least cosine and largest difference."""
+
+    tokens: list[int]
+    load_ms: float
+    facts: dict[str, Any]
+    cosine: float | None
+    largest: float | None
+
+
 class Failed(_Event, frozen=True, kw_only=True, tag="failure"):
     """The worker could not go on and says why."""
 
@@ -105,6 +136,8 @@ WorkerEvent = (
     | PhaseEnded
     | PassEnded
     | Timed
+    | Reached
+    | Proved
     | Failed
     | Done
 )

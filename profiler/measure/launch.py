@@ -33,6 +33,9 @@ from profiler.measure.events import (
     Loaded,
     PassEnded,
     PhaseEnded,
+    Proved,
+    Reached,
+    ReachedDevice,
     Started,
     Timed,
     WorkerEvent,
@@ -91,6 +94,8 @@ class Seen(msgspec.Struct, kw_only=True):
     phases: list[Phase] = []
     passes: list[Pass] = []
     timed: list[Timed] = []
+    devices: list[ReachedDevice] | None = None
+    proved: Proved | None = None
     failure: Failure | None = None
     in_good_order: bool = False
     interrupted: bool = False
@@ -108,7 +113,7 @@ def job(
     sustained_s: float = 0.0,
     strict: bool = False,
 ) -> dict[str, Any]:
-    """The order for a worker: `mode` is "measure", "inspect", "account" or "calibrate".
+    """The order for a worker: `mode` is "measure", "inspect", "account", "prove" or "calibrate".
 
     With `sustained_s`, passes begin for so many seconds, `passes` at most. With `strict` an engine that works elsewhere
     than asked fails.
@@ -128,6 +133,7 @@ def job(
         sustained_s=sustained_s or None,
         seed=seed,
         strict=strict,
+        route=None if case.route is None else msgspec.to_builtins(case.route),
     )
 
 
@@ -294,6 +300,7 @@ _NOTED: dict[type[WorkerEvent], tuple[str, str]] = {
     ConditionsRead: ("conditions", "conditions"),
     Inspected: ("facts", "facts"),
     Accounted: ("account", "account"),
+    Reached: ("devices", "devices"),
 }
 """Events that say one thing: the field of `Seen` it goes to, and their own field it comes from."""
 
@@ -308,6 +315,8 @@ def _note(event: WorkerEvent, seen: Seen) -> None:
             seen.passes.append(Pass(**msgspec.structs.asdict(event)))
         case Timed():
             seen.timed.append(event)
+        case Proved():
+            seen.proved = event
         case Failed(kind=kind, message=message):
             seen.failure = Failure(kind=kind, message=printable(message))
         case Done(anchor=anchor):

@@ -13,7 +13,7 @@ from profiler.errors import UserError
 from profiler.host.machine import default_threads
 from profiler.measure.passes import MORE_PASSES
 from profiler.measure.request import Request, Shaped
-from profiler.measure.variants import anchors, cases, refuse_too_many
+from profiler.measure.variants import Places, anchors, cases, on_the_cpu, refuse_too_many
 from profiler.runfile import (
     MOST_SECONDS,
     Case,
@@ -35,13 +35,13 @@ MOST_STAMPS = 4_000_000
 """Of one worker: its line in the run file then stays within what is read back."""
 
 
-def plan_of(request: Request, found: Sequence[Found]) -> Plan:
+def plan_of(request: Request, found: Sequence[Found], places: Places = on_the_cpu) -> Plan:
     """The plan of a run of the builds found, the anchor last. Raises `UserError` for what is too much."""
     asked = [workloads.parse(word, request.prompt, request.output_tokens) for word in request.workloads]
     _check_stamps(asked, max(request.passes, MORE_PASSES) if request.more_passes else request.passes)
     builds = [item.build for item in found]
     threads = default_threads()
-    own = cases(builds[: len(request.builds)], asked, request.engines, request.settings, threads)
+    own = cases(builds[: len(request.builds)], asked, request.engines, request.settings, threads, places)
     tied = [
         case
         for build in builds[len(request.builds) :]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 
-from profiler.errors import UserError, nearest
+from profiler.errors import UserError
 from profiler.measure.memory_limit import LARGEST_BYTES, SMALLEST_BYTES
 from profiler.measure.sustaining import LONGEST_S, SHORTEST_S
 from profiler.runfile import MOST_PASSES, MOST_ROUNDS, Build
 
-TARGETS = ("cpu",)
 MOST_SEED = 2**63 - 1
 
 
@@ -45,7 +45,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     engines: list[str]
     settings: dict[str, list[str]]
     device: str
-    target: str
+    targets: list[str]
     within: float
     until_decided: bool
     max_time_s: float | None
@@ -61,6 +61,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     anchor: str | None = None
     memory_limit_bytes: int | None = None
     strict: bool = False
+    provider_options: Mapping[str, str] = MappingProxyType({})
     shaped: Sequence[Shaped] = ()
 
     @property
@@ -71,10 +72,6 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 def check(request: Request) -> None:
     """Raises `UserError` for a number that no plan may have."""
-    if request.target not in TARGETS:
-        raise UserError(
-            f"there is no target {request.target!r} in this version: {nearest(request.target, TARGETS)}"
-        )
     _between("--processes", request.rounds, MOST_ROUNDS)
     _between("--passes", request.passes, MOST_PASSES)
     _between("--seed", request.seed, MOST_SEED, least=0)

@@ -20,7 +20,9 @@ from profiler.measure.gate import Need, needs, refusal
 from profiler.measure.launch import now
 from profiler.measure.memory_limit import Way
 from profiler.measure.metering import speaking
+from profiler.measure.placing import places_on
 from profiler.measure.planning import plan_of
+from profiler.measure.proving import Tell, proofs, refused
 from profiler.measure.request import Request, check
 from profiler.measure.ways_to_limit import way_to_limit
 from profiler.measure.worker_environment import recorded
@@ -67,12 +69,24 @@ def with_known_meters(prepared: Prepared, *, external: bool) -> Prepared:
     return msgspec.structs.replace(prepared, meters=known, external_meter=external)
 
 
+def proven(prepared: Prepared, tell: Tell) -> Prepared:
+    """The run with a proof of each case whose target is not the CPU, and those refused whose proof failed."""
+    found = proofs(prepared.header.plan, prepared.paths, tell)
+    failures = {proof.case: failure for proof in found if (failure := refused(proof)) is not None}
+    return msgspec.structs.replace(
+        prepared,
+        header=msgspec.structs.replace(prepared.header, proofs=found),
+        refusals=failures | prepared.refusals,
+    )
+
+
 def prepare(request: Request) -> Prepared:
     """Check everything that can be checked before measuring. Raises `UserError`."""
     check(request)
     profile = this_machine() if request.device == THIS else load_device(request.device)
     found = identify(request.named)
-    plan = with_full_sizes(plan_of(request, found), request.shaped)
+    places = places_on(profile, request.targets, request.provider_options)
+    plan = with_full_sizes(plan_of(request, found, places), request.shaped)
     header = _header(plan, profile)
     paths = {item.build.id: item.path for item in found}
     return with_needs(header, paths, force=request.force)

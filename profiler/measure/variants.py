@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import msgspec
 
 from profiler.engines.table import ENGINES, Setting, Value, default_engine
 from profiler.errors import UserError, nearest
-from profiler.runfile import MOST_CASES, Build, Case, Settings, Workload
+from profiler.runfile import MOST_CASES, Build, Case, Route, Settings, Workload
 
 _FLAGS = {
     "on": True,
@@ -21,27 +23,51 @@ _FLAGS = {
 }
 
 
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a build may run: an engine, a target, and the route there if it is not the CPU."""
+
+    engine: str
+    target: str = "cpu"
+    route: Route | None = None
+
+
+Places = Callable[[Build, Sequence[str]], Sequence[Place]]
+"""The places for a build, with the engines that were asked for."""
+
+
+def on_the_cpu(build: Build, engines: Sequence[str]) -> list[Place]:
+    """The CPU, with each engine of these that reads the build."""
+    return [Place(engine=engine) for engine in engines_for(build, engines)]
+
+
 def cases(
     builds: Sequence[Build],
     workloads: Sequence[Workload],
     engines: Sequence[str],
     wanted: Mapping[str, Sequence[str]],
     threads: int,
+    places: Places = on_the_cpu,
 ) -> list[Case]:
-    """One case for every build, engine that reads it, workload and combination of settings.
+    """One case for every build, place that it may run in, workload and combination of settings.
 
     `wanted` maps a setting to the values the user listed; `threads` is the default of that setting.
     """
     _refuse_unknown(builds, engines, wanted)
     found = []
     for build, workload in itertools.product(builds, workloads):
-        for engine in engines_for(build, engines):
-            _refuse_method(engine, workload)
-            for settings in combinations(engine, wanted, threads):
+        for place in places(build, engines):
+            _refuse_method(place.engine, workload)
+            for settings in combinations(place.engine, {**wanted, **_there(place, wanted)}, threads):
                 _refuse_short_context(workload, settings)
-                found.append((build, workload, engine, settings))
+                found.append((build, workload, place, settings))
     refuse_too_many(len(found))
     return [_case(number, *parts) for number, parts in enumerate(found, start=1)]
+
+
+def _there(place: Place, wanted: Mapping[str, Sequence[str]]) -> Mapping[str, Sequence[str]]:
+    """On a device all layers lie there, unless the user said how many."""
+    is_asked = place.route is not None and "gpu_layers" in ENGINES[place.engine].settings
+    return {"gpu_layers": ["-1"]} if is_asked and "gpu_layers" not in wanted else {}
 
 
 def refuse_too_many(cases: int) -> None:
@@ -55,7 +81,7 @@ def anchors(build: Build, workloads: Sequence[Workload], threads: int, first: in
     engine = default_engine(build.format)
     (settings,) = combinations(engine, {}, threads)
     return [
-        _case(number, build, workload, engine, settings)
+        _case(number, build, workload, Place(engine=engine), settings)
         for number, workload in enumerate(workloads, start=first)
     ]
 
@@ -77,9 +103,15 @@ def _refuse_short_context(workload: Workload, settings: Settings) -> None:
         )
 
 
-def _case(number: int, build: Build, workload: Workload, engine: str, settings: Settings) -> Case:
+def _case(number: int, build: Build, workload: Workload, place: Place, settings: Settings) -> Case:
     return Case(
-        id=f"r{number}", build=build.id, engine=engine, target="cpu", settings=settings, workload=workload
+        id=f"r{number}",
+        build=build.id,
+        engine=place.engine,
+        target=place.target,
+        settings=settings,
+        workload=workload,
+        route=place.route,
     )
 
 

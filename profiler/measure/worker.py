@@ -23,7 +23,7 @@ if "profiler" not in sys.modules:
     sys.modules["profiler"] = _package
 
 from profiler.engines.protocol import Engine, EngineFailure, EngineModule, Job
-from profiler.measure import worker_calibration, worker_counters, worker_memory
+from profiler.measure import worker_calibration, worker_counters, worker_memory, worker_proof
 from profiler.measure.worker_conditions import Processor, allowed_cpus
 
 PASS, START, EVALUATED, FIRST = 0, 1, 2, 3
@@ -295,6 +295,10 @@ def work(job: Job, emit: Emit) -> None:
         emit("inspected", facts=module.inspect(job))
     elif job["mode"] == "account":
         account(job, module, emit)
+    elif job["mode"] == "devices":
+        emit("reached", devices=module.devices() if hasattr(module, "devices") else [])
+    elif job["mode"] == "prove":
+        worker_proof.prove(job, module, emit, lambda engine: prompt_ids(engine, job["workload"], job["seed"]))
     elif job["mode"] == "calibrate":
         worker_calibration.calibrate(job, module, emit)
     else:

@@ -34,6 +34,7 @@ STOPPED = {
     "rounds": "all planned rounds were run",
     "max_time": "the time was up",
     "all_failed": "no case could be measured",
+    "simulated": "nothing is timed on a device that is imitated",
     None: "not finished",
 }
 

@@ -33,6 +33,7 @@ FAILURE_KINDS = (
     "timeout",
     "crashed",
     "fell_back",
+    "wrong_answers",
 )
 
 Name = Annotated[str, msgspec.Meta(max_length=256)]

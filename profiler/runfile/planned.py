@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -31,6 +31,7 @@ from profiler.runfile.fields import (
     Tokens,
 )
 
+MOST_DEVICES = 64
 SMALLEST_PREDICTED = 1e-15
 """Of a predicted figure, so that a ratio to it is a number; characters of what a prediction says."""
 
@@ -121,8 +122,21 @@ class Workload(Record, frozen=True, kw_only=True):
     text_sha256: str | None = None
 
 
+class Route(Record, frozen=True, kw_only=True):
+    """How an engine reaches a target that is not the CPU, in the engine's own words.
+
+    `provider` is ONNX Runtime's execution provider or llama.cpp's back end, `options` what it is told, `device` the
+    device as the engine names it. `simulated` says which software imitates the device, where it is none.
+    """
+
+    provider: Name
+    options: dict[Name, Name] = msgspec.field(default_factory=dict)
+    device: Name | None = None
+    simulated: Sentence | None = None
+
+
 class Case(Record, frozen=True, kw_only=True):
-    """Build x settings x workload: one row of a report."""
+    """Build x settings x workload: one row of a report. `route` leads to a target that is not the CPU."""
 
     id: Name
     build: Name
@@ -130,6 +144,44 @@ class Case(Record, frozen=True, kw_only=True):
     target: Name
     settings: Settings
     workload: Workload
+    route: Route | None = None
+
+
+def is_simulated(case: Case) -> bool:
+    """Whether its device is imitated in software: then it is proven to work, and never timed."""
+    return case.route is not None and case.route.simulated is not None
+
+
+class Placed(Record, frozen=True, kw_only=True):
+    """The part of a build that one device has: nodes or layers, and shares of all weights' products and bytes."""
+
+    device: Name
+    count: Natural
+    unit: Literal["nodes", "layers"]
+    arithmetic: Share | None = None
+    weights: Share | None = None
+
+
+class Proof(Record, frozen=True, kw_only=True):
+    """What a case showed before anything was timed: that it runs on its target, and answers there as on the CPU.
+
+    Both read the same tokens of the case's own text. Of `tokens` positions, `same` have the same most likely token;
+    `cosine` is the least of logits about their mean, `largest` the largest difference of a logit. `compile_ms` is what
+    making the device's own form of the graph took, `load_ms` what loading took afterwards. `failure` is what is wrong.
+    """
+
+    case: Name
+    tokens: Natural
+    same: Natural
+    cosine: Annotated[float, msgspec.Meta(ge=-1.001, le=1.001)] | None = None
+    largest: NotNegative | None = None
+    placed: Annotated[list[Placed], msgspec.Meta(max_length=MOST_DEVICES)] = msgspec.field(
+        default_factory=list
+    )
+    compile_ms: NotNegative | None = None
+    load_ms: NotNegative | None = None
+    versions: dict[Name, Name | None] = msgspec.field(default_factory=dict)
+    failure: Sentence | None = None
 
 
 def varying(cases: Sequence[Case]) -> list[str]:

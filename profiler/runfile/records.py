@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from profiler.runfile.fields import MOST_CASES, Celsius, FailureKind, Natural, Record, Share, Whole
-from profiler.runfile.planned import Device, Plan, Predicted
+from profiler.runfile.planned import Device, Plan, Predicted, Proof
 from profiler.runfile.sensed import Anchor, Board, Idle, MemoryLimit, PowerLog, Samples, Sensor
 
 
@@ -15,7 +15,7 @@ class Header(Record, frozen=True, kw_only=True):
     """First line: what was planned, where, with what.
 
     `sensors` are the meters that were found, `no_sensor` why the other sources have none. `predictions` were made
-    before the first worker; there are none where nothing was calibrated.
+    before the first worker; there are none where nothing was calibrated. `proofs` are those of targets beside the CPU.
     """
 
     type: Literal["header"]
@@ -32,6 +32,7 @@ class Header(Record, frozen=True, kw_only=True):
     predictions: Annotated[list[Predicted], msgspec.Meta(max_length=MOST_CASES)] = msgspec.field(
         default_factory=list
     )
+    proofs: Annotated[list[Proof], msgspec.Meta(max_length=MOST_CASES)] = msgspec.field(default_factory=list)
 
 
 class Memory(Record, frozen=True, kw_only=True):

@@ -1,0 +1,149 @@
+"""ONNX Runtime's execution providers: what they reach here, and a session on one of them.
+
+The devices of a plug-in bear the name that it is registered under, so that name is the provider's own, always. Any
+option is accepted; what `accelerators.OPTIONS` does not list is refused before a worker is started.
+"""
+
+import importlib
+import importlib.util
+import os
+from typing import Any, Dict, List, Optional
+
+from profiler.engines import ort_log
+from profiler.engines.accelerators import CPU, OWN, PLUGINS
+from profiler.engines.ort_library import cause, failure, onnxruntime, session_options
+from profiler.engines.protocol import EngineFailure, Job
+
+IMITATED = {
+    "QNNExecutionProvider": "Qualcomm's emulation of its HTP on this CPU",
+    "WebGpuExecutionProvider": "a Vulkan device in software on this CPU",
+}
+"""What a provider runs on where the device it offers is a CPU."""
+
+KINDS = {"NPU": "npu", "GPU": "gpu", "CPU": "cpu"}
+_REFUSED = ("fallback to CPU EP has been explicitly disabled",)
+NO_FALL_BACK = "session.disable_cpu_ep_fallback"
+SOFTWARE_ADAPTER = "ORT_WEBGPU_EP_ALLOW_SOFTWARE_ADAPTER"
+
+
+def devices() -> List[Dict[str, Any]]:
+    """What the installed providers reach: provider, kind of device, its name, and what imitates it.
+
+    A provider that is installed and reaches nothing is there too, with the reason.
+    """
+    found = []
+    for provider in PLUGINS:
+        if _module(provider) is not None:
+            found += _of_plugin(provider)
+    inside = set(onnxruntime().get_available_providers())
+    found += [{"provider": one, "kind": kind, "name": one} for one, kind in OWN.items() if one in inside]
+    return found
+
+
+def _of_plugin(provider: str) -> List[Dict[str, Any]]:
+    try:
+        offered = _registered(provider)
+    except EngineFailure as refused:
+        return [{"provider": provider, "kind": None, "name": None, "reason": refused.message}]
+    if not offered:
+        return [{"provider": provider, "kind": None, "name": None, "reason": "it sees no device of its own"}]
+    return [_told(provider, one) for one in offered]
+
+
+def _told(provider: str, offered: Any) -> Dict[str, Any]:
+    kind, imitated = KINDS.get(offered.device.type.name), IMITATED.get(provider)
+    simulated = imitated if kind == "cpu" and imitated else None
+    if simulated is not None:
+        kind = PLUGINS[provider].kind
+    description = offered.device.metadata.get("Description") or offered.device.vendor
+    return {
+        "provider": provider,
+        "kind": kind,
+        "name": simulated or f"{description} {offered.device.type.name}",
+        "simulated": simulated,
+    }
+
+
+def _module(provider: str) -> Optional[str]:
+    """The module that brings a plug-in, if it is installed."""
+    name = PLUGINS[provider].module
+    return name if importlib.util.find_spec(name) is not None else None
+
+
+def _registered(provider: str) -> List[Any]:
+    """The devices of a plug-in, registered under its exact name. Raises EngineFailure if it cannot be loaded."""
+    library, module = onnxruntime(), _module(provider)
+    if module is None:
+        raise EngineFailure(
+            "missing_library", f"{provider} is not installed: pip install {PLUGINS[provider].package}"
+        )
+    os.environ[SOFTWARE_ADAPTER] = "1"
+    try:
+        library.register_execution_provider_library(
+            provider, importlib.import_module(module).get_library_path()
+        )
+    except Exception as error:  # a plug-in that is there may lack libraries, or its own file
+        if "already registered" not in str(error):
+            raise EngineFailure("missing_library", f"{provider} cannot be loaded: {cause(error)}") from None
+    return [one for one in library.get_ep_devices() if one.ep_name == provider]
+
+
+def provider(job: Job) -> str:
+    """The provider that all nodes of the job's graph are to run on."""
+    return str(job["route"]["provider"]) if job.get("route") else CPU
+
+
+def session(graph: Any, job: Job) -> Any:
+    """A session on the graph (a path, or bytes), on the CPU or where the route of the job leads, and nowhere else.
+
+    Without a fall-back to the CPU, but for graphs whose format says that few operators may stay there. Raises
+    EngineFailure with the cause that the engine's log names.
+    """
+    library, options = onnxruntime(), session_options(job["settings"])
+    route = job.get("route")
+    if route is None:
+        return _opened(library, graph, options, [CPU])
+    provider, chosen = route["provider"], dict(route["options"])
+    options.add_session_config_entry(NO_FALL_BACK, "0" if job.get("partly") else "1")
+    if provider in PLUGINS:
+        offered = _registered(provider)
+        if not offered:
+            raise EngineFailure("load_failed", f"{provider} sees no device of its own here")
+        options.add_provider_for_devices(offered[:1], chosen)
+        return _opened(library, graph, options, None)
+    if provider not in library.get_available_providers():
+        raise EngineFailure(
+            "missing_library", f"this onnxruntime has no {provider}: it has {_inside(library)}"
+        )
+    return _opened(library, graph, options, [(provider, chosen)])
+
+
+def _inside(library: Any) -> str:
+    return " and ".join(one for one in library.get_available_providers() if one != "AzureExecutionProvider")
+
+
+def _opened(library: Any, graph: Any, options: Any, providers: Optional[List[Any]]) -> Any:
+    begin = ort_log.mark()
+    try:
+        if providers is None:
+            return library.InferenceSession(graph, options)
+        return library.InferenceSession(graph, options, providers=providers)
+    except Exception as error:  # the library has an exception for each status, and no base of its own
+        if not any(word in str(error) for word in _REFUSED):
+            raise failure("load_failed", "ONNX Runtime", error) from None
+        logged = ort_log.cause(ort_log.since(begin)) or _varying(library, graph) or cause(error)
+        raise EngineFailure(
+            "fell_back", f"not all of the graph would run there, so nothing is run: {logged}"
+        ) from None
+
+
+def _varying(library: Any, graph: Any) -> Optional[str]:
+    """Of inputs without a fixed shape, which no provider for NPUs takes, and none of them says so."""
+    found = library.InferenceSession(graph, providers=[CPU]).get_inputs()
+    open_ended = [one.name for one in found if not all(isinstance(length, int) for length in one.shape)]
+    if not open_ended:
+        return None
+    return (
+        f"lengths of its input {open_ended[0]} vary, and an NPU needs fixed ones: "
+        "edgeprof build onnx FILE.gguf --static"
+    )

@@ -1,0 +1,33 @@
+"""What each engine reaches on this machine beside the CPU, asked in a process of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from profiler.engines.table import ENGINES
+from profiler.errors import UserError
+from profiler.measure.events import ReachedDevice
+from profiler.measure.launch import order_of, run_worker
+from profiler.runfile import Workload
+
+STALL_S = 60.0
+"""A driver may take long to start, or never come back."""
+
+_NO_WORK = Workload(id="none", method="raw", prompt_tokens=0, output_tokens=0)
+
+
+def reached(engine: str) -> tuple[ReachedDevice, ...] | str:
+    """The devices of an engine, or one sentence: why it cannot be asked. Raises `KeyboardInterrupt` after Ctrl-C."""
+    try:
+        order = order_of(engine, Path(), {}, mode="devices")
+    except UserError as error:
+        return str(error)
+    seen = run_worker(order, _NO_WORK, STALL_S)
+    if seen.interrupted:
+        raise KeyboardInterrupt
+    if seen.devices is not None:
+        return tuple(seen.devices)
+    assert seen.failure is not None, "a worker that answers nothing has failed"
+    if seen.failure.kind == "missing_library" and ENGINES[engine].extra:
+        return f"{engine} is not installed: pip install 'edgeprof[{ENGINES[engine].extra}]'"
+    return seen.failure.message
