@@ -32,6 +32,10 @@ def devices(
     profiles: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="A folder of your own profiles (*.toml).")
     ] = None,
+    targets: Annotated[
+        bool,
+        typer.Option("--targets", help="What this machine runs builds on, by engine, and what is missing."),
+    ] = False,
 ) -> None:
     """List the devices with a profile, or show one device with the source of every figure.
 
@@ -39,6 +43,9 @@ def devices(
     """
     from profiler.catalogue.devices import load_devices
 
+    if targets:
+        _targets(device_id, output)
+        return
     known = load_devices(profiles)
     chosen = _chosen(device_id, known)
     if output is Output.JSON:
@@ -52,6 +59,17 @@ def devices(
         _print(*_details(chosen[0]))
         if chosen[0].id == "this":
             _print(f"\n{_likeness(known)}")
+
+
+def _targets(device_id: str | None, output: Output) -> None:
+    from profiler.cli.targets import show
+    from profiler.errors import UserError
+    from profiler.host.machine import this_machine
+    from profiler.runfile import THIS
+
+    if device_id not in (None, THIS):
+        raise UserError(f"--targets asks the engines of this machine: use `this` in the place of {device_id}")
+    show(this_machine(), as_json=output is Output.JSON)
 
 
 def _chosen(device_id: str | None, known: Mapping[str, DeviceProfile]) -> list[DeviceProfile]:

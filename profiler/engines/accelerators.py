@@ -38,6 +38,13 @@ OWN: Dict[str, str] = {
 }
 """Providers that are built into a wheel of ONNX Runtime, by the kind of device they are for."""
 
+OWN_MEMORY: Dict[str, str] = {
+    "CUDAExecutionProvider": "cuda",
+    "TensorrtExecutionProvider": "cuda",
+    "DmlExecutionProvider": "dml",
+}
+"""What ONNX Runtime's bindings call the memory of a provider's device, where a cache may stay in it."""
+
 OPTIONS: Dict[str, Dict[str, Optional[Tuple[str, ...]]]] = {
     "QNNExecutionProvider": {
         "backend_type": ("htp", "gpu"),
@@ -141,9 +148,12 @@ KINDS: Dict[str, str] = {
 """Which families are NPUs and which are GPUs."""
 
 
-def routes_of_kind(kind: str) -> List[Route]:
-    """The ways to any accelerator of a kind, for a machine whose accelerators nobody has described."""
-    found = [route for family, ways in ROUTES.items() if KINDS[family] == kind for route in ways]
+def routes_of_kind(kind: str, system: str) -> List[Route]:
+    """The ways to any accelerator of a kind, for a machine of this system whose accelerators nobody has described."""
+    families = [
+        name for name in ROUTES if KINDS[name] == kind and name.startswith("apple") == (system == "darwin")
+    ]
+    found = [route for name in families for route in ROUTES[name]]
     return list({(route.engine, route.provider): route for route in reversed(found)}.values())[::-1]
 
 

@@ -9,7 +9,8 @@ import re
 import time
 from typing import Any, Dict, List, Optional
 
-from profiler.engines import ort_account, ort_providers, ort_shares, placement
+from profiler.engines import ort_account, ort_providers, ort_shares
+from profiler.engines.accelerators import OWN_MEMORY
 from profiler.engines.onnx_tokenizer import OnnxTokenizer
 from profiler.engines.ort_library import (
     assigned,
@@ -90,11 +91,14 @@ class SharedCache:
 
 
 class GrowingCache:
-    """Keys and values that each step returns anew, one row longer."""
+    """Keys and values that each step returns anew, one row longer, in this kind of memory."""
 
     in_place = False
 
-    def __init__(self, binding: Any, past: Dict[str, Any], head: int, context: int) -> None:
+    def __init__(
+        self, binding: Any, past: Dict[str, Any], head: int, context: int, memory: str = "cpu"
+    ) -> None:
+        self._memory = memory
         self.bytes = sum(
             context * item.shape[1] * head * np.dtype(_TYPES[item.type][1]).itemsize for item in past.values()
         )
@@ -110,7 +114,7 @@ class GrowingCache:
         """Bind what the step before returned, and let this one allocate its own."""
         for name, value in zip(self._names, self._values):  # noqa: B905
             self._binding.bind_ortvalue_input(name, value)
-            self._binding.bind_output(name.replace("past_key_values", "present"), "cpu")
+            self._binding.bind_output(name.replace("past_key_values", "present"), self._memory)
 
     def after(self) -> None:
         """Keep what the step returned: outputs stand in the order of their first binding."""
@@ -135,8 +139,7 @@ class Ort:
         _refuse(session, self._inputs, past)
         self._binding = session.io_binding()
         self._context = tokens_needed(job)
-        kind = SharedCache if "GroupQueryAttention" in operators(session) else GrowingCache
-        self._cache: Any = kind(self._binding, past, _head(job, past), self._context)
+        self._cache = self._made_cache(session, past)
         self._kv_type = _TYPES[next(iter(past.values())).type][0]
         self._tokenizer = OnnxTokenizer(job["path"])
         logits = next(item for item in session.get_outputs() if item.name == "logits")
@@ -153,6 +156,13 @@ class Ort:
         self._rooms: Dict[int, Any] = {}
         self._positions = 0
         self._logits: Any = None
+
+    def _made_cache(self, session: Any, past: Dict[str, Any]) -> Any:
+        """One buffer of ours where the CPU writes in place. Elsewhere it would be taken for a full cache."""
+        job, memory = self._job, OWN_MEMORY.get(ort_providers.provider(self._job), "cpu")
+        sizes = (self._binding, past, _head(job, past), self._context)
+        in_place = job.get("route") is None and "GroupQueryAttention" in operators(session)
+        return SharedCache(*sizes) if in_place else GrowingCache(*sizes, memory)
 
     def tokenize(self, text: bytes) -> List[int]:
         return self._tokenizer.tokenize(text)
@@ -242,7 +252,7 @@ class Ort:
             "kv_type": self._kv_type,
             "kv_in_place": self._cache.in_place,
             "assigned": where,
-            "fell_back": placement.of_nodes(ort_providers.provider(self._job), where),
+            "fell_back": ort_providers.fell_back(self._session, self._job),
         }
 
     def shares(self) -> Optional[Dict[str, Any]]:

@@ -9,7 +9,7 @@ import importlib.util
 import os
 from typing import Any, Dict, List, Optional
 
-from profiler.engines import ort_log
+from profiler.engines import ort_log, placement
 from profiler.engines.accelerators import CPU, OWN, PLUGINS
 from profiler.engines.ort_library import cause, failure, onnxruntime, session_options
 from profiler.engines.protocol import EngineFailure, Job
@@ -22,6 +22,16 @@ IMITATED = {
 
 KINDS = {"NPU": "npu", "GPU": "gpu", "CPU": "cpu"}
 _REFUSED = ("fallback to CPU EP has been explicitly disabled",)
+LEAVE_LENGTHS = ("WebGpuExecutionProvider",)
+LENGTHS = frozenset({"Shape", "Gather", "ReduceSum", "Sub", "Add", "Cast", "Concat", "Unsqueeze", "Squeeze"})
+"""Operators that a graph of varying lengths computes those with: integers of a few bytes, which stay on the CPU."""
+
+SMALLEST = (
+    b'\x08\x08:8\n\x11\n\x01x\n\x01x\x12\x01y\x1a\x01a"\x03Add\x12\x01gZ\x0f\n\x01x\x12\n\n\x08\x08\x01'
+    b"\x12\x04\n\x02\x08\x04b\x0f\n\x01y\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x04B\x04\n\x00\x10\r"
+)
+"""A graph of one addition, as the `onnx` package writes it."""
+
 NO_FALL_BACK = "session.disable_cpu_ep_fallback"
 SOFTWARE_ADAPTER = "ORT_WEBGPU_EP_ALLOW_SOFTWARE_ADAPTER"
 
@@ -36,8 +46,17 @@ def devices() -> List[Dict[str, Any]]:
         if _module(provider) is not None:
             found += _of_plugin(provider)
     inside = set(onnxruntime().get_available_providers())
-    found += [{"provider": one, "kind": kind, "name": one} for one, kind in OWN.items() if one in inside]
-    return found
+    return found + [_of_wheel(one, kind) for one, kind in OWN.items() if one in inside]
+
+
+def _of_wheel(provider: str, kind: str) -> Dict[str, Any]:
+    """A provider of the wheel offers no list of devices: whether it reaches one shows when it takes a graph."""
+    job: Job = {"settings": {"threads": 1}, "route": {"provider": provider, "options": {}}}
+    try:
+        session(SMALLEST, job)
+    except EngineFailure as refused:
+        return {"provider": provider, "kind": None, "name": None, "reason": refused.message}
+    return {"provider": provider, "kind": kind, "name": provider}
 
 
 def _of_plugin(provider: str) -> List[Dict[str, Any]]:
@@ -96,15 +115,21 @@ def provider(job: Job) -> str:
 def session(graph: Any, job: Job) -> Any:
     """A session on the graph (a path, or bytes), on the CPU or where the route of the job leads, and nowhere else.
 
-    Without a fall-back to the CPU, but for graphs whose format says that few operators may stay there. Raises
-    EngineFailure with the cause that the engine's log names.
+    A provider that leaves the arithmetic of lengths to the CPU may do so, and nothing else. Raises EngineFailure with
+    the cause that the engine's log names.
     """
     library, options = onnxruntime(), session_options(job["settings"])
     route = job.get("route")
     if route is None:
         return _opened(library, graph, options, [CPU])
     provider, chosen = route["provider"], dict(route["options"])
-    options.add_session_config_entry(NO_FALL_BACK, "0" if job.get("partly") else "1")
+    if provider in LEAVE_LENGTHS:
+        return _but_lengths(provider, _with(provider, chosen, library, graph, options))
+    options.add_session_config_entry(NO_FALL_BACK, "1")
+    return _with(provider, chosen, library, graph, options)
+
+
+def _with(provider: str, chosen: Dict[str, str], library: Any, graph: Any, options: Any) -> Any:
     if provider in PLUGINS:
         offered = _registered(provider)
         if not offered:
@@ -116,6 +141,28 @@ def session(graph: Any, job: Job) -> Any:
             "missing_library", f"this onnxruntime has no {provider}: it has {_inside(library)}"
         )
     return _opened(library, graph, options, [(provider, chosen)])
+
+
+def _but_lengths(provider: str, opened: Any) -> Any:
+    """The session, if no node but those of lengths is elsewhere."""
+    parts = opened.get_provider_graph_assignment_info()
+    elsewhere = {node.op_type for part in parts if part.ep_name != provider for node in part.get_nodes()}
+    beyond = sorted(elsewhere - LENGTHS)
+    if beyond:
+        raise EngineFailure(
+            "fell_back", f"{provider} leaves {', '.join(beyond[:4])} to the CPU, so nothing is run"
+        )
+    return opened
+
+
+def fell_back(opened: Any, job: Job) -> Optional[str]:
+    """Nodes that run elsewhere than they should, in one sentence."""
+    asked, found = provider(job), {}
+    for part in opened.get_provider_graph_assignment_info():
+        kinds = [node.op_type for node in part.get_nodes()]
+        left = asked in LEAVE_LENGTHS and part.ep_name != asked
+        found[part.ep_name] = sum(1 for kind in kinds if not (left and kind in LENGTHS))
+    return placement.of_nodes(asked, found)
 
 
 def _inside(library: Any) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
@@ -62,7 +64,7 @@ def ways(target: str, profile: DeviceProfile, ask: Ask) -> Iterator[Way]:
 def _known(target: str, profile: DeviceProfile) -> list[accelerators.Route]:
     named = [name for name, one in profile.accelerators.items() if target in (name, one.kind)]
     if not named:
-        return accelerators.routes_of_kind(target)
+        return accelerators.routes_of_kind(target, sys.platform)
     return [route for name in named for route in accelerators.routes(name)]
 
 
@@ -73,15 +75,24 @@ def _made(
     of_provider = [one for one in devices if one.provider == known.provider]
     found = [one for one in of_provider if one.kind == kind]
     if not found:
-        reason = next((one.reason for one in of_provider if one.reason), None)
+        reason = next((one.reason or f"offers no {kind}" for one in of_provider), None)
         return (
             f"{known.provider} is installed, but {reason}"
             if reason
-            else f"{known.provider} needs {known.needs}"
+            else f"{known.provider} needs {_to_type(known)}"
         )
     first = found[0]
     options = known.options | (EMULATED.get(known.provider, {}) if first.simulated else {})
     return Route(provider=known.provider, options=options, device=first.name, simulated=first.simulated)
+
+
+def _to_type(known: accelerators.Route) -> str:
+    """How what is missing is installed, where a line does it."""
+    switch = re.search(r"-DGGML_\w+=ON", known.needs)
+    if switch:
+        return f"CMAKE_ARGS={switch[0]} pip install --force-reinstall --no-cache-dir llama-cpp-python"
+    is_package = re.fullmatch(r"onnxruntime[\w-]*", known.needs)
+    return f"pip install {known.needs}" if is_package else known.needs
 
 
 def with_options(route: Route, typed: Mapping[str, str]) -> Route:
