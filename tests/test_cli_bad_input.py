@@ -121,7 +121,7 @@ def test_unknown_name(edgeprof: Command, script: Script, words: list[str], found
     [
         (["-w", "pp512", "-p", "3"], "workload pp512 names its own length"),
         (["--engine", "llama-cpp"], "engine llama-cpp does not read script.json, which is scripted"),
-        (["--target", "cpuu"], "there is no target 'cpuu' in this version: did you mean cpu?"),
+        (["--target", "cpuu"], "device this has no target 'cpuu': did you mean cpu?"),
         (["--set", "threads"], "--set 'threads': key=value is accepted, such as ubatch=256"),
         (["--threads", "two"], "threads 'two' of engine scripted: a whole number is accepted"),
         (["--threads", "1,,2"], "--threads '1,,2': a comma list such as 2,4 is accepted"),

@@ -1,0 +1,123 @@
+"""ONNX Runtime's plug-in providers as they fail: none falls back silently, and the cause in the log is the message."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("onnxruntime_qnn") is None, reason="pip install onnxruntime-qnn"
+)
+
+QNN, WEBGPU = "QNNExecutionProvider", "WebGpuExecutionProvider"
+HTP = {"backend_type": "htp", "htp_arch": "75", "soc_model": "57"}
+
+CHILD = """
+import json, sys
+from profiler.engines import ort_providers
+from profiler.engines.protocol import EngineFailure
+graph, provider, options, before = sys.argv[1:]
+exec(before)
+job = {"settings": {"threads": 1}, "route": {"provider": provider, "options": json.loads(options)}}
+try:
+    opened = ort_providers.session(graph, job)
+except EngineFailure as failure:
+    print(failure.kind, failure.message)
+else:
+    print("runs", *[part.ep_name for part in opened.get_provider_graph_assignment_info()])
+"""
+"""Providers stay registered, and the log is standard error: each question has a process of its own, as in a worker."""
+
+
+def graph(path: Path, *, last: str = "Softmax", rows: int | str = 4) -> Path:
+    """A product and another operator."""
+    weights = helper.make_tensor("w", TensorProto.FLOAT, [4, 4], np.eye(4, dtype=np.float32).ravel())
+    more = {"equation": "ij->ji"} if last == "Einsum" else {}
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["y"], name="product"),
+        helper.make_node(last, ["y"], ["z"], name="last", **more),
+    ]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [rows, 4])
+    z = helper.make_tensor_value_info("z", TensorProto.FLOAT, None)
+    made = helper.make_model(
+        helper.make_graph(nodes, "g", [x], [z], [weights]),
+        opset_imports=[helper.make_opsetid("", 21)],
+        ir_version=10,
+    )
+    path.write_bytes(made.SerializeToString())
+    return path
+
+
+def opened(path: Path, provider: str, options: dict[str, str], before: str = "") -> str:
+    """What a session on a provider comes to."""
+    import json
+
+    with tempfile.TemporaryFile() as log:
+        done = subprocess.run(
+            [sys.executable, "-c", CHILD, path, provider, json.dumps(options), before],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            check=True,
+            text=True,
+        )
+    return done.stdout.strip().splitlines()[-1]
+
+
+def test_a_graph_that_it_takes_runs_there_and_nowhere_else(tmp_path: Path) -> None:
+    assert opened(graph(tmp_path / "g.onnx"), QNN, HTP) == f"runs {QNN}"
+
+
+@pytest.mark.parametrize(
+    ("last", "rows", "options", "cause"),
+    [
+        ("Einsum", 4, HTP, "Unsupported nodes in QNN EP: { name: last, type: Einsum }"),
+        ("Softmax", "n", HTP, "lengths of its input x vary, and an NPU needs fixed ones"),
+        ("Softmax", 4, {"backend_type": "cpu"}, "libQnnCpu.so: cannot open shared object file"),
+        ("Softmax", 4, {"backend_type": "gpu"}, "QNN_BACKEND_ERROR_CANNOT_INITIALIZE"),
+        ("Softmax", 4, {"backend_path": "libNone.so"}, "libNone.so: cannot open shared object file"),
+    ],
+)
+def test_what_it_would_leave_to_the_cpu_is_refused_with_the_cause(
+    tmp_path: Path, last: str, rows: int | str, options: dict[str, str], cause: str
+) -> None:
+    found = opened(graph(tmp_path / "g.onnx", last=last, rows=rows), QNN, options)
+    assert found.startswith("fell_back not all of the graph would run there, so nothing is run: ")
+    assert cause in found
+
+
+def test_a_plug_in_whose_library_is_gone(tmp_path: Path) -> None:
+    gone = "import onnxruntime_qnn; onnxruntime_qnn.get_library_path = lambda: '/nowhere/libqnn.so'"
+    found = opened(graph(tmp_path / "g.onnx"), QNN, HTP, before=gone)
+    assert found.startswith(f"missing_library {QNN} cannot be loaded: ")
+
+
+def test_a_plug_in_that_is_not_installed(tmp_path: Path) -> None:
+    gone = "import importlib.util; importlib.util.find_spec = lambda name: None"
+    found = opened(graph(tmp_path / "g.onnx"), QNN, HTP, before=gone)
+    assert found == f"missing_library {QNN} is not installed: pip install onnxruntime-qnn"
+
+
+def test_a_plug_in_that_sees_no_device(tmp_path: Path) -> None:
+    provider = "OpenVINOExecutionProvider"
+    hidden = "import onnxruntime; onnxruntime.get_ep_devices = lambda: []"
+    found = opened(graph(tmp_path / "g.onnx"), provider, {"device_type": "NPU"}, before=hidden)
+    assert found == f"load_failed {provider} sees no device of its own here"
+
+
+def test_a_provider_that_this_wheel_does_not_have(tmp_path: Path) -> None:
+    found = opened(graph(tmp_path / "g.onnx"), "CUDAExecutionProvider", {})
+    assert (
+        found == "missing_library this onnxruntime has no CUDAExecutionProvider: it has CPUExecutionProvider"
+    )
+
+
+def test_software_for_graphics_that_is_missing_or_a_node_it_lacks_is_refused(tmp_path: Path) -> None:
+    found = opened(graph(tmp_path / "g.onnx", last="Det"), WEBGPU, {})
+    assert found.startswith(("load_failed", "fell_back", "missing_library"))
