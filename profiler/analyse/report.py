@@ -23,7 +23,7 @@ from profiler.analyse.notices import Notice, row_notices, run_notices, unlike_pr
 from profiler.analyse.percentiles import percentiles
 from profiler.analyse.residual import RowPrediction, of_row
 from profiler.analyse.samples import pass_values
-from profiler.analyse.simulated import BASIS, is_proven, proof_notices, withheld
+from profiler.analyse.simulated import BASIS, is_proven, proof_notices, proof_of, withheld
 from profiler.analyse.study import Study, cores
 from profiler.analyse.sustained import Sustained, start_notice, sustained
 from profiler.analyse.variance import Spread, spread, start_cost
@@ -33,6 +33,8 @@ from profiler.runfile import (
     Device,
     Extrapolation,
     Failure,
+    Proof,
+    Route,
     Run,
     Settings,
     Worker,
@@ -53,7 +55,8 @@ NOT_YET = "not measured yet"
 class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One case: what it was, its figures or its failure, where their spread comes from, and what to know.
 
-    `prediction` is what a calibration had told before the run; JSON has it where there is one.
+    `prediction` is what a calibration had told before the run, `proof` what a device beside the CPU showed; JSON has
+    them where there are any, and the `route` to that device.
     """
 
     id: str
@@ -74,6 +77,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     notices: list[Notice]
     failure: Failure | None
     prediction: RowPrediction | None = None
+    proof: Proof | None = None
+    route: Route | None = None
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -256,6 +261,8 @@ def _row(study: Study, case: Case) -> Row:
         notices=[*proof, *(_notices(study, case) if measured else []), *unlike_prediction(told)],
         failure=None if measured else _last_failure(workers),
         prediction=told,
+        proof=proof_of(header, case),
+        route=case.route,
     )
 
 

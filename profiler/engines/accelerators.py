@@ -141,6 +141,9 @@ ROUTES: Dict[str, Tuple[Route, ...]] = {
 """By the first words of an accelerator's name. A family that is missing is reached by no engine here."""
 
 
+COMMON = ("CUDA", "Vulkan", "QNN", "WebGpu")
+"""The ways that are most often meant, where nothing else says which."""
+
 KINDS: Dict[str, str] = {
     **dict.fromkeys(("hexagon", "intel-npu", "xdna2", "apple-ane", "vivante"), "npu"),
     **dict.fromkeys(("adreno", "arc", "radeon", "ampere", "ada", "apple-gpu", "mali"), "gpu"),
@@ -154,7 +157,8 @@ def routes_of_kind(kind: str, system: str) -> List[Route]:
         name for name in ROUTES if KINDS[name] == kind and name.startswith("apple") == (system == "darwin")
     ]
     found = [route for name in families for route in ROUTES[name]]
-    return list({(route.engine, route.provider): route for route in reversed(found)}.values())[::-1]
+    each = list({(route.engine, route.provider): route for route in reversed(found)}.values())[::-1]
+    return sorted(each, key=lambda route: not route.provider.startswith(COMMON))
 
 
 def routes(accelerator: str) -> List[Route]:

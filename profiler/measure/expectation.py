@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from profiler.measure.stop import fewest_rounds, planned_rounds
 from profiler.measure.worker import WARM_UP_TOKENS
-from profiler.runfile import Build, Case, Plan
+from profiler.runfile import Build, Case, Plan, is_simulated
 
 BYTES_PER_S = 10e9
 """Memory traffic assumed for decoding: between a Raspberry Pi 5 (9.8 GB/s) and an Apple M2 (84 GB/s;
@@ -36,6 +36,7 @@ def run_seconds(plan: Plan) -> tuple[float, float]:
     one_round = sum(
         case_seconds(case, builds[case.build], plan.passes if not plan.sustained_s else 0) + plan.sustained_s
         for case in plan.cases
+        if not is_simulated(case)
     )
     shortest = min(planned_rounds(plan), plan.checkpoints[0] if plan.rounds is None else planned_rounds(plan))
     least = fewest_rounds(plan) * one_round

@@ -18,6 +18,7 @@ from profiler.runfile import Route
 
 CPU = "cpu"
 KINDS = ("npu", "gpu")
+MOST_REASONS = 2
 
 Ask = Callable[[str], tuple[ReachedDevice, ...] | str]
 """What an engine reaches, or why it cannot be asked."""
@@ -128,11 +129,18 @@ def chosen(
     return list(found.items()) if engines else list(found.items())[:1]
 
 
+def _some(reasons: list[str]) -> str:
+    """Those of what is installed, or else the first."""
+    nearest_first = sorted(reasons, key=lambda reason: " needs " in reason)
+    more = len(reasons) - MOST_REASONS
+    return ", ".join(nearest_first[:MOST_REASONS]) + (f", and {more} other ways" if more > 0 else "")
+
+
 def _unreached(
     target: str, engines: Sequence[str], build_format: str, reasons: Sequence[str], profile: DeviceProfile
 ) -> str:
     asked = f"engine of {', '.join(engines)}" if engines else "engine"
-    told = ", ".join(dict.fromkeys(reasons)) or f"no {asked} that reads {build_format} is known to reach it"
+    told = _some(list(dict.fromkeys(reasons))) or f"no {asked} that reads {build_format} is known to reach it"
     return (
         f"target {target} is not reached with this build on {profile.id}: {told} "
         "(edgeprof devices this --targets lists all)"

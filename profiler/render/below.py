@@ -26,6 +26,7 @@ _BASES = {
     "imported": "told by another tool in its own definitions, without stamps to recompute them from",
     "extrapolated": "a + b x layers through shapes of few layers with random weights, measured here; "
     "as if the model fitted in memory",
+    "simulated": "on a device imitated in software: proven to run there and to answer as the CPU does, never timed",
 }
 _LABELS = {metric.name: metric.label for metric in PASS_METRICS}
 STOPPED = {

@@ -8,7 +8,16 @@ from profiler.analyse.extrapolated import planned_bytes
 from profiler.analyse.plural import plural
 from profiler.render import format as fmt
 from profiler.render.columns import describe
-from profiler.runfile import Case, ExtrapolatedCase, Extrapolation, Failure, Plan, shape_cases, varying
+from profiler.runfile import (
+    Case,
+    ExtrapolatedCase,
+    Extrapolation,
+    Failure,
+    Plan,
+    is_simulated,
+    shape_cases,
+    varying,
+)
 
 
 def lines(
@@ -37,8 +46,21 @@ def lines(
             size += f", within its limit of {fmt.size(limit)}" if need <= limit else _beyond(limit)
         verdict = f"; not run: {fmt.plain(refusals[case.id].message)}" if case.id in refusals else ""
         mark = ", anchor" if case.id in plan.anchors else ", shape" if case.id in shapes else ""
-        found.append(f"  {case.id}  {_name(case, names, len(workloads))}{mark}; {size}{verdict}")
+        named = f"{_name(case, names, len(workloads))}{_place(case)}{mark}"
+        found.append(f"  {case.id}  {named}; {size}{verdict or _untimed(case)}")
     return found
+
+
+def _place(case: Case) -> str:
+    """The target, where it is not the CPU, and who leads there."""
+    return f", on {fmt.plain(case.target)} by {fmt.plain(case.route.provider)}" if case.route else ""
+
+
+def _untimed(case: Case) -> str:
+    """Of a case on an imitated device."""
+    if case.route is None or case.route.simulated is None:
+        return ""
+    return f"; proven beside the CPU and not timed: {fmt.plain(case.route.simulated)}"
 
 
 def _extrapolated(whole: Extrapolation, names: list[str], workloads: int) -> list[str]:
@@ -65,6 +87,9 @@ def _amount(plan: Plan) -> str:
     if plan.sustained_s:
         long = f"one process of {fmt.duration(plan.sustained_s)}"
         return f"{plural(len(plan.cases), 'case')}, {long}{' each' if len(plan.cases) > 1 else ''}{cold}"
+    timed = [case for case in plan.cases if not is_simulated(case)]
+    if not timed:
+        return f"{plural(len(plan.cases), 'case')} on imitated devices, none timed"
     rounds = plural(plan.rounds, "round") if plan.rounds else f"3 to {plan.checkpoints[-1]} rounds"
     interleaved = ", interleaved" if len(plan.cases) > 1 else ""
     passes = plural(plan.passes, "pass")
