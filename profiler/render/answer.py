@@ -12,6 +12,7 @@ from profiler.analyse.metrics import METRICS, judged_metrics
 from profiler.analyse.plural import plural
 from profiler.analyse.report import Report, Row
 from profiler.analyse.shipping import Verdicts
+from profiler.analyse.simulated import BASIS as SIMULATED
 from profiler.analyse.source import Source
 from profiler.analyse.verdict import Verdict
 from profiler.render import below, question, rows, sustained_words, verdict_words
@@ -48,13 +49,27 @@ def answer(sources: Sequence[Source], verdicts: Verdicts | None) -> str:
 def of_report(report: Report) -> list[str]:
     """Clauses: what was found, then what a reader must know before believing it."""
     shown = question.own(report)
-    measured = [row for row in shown if row.metrics]
+    simulated = [row for row in shown if row.basis == SIMULATED and row.metrics]
+    measured = [row for row in shown if row.metrics and row not in simulated]
     if not measured:
-        return [_nothing(report, shown)]
+        return _proven(report, simulated) or [_nothing(report, shown)]
     asked = [work for work in report.workloads if any(row.workload == work.id for row in measured)]
     found = [_of_workload(report, work, measured, named=len(report.workloads) > 1) for work in asked]
     found[0] = _unjudged(report, measured) + found[0]
-    return [*_some(found, "more workload"), *_cold(report, measured), *_beside(report, shown, measured)]
+    beside = _beside(report, [row for row in shown if row not in simulated], measured)
+    return [*_some(found, "more workload"), *_cold(report, measured), *beside, *_proven(report, simulated)]
+
+
+def _proven(report: Report, simulated: Sequence[Row]) -> list[str]:
+    """Of rows on imitated devices: that they run there and answer rightly, and that their speed is not known."""
+    names = _names(report)
+    told = [
+        f"{names[row.id]} runs on the {row.target.upper()} by {row.route.provider} and answers as on the CPU, its "
+        f"speed there is not known: {row.route.simulated} stands for the device"
+        for row in simulated
+        if row.route is not None
+    ]
+    return _some(told, "more case")
 
 
 def _sentence(clauses: Sequence[str]) -> str:

@@ -81,6 +81,7 @@ def _measure(run: Run) -> str:
         *_workloads(plan),
         f"--engine {_list(case.engine for case in cases)}",
         *_target(case.target for case in cases),
+        *_told(plan),
         *_settings(settings),
         *_shapes(plan),
         *_length(plan),
@@ -123,6 +124,15 @@ def _workloads(plan: Plan) -> list[str]:
 def _target(targets: Iterable[str]) -> list[str]:
     named = dict.fromkeys(targets)
     return [] if list(named) == ["cpu"] else [f"--target {_list(named)}"]
+
+
+def _told(plan: Plan) -> list[str]:
+    """What the provider is told, where there is one."""
+    routes = [case.route for case in plan.cases if case.route]
+    if len({route.provider for route in routes}) > 1:
+        return []
+    options = {pair: None for route in routes for pair in route.options.items()}
+    return [f"--provider-option {_word(f'{name}={value}')}" for name, value in options]
 
 
 def _settings(settings: Iterable[Settings]) -> list[str]:
