@@ -17,6 +17,7 @@ from profiler.builds.manifest import Manifest
 from profiler.builds.model_file import BadModelFile, is_folder, shown
 from profiler.builds.non_models import ARCHITECTURES
 from profiler.builds.onnx_folder import OnnxModel, folder_of, read_folder
+from profiler.builds.onnx_static.folder import is_static
 from profiler.builds.shapes.stated import random_weights
 from profiler.builds.words import Words, has_chat_template, licence_of, words_of_folder, words_of_gguf
 from profiler.runfile import Build
@@ -112,7 +113,7 @@ def _onnx(path: Path) -> Found:
         format=model.format,
         size_bytes=model.size_bytes,
         quantization=_quantization(model, made),
-        architecture=model.architecture,
+        architecture=model.architecture or _made_from(made),
         parameters=model.parameters,
         weights_bytes=model.weights_bytes,
         bits_per_weight=model.bits_per_weight,
@@ -143,7 +144,7 @@ def _glance(folder: Path) -> Found:
     build = Build(
         id=name,
         name=name,
-        format="onnx-genai" if genai else "onnx",
+        format="onnx-static" if is_static(folder) else "onnx-genai" if genai else "onnx",
         size_bytes=_onnx_bytes(folder),
         architecture=architecture,
         context_length=onnx_config.context_length(genai, config),
@@ -170,6 +171,12 @@ def _quantization(model: OnnxModel, made: Manifest | None) -> str:
     if made is not None and made.via == "direct" and made.source.quantization is not None:
         return made.source.quantization
     return model.quantization
+
+
+def _made_from(made: Manifest | None) -> str | None:
+    """The architecture of the file that a build without a configuration was made from."""
+    found = made.source.architecture if made else None
+    return None if found is None else shown(found)
 
 
 def _script(path: Path) -> _Script | None:

@@ -72,7 +72,7 @@ class Weights:
             self._note_quantized(node, inputs, found)
         elif node.op_type == "Gather" and inputs[0] in self.initializers and _axis(node) == 0:
             self._note_gathered(inputs[0], found[:1], math.prod(self._dims(inputs[0])))
-        elif node.op_type == "Gemm" and self.producers.get(inputs[0]) == "ReduceSum":
+        elif node.op_type in ("Gemm", "MatMul") and self.producers.get(inputs[0]) == "ReduceSum":
             self._add_read(found)
         elif node.op_type != "Gather":
             self._note_plain(node, inputs, found)
@@ -90,7 +90,12 @@ class Weights:
         self._add_read(found)
 
     def _note_gathered(self, table: str, parts: list[str], count: int) -> None:
-        """A table whose rows are looked up is read by a token only where it is the output matrix too."""
+        """A table whose rows are looked up is read by a token only where it is the output matrix too.
+
+        One that is there as codes besides, as a static build has it, is the same weights.
+        """
+        if f"{table}.codes" in self.initializers:
+            return
         if self.initializers[table].data_type in _float_types() or len(parts) > 1:
             self.gathered[self.region(table)] = (count, sum(map(self.bytes_of, parts)))
 

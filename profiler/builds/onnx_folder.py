@@ -11,6 +11,8 @@ from profiler.builds import manifest, onnx_config
 from profiler.builds.model_file import BadModelFile, is_file, is_folder, shown, shown_name
 from profiler.builds.onnx_child import PAST
 from profiler.builds.onnx_reading import OnnxGraph, Value, read_graph
+from profiler.builds.onnx_static.folder import is_static, read_lengths
+from profiler.builds.onnx_static.lengths import DECODE, PREFILL, Lengths
 
 OPSETS = range(7, 27)
 KV_TYPES = {1: "f32", 10: "f16", 16: "bf16", 3: "int8", 2: "int8"}
@@ -21,7 +23,8 @@ PLACES = ("model.onnx", "decoder_model_merged.onnx", "decoder_model.onnx", "onnx
 
 
 class OnnxModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A language model in an ONNX folder. `format` is "onnx-genai" where GenAI can load it, else "onnx".
+    """A language model in an ONNX folder. `format` is "onnx-genai" where GenAI can load it, "onnx-static" for a pair of
+    graphs of fixed `lengths`, else "onnx".
 
     `kinds` has the number of weights in matrices by how they are stored.
     """
@@ -47,6 +50,7 @@ class OnnxModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     opset: int
     tokenizer: bool
     kinds: dict[str, int]
+    lengths: Lengths | None = None
 
     def read_bytes_per_token(self, depth: int = 0) -> float:
         """Bytes read to decode one token after `depth` others: the weights it touches, and the cache."""
@@ -68,10 +72,11 @@ def read_folder(path: Path) -> OnnxModel:
         raise BadModelFile(f"{name}: does not say how long a key is; export the model again.")
     size = graph_path.stat().st_size + _data_bytes(graph, graph_path.parent, name)
     is_genai = _filename(genai) == relative
+    lengths = read_lengths(folder, graph, name) if _is_of_pair(folder, relative) else None
     return OnnxModel(
         name=folder.resolve().name,
         layout=_layout(folder, relative, is_genai),
-        format="onnx-genai" if is_genai else "onnx",
+        format=_format(is_genai, lengths),
         graph=relative,
         size_bytes=size,
         architecture=onnx_config.architecture(genai, config),
@@ -83,14 +88,23 @@ def read_folder(path: Path) -> OnnxModel:
         kv_elements_per_token=sum((item.shape[1] or 0) * (item.shape[3] or head) for item in past),
         kv_type=KV_TYPES[past[0].type],
         layers=len(past) // 2,
-        context_length=onnx_config.context_length(genai, config),
+        context_length=lengths.context if lengths else onnx_config.context_length(genai, config),
         vocabulary=onnx_config.vocabulary(genai, config),
         quantization=_label(graph),
         attention="GroupQueryAttention" if "GroupQueryAttention" in graph.operators else "plain operators",
         opset=graph.opsets.get("ai.onnx", 0),
         tokenizer=(folder / "tokenizer.json").is_file(),
         kinds=graph.kinds,
+        lengths=lengths,
     )
+
+
+def _format(is_genai: bool, lengths: Lengths | None) -> str:
+    return "onnx-static" if lengths else "onnx-genai" if is_genai else "onnx"
+
+
+def _is_of_pair(folder: Path, graph: str) -> bool:
+    return graph in (PREFILL, DECODE) and is_static(folder)
 
 
 def folder_of(path: Path) -> Path:
@@ -103,12 +117,17 @@ def folder_of(path: Path) -> Path:
 
 
 def _graph(path: Path, folder: Path, genai: dict[str, Any]) -> Path:
-    """The graph that is meant: the file named, GenAI's own, one of the known places, or the only one."""
+    """The graph that is meant: the file named, GenAI's own, one of the known places, or the only one.
+
+    Of a pair of fixed lengths it is the graph of one token, which tells what a token takes.
+    """
     if not is_folder(path):
-        return path
+        return folder / DECODE if _is_of_pair(folder, path.name) else path
     named = _filename(genai)
     if named is not None:
         return _inside(folder, named, f"{shown_name(folder)}/genai_config.json")
+    if is_static(folder):
+        return folder / DECODE
     for place in PLACES:
         if (folder / place).is_file():
             return folder / place

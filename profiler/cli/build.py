@@ -29,6 +29,20 @@ def onnx(
         str | None,
         typer.Option(help="With --via optimum: int8, int4 or none; with genai: int4, int8 or fp32."),
     ] = None,
+    static: Annotated[
+        bool, typer.Option("--static", help="Graphs of fixed lengths in ordinary operators, for NPUs.")
+    ] = False,
+    chunk: Annotated[
+        int | None,
+        typer.Option(min=1, help="With --static: tokens of a prompt evaluated at once.", show_default="32"),
+    ] = None,
+    past: Annotated[
+        int | None, typer.Option(min=1, help="With --static: rows of the cache.", show_default="128")
+    ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(help="With --static: int4 (4-bit blocks kept) or float.", show_default="int4"),
+    ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Compare with llama.cpp on the same text; recorded in the build.")
     ] = False,
@@ -38,11 +52,15 @@ def onnx(
 
     The direct way carries the quantized weights over unchanged, with no torch and no download.
 
+    With --static it is two graphs of fixed lengths, which ONNX Runtime alone runs.
+
     Example: edgeprof build onnx model.Q4_0.gguf --check
     """
     from profiler.cli.building import Wanted, make
+    from profiler.cli.static_build import fixed
 
-    make(Wanted(source=source, output=output, via=via, quant=quant, check=check, yes=yes))
+    lengths = fixed(static, chunk, past, weights)
+    make(Wanted(source=source, output=output, via=via, quant=quant, fixed=lengths, check=check, yes=yes))
 
 
 @build.command()

@@ -21,10 +21,12 @@ from profiler.builds.hashes import sha256
 from profiler.builds.identify import identify
 from profiler.builds.manifest import Manifest, Source
 from profiler.builds.model_file import is_file, is_folder, shown_name
+from profiler.builds.onnx_static.lengths import Lengths
 from profiler.builds.shapes.stated import random_weights
 from profiler.builds.words import words_of_gguf
 from profiler.cli.environment import ready
 from profiler.cli.progress import Progress, progress
+from profiler.cli.static_build import Fixed, refuse_others
 from profiler.environments.building import build as build_in_environment
 from profiler.errors import ExitCode, UserError, nearest
 from profiler.host.machine import default_threads
@@ -32,6 +34,8 @@ from profiler.render import format as fmt
 from profiler.runfile import Agreement
 
 VIA = ("direct", "optimum", "genai")
+
+Options = dict[str, str | int | bool | None]
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +45,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     output: Path | None
     via: str
     quant: str | None
+    fixed: Fixed | None = None
     check: bool
     yes: bool
 
@@ -48,9 +53,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 def make(wanted: Wanted) -> None:
     """Make the build that is wanted, and say what it is. Raises `UserError`."""
     _refuse(wanted)
-    folder = wanted.output or Path(
-        f"{wanted.source.stem if is_file(wanted.source) else wanted.source.name}-onnx"
-    )
+    folder = wanted.output or Path(_name(wanted))
     with progress() as shown:
         if not (wanted.check and _is_made_already(wanted, folder)):
             with aside(folder) as unfinished:
@@ -62,9 +65,16 @@ def make(wanted: Wanted) -> None:
         raise typer.Exit(ExitCode.GATE_FAILED)
 
 
+def _name(wanted: Wanted) -> str:
+    name = wanted.source.stem if is_file(wanted.source) else wanted.source.name
+    return f"{name}-onnx" + ("-static" if wanted.fixed else "")
+
+
 def _refuse(wanted: Wanted) -> None:
     if wanted.via not in VIA:
         raise UserError(f"--via {wanted.via}: {nearest(wanted.via, VIA)}")
+    if wanted.fixed is not None:
+        refuse_others(wanted.via, wanted.check)
     if wanted.via == "direct" and wanted.quant is not None:
         raise UserError(
             "--quant goes with --via optimum or genai: the direct way keeps the weights as they are"
@@ -105,6 +115,9 @@ def aside(folder: Path) -> Iterator[Path]:
 
 
 def _write(wanted: Wanted, folder: Path, shown: Progress) -> None:
+    if wanted.fixed is not None:
+        _write_fixed(wanted.source, folder, wanted.fixed, shown)
+        return
     if wanted.via == "direct":
         write_directly(wanted.source, folder, shown)
         return
@@ -126,7 +139,20 @@ def write_directly(source: Path, folder: Path, shown: Progress) -> None:
     """The ONNX folder of a GGUF file with its manifest. Raises `UserError`."""
     with _onnx_installed():
         from profiler.builds.onnx_direct.write import write
-    written = write(source, folder, shown.bytes)
+    _record(source, folder, write(source, folder, shown.bytes).gguf_bits_read_per_weight)
+
+
+def _write_fixed(source: Path, folder: Path, fixed: Fixed, shown: Progress) -> None:
+    """The same as a pair of graphs of fixed lengths."""
+    with _onnx_installed():
+        from profiler.builds.onnx_static.write import write
+    lengths = Lengths(chunk=fixed.chunk, past=fixed.past)
+    written = write(source, folder, lengths, fixed.weights, shown.bytes)
+    _record(source, folder, written.gguf_bits_read_per_weight, fixed.options())
+
+
+def _record(source: Path, folder: Path, bits_read: float, options: Options | None = None) -> None:
+    """The manifest of a folder with the weights of a GGUF file, of which a token reads so many bits per weight."""
     header = read_header(source)
     model = describe(header)
     manifest.write(
@@ -139,10 +165,11 @@ def write_directly(source: Path, folder: Path, shown: Progress) -> None:
                 sha256=sha256(source),
                 quantization=model.quantization,
                 architecture=model.architecture,
-                bits_read_per_weight=written.gguf_bits_read_per_weight,
+                bits_read_per_weight=bits_read,
                 licence=words_of_gguf(header).licence,
                 random_weights=random_weights(header),
             ),
+            options=options or {},
             versions={"edgeprof": __version__, "onnx": version("onnx")},
         ),
     )
@@ -180,6 +207,14 @@ def _told(wanted: Wanted, folder: Path, agreement: Agreement | None) -> Iterator
         yield read + (f"; {before:.2f} in {shown_name(wanted.source)}" if before else "")
     if agreement is not None:
         yield from findings(agreement)
-    engines = "llama-cpp,ort-genai,ort" if wanted.via == "direct" else ""
-    words = [str(wanted.source), str(folder)] if engines else [str(folder)]
-    yield f"Next: edgeprof run {' '.join(words)}" + (f" --engine {engines}" if engines else "")
+    yield f"Next: edgeprof run {_next(wanted, folder)}"
+
+
+def _next(wanted: Wanted, folder: Path) -> str:
+    """Both forms of the weights beside each other, by a workload that the build has room for."""
+    if wanted.via != "direct":
+        return str(folder)
+    if wanted.fixed is None:
+        return f"{wanted.source} {folder} --engine llama-cpp,ort-genai,ort"
+    half = max(1, wanted.fixed.past // 2)
+    return f"{wanted.source} {folder} --engine llama-cpp,ort -p {half} -n {half}"

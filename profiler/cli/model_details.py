@@ -31,6 +31,7 @@ def described(model: Found, context: int) -> dict[str, Any]:
         "engines": engines_of(model.build),
         "type_bytes": found.type_bytes if isinstance(found, GgufModel) else None,
         "type_weights": found.kinds if isinstance(found, OnnxModel) else None,
+        "lengths": msgspec.to_builtins(found.lengths) if isinstance(found, OnnxModel) else None,
         "vocabulary": found.vocabulary if found else None,
         "tokenizer": model.words.tokenizer if model.words else None,
         "licence": model.words.licence if model.words else None,
@@ -85,7 +86,7 @@ def _facts(model: Found, context: int) -> Iterator[tuple[str, str | None]]:
     yield "weights", _size(build.weights_bytes)
     yield "read for a token", _read(model, context)
     yield "KV cache", _cache(build)
-    yield "context", f"{build.context_length:,} tokens" if build.context_length else None
+    yield "context", _context(model)
     yield "tokenizer", _tokenizer(model)
     yield "chat template", ("yes" if words.chat_template else "no") if words else None
     yield "licence", words.licence if words else None
@@ -96,6 +97,19 @@ def _facts(model: Found, context: int) -> Iterator[tuple[str, str | None]]:
 def _format(model: Found) -> str:
     graph = f", graph {model.build.graph}" if model.build.graph else ""
     return model.build.format + graph + (f", folder as {model.layout} lays it out" if model.layout else "")
+
+
+def _context(model: Found) -> str | None:
+    """The longest context, and what the graphs of a static build are written for."""
+    most, fixed = (
+        model.build.context_length,
+        model.model.lengths if isinstance(model.model, OnnxModel) else None,
+    )
+    if most is None:
+        return None
+    return f"{most:,} tokens" + (
+        f", fixed; {fixed.chunk} of a prompt at once, {fixed.past} rows of the cache" if fixed else ""
+    )
 
 
 def _mix(model: Found) -> str | None:

@@ -9,20 +9,22 @@ import re
 import time
 from typing import Any, Dict, List, Optional
 
-from profiler.engines import ort_account, ort_providers, ort_shares
+from profiler.engines import ort_account, ort_providers, ort_shares, ort_static
 from profiler.engines.accelerators import OWN_MEMORY
 from profiler.engines.onnx_tokenizer import OnnxTokenizer
 from profiler.engines.ort_library import (
     assigned,
     failure,
     graph_of,
+    is_static,
     onnxruntime,
     operators,
     planned,
+    room,
     tokens_needed,
 )
 from profiler.engines.ort_providers import session
-from profiler.engines.protocol import Anonymous, EngineFailure, Job
+from profiler.engines.protocol import Anonymous, Engine, EngineFailure, Job
 
 _PAST = re.compile(r"past_key_values\.(\d+)\.(key|value)$")
 _TYPES = {"tensor(float)": ("f32", "float32"), "tensor(float16)": ("f16", "float16")}
@@ -41,8 +43,10 @@ def import_library() -> None:
     np = numpy
 
 
-def load(job: Job) -> "Ort":
+def load(job: Job) -> Engine:
     """Load the graph of `job`, or say why not in ONNX Runtime's own words."""
+    if is_static(job):
+        return ort_static.load(job)
     return Ort(job, session(os.path.join(job["path"], graph_of(job)), job))
 
 
@@ -53,7 +57,7 @@ def devices() -> List[Dict[str, Any]]:
 
 def inspect(job: Job) -> Dict[str, Any]:
     """Memory by arithmetic: ONNX Runtime can only load a model whole."""
-    return planned(job)
+    return ort_static.inspect(job) if is_static(job) else planned(job)
 
 
 def account(job: Job, anonymous: Anonymous) -> Dict[str, Any]:
@@ -70,7 +74,7 @@ class SharedCache:
         self.bytes = 0
         self._buffers = []
         for name, item in past.items():
-            value = _room((1, item.shape[1], context, head), _TYPES[item.type][1])
+            value = room((1, item.shape[1], context, head), _TYPES[item.type][1])
             binding.bind_ortvalue_input(name, value)
             binding.bind_ortvalue_output(name.replace("past_key_values", "present"), value)
             self.bytes += value.tensor_size_in_bytes()
@@ -226,7 +230,7 @@ class Ort:
         """
         positions = 1 if self._logits_shape[1] == 1 else count
         if positions not in self._rooms:
-            self._rooms[positions] = _room((1, positions, self._vocabulary), self._logits_type)
+            self._rooms[positions] = room((1, positions, self._vocabulary), self._logits_type)
         if positions != self._positions:
             self._binding.bind_ortvalue_output("logits", self._rooms[positions])
             self._positions, self._logits = positions, self._rooms[positions].numpy()
@@ -275,13 +279,6 @@ def _head(job: Job, past: Dict[str, Any]) -> int:
 def _value(array: Any) -> Any:
     """ONNX Runtime's view of an array in memory, without a copy."""
     return ort.OrtValue.ortvalue_from_numpy(array)
-
-
-def _room(shape: Any, kind: str) -> Any:
-    """Zeroed memory of ONNX Runtime's own, aligned as its kernels like it (NumPy's costs 2% of decode speed)."""
-    value = ort.OrtValue.ortvalue_from_shape_and_type(shape, np.dtype(kind).type, "cpu")
-    value.update_inplace(np.zeros(shape, kind))
-    return value
 
 
 def _refuse(session: Any, inputs: Dict[str, Any], past: Dict[str, Any]) -> None:

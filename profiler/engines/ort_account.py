@@ -10,9 +10,9 @@ import json
 import os
 from typing import Any, Callable, Dict, List, Optional
 
-from profiler.engines.accelerators import CPU
 from profiler.engines.onnx_tokenizer import OnnxTokenizer
-from profiler.engines.ort_library import graph_of, onnxruntime, session_options
+from profiler.engines.ort_library import graphs_of
+from profiler.engines.ort_providers import session
 from profiler.engines.protocol import Anonymous, Job
 
 TOKENS = 4
@@ -28,7 +28,7 @@ def account(job: Job, load: Callable[[Job], Any], anonymous: Anonymous) -> Dict[
     tokenizer = OnnxTokenizer(job["path"])
     parts = [
         _grown(lambda: tokenizer.tokenize(job["workload"].get("text", "").encode()), anonymous),
-        _grown(lambda: _graph(job), anonymous),
+        _grown(lambda: [_graph(job, name) for name in graphs_of(job)], anonymous),
     ]
     known = [part for part in parts if part is not None]
     found = _profiled(job, load)
@@ -44,11 +44,10 @@ def _grown(make: Callable[[], Any], anonymous: Anonymous) -> Optional[int]:
     return None if before is None or after is None else after - before
 
 
-def _graph(job: Job) -> Any:
+def _graph(job: Job, name: str) -> Any:
     """A session that leaves its weights where they are mapped: all it takes is graph, kernels and folded constants."""
-    path = os.path.join(job["path"], graph_of(job))
-    options = session_options(dict(job["settings"], prepack=False))
-    return onnxruntime().InferenceSession(path, options, providers=[CPU])
+    path = os.path.join(job["path"], name)
+    return session(path, dict(job, settings=dict(job["settings"], prepack=False)))
 
 
 def _profiled(job: Job, load: Callable[[Job], Any]) -> Dict[str, Any]:
@@ -58,7 +57,7 @@ def _profiled(job: Job, load: Callable[[Job], Any]) -> Dict[str, Any]:
     engine.close()
     del engine
     gc.collect()
-    return held([event for path in glob.glob(glob.escape(prefix) + "*") for event in _events(path)])
+    return _together([held(_events(path)) for path in glob.glob(glob.escape(prefix) + "*")])
 
 
 def _prompt(engine: Any, job: Job) -> None:
@@ -71,6 +70,13 @@ def _prompt(engine: Any, job: Job) -> None:
     engine.prefill(ids)
     for _ in range(TOKENS):
         engine.next_token()
+
+
+def _together(accounts: List[Dict[str, Any]]) -> Dict[str, Any]:
+    """What several sessions hold: each has an arena of its own."""
+    if not accounts or any("reason" in found for found in accounts):
+        return {"reason": NO_ARENA}
+    return {name: sum(found[name] for found in accounts) for name in accounts[0]}
 
 
 def _events(path: str) -> List[Dict[str, Any]]:

@@ -75,7 +75,7 @@ ORT_GENAI = EngineEntry(
 
 ORT = EngineEntry(
     module="profiler.engines.ort",
-    formats=("onnx-genai", "onnx"),
+    formats=("onnx-genai", "onnx", "onnx-static"),
     libraries=("onnxruntime", "numpy", "tokenizers"),
     extra="onnx",
     methods=frozenset({"text", "raw"}),

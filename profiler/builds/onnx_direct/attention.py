@@ -10,14 +10,17 @@ from profiler.builds.onnx_direct.tensors import attention_parts, norm
 from profiler.builds.onnx_direct.writing import Writing
 
 
-def write_rotations(to: Writing) -> None:
-    """The tables of positions, one pair for each way that layers rotate."""
-    positions = to.shape.context
-    for name, kind in {_tables(to, layer): _rope(to, layer) for layer in range(to.shape.layers)}.items():
+def write_rotations(to: Writing, positions: int, *before: int) -> list[str]:
+    """The tables of positions, one pair for each way that layers rotate, and their names. A table is (positions, half
+    of what is rotated), with the lengths `before` these."""
+    names = []
+    for name, kind in {tables_of(to, layer): _rope(to, layer) for layer in range(to.shape.layers)}.items():
         steps = rope.steps(kind, to.source)
         for what, wave in (("cos", np.cos), ("sin", np.sin)):
             parts = rope.table(wave, kind, steps, positions)
-            to.graph.data.add(f"{name}{what}_cache", "float32", (positions, steps.size), parts)
+            names.append(f"{name}{what}_cache")
+            to.graph.data.add(names[-1], "float32", (*before, positions, steps.size), parts)
+    return names
 
 
 def attend(to: Writing, layer: int, normed: str) -> str:
@@ -26,7 +29,7 @@ def attend(to: Writing, layer: int, normed: str) -> str:
     inputs = _projected(to, layer, normed, f"{at}/qkv")
     past = [f"past_key_values.{layer}.key", f"past_key_values.{layer}.value"]
     present = [f"present.{layer}.key", f"present.{layer}.value"]
-    tables = [_tables(to, layer) + name for name in ("cos_cache", "sin_cache")]
+    tables = [tables_of(to, layer) + name for name in ("cos_cache", "sin_cache")]
     window = shape.windows[layer]
     graph.nodes_of(
         "GroupQueryAttention",
@@ -41,16 +44,21 @@ def attend(to: Writing, layer: int, normed: str) -> str:
         local_window_size=-1 if window is None else window,
     )
     graph.constant("attended_rows", np.array([-1, shape.heads * shape.head], np.int64))
-    flat = graph.node("Reshape", [f"{at}/attended", "attended_rows"], f"{at}/flat")
-    output = Part(f"blk.{layer}.attn_output.weight", shape.embedding)
-    return to.matrices.multiply([output], shape.heads * shape.head, flat, f"{at}/output")[0]
+    return output_of(to, layer, graph.node("Reshape", [f"{at}/attended", "attended_rows"], f"{at}/flat"))
+
+
+def output_of(to: Writing, layer: int, attended: str) -> str:
+    """What all heads of a token found, beside each other, times the output matrix."""
+    shape, output = to.shape, Part(f"blk.{layer}.attn_output.weight", to.shape.embedding)
+    name = f"/model/layers.{layer}/attn/output"
+    return to.matrices.multiply([output], shape.heads * shape.head, attended, name)[0]
 
 
 def _rope(to: Writing, layer: int) -> rope.Rope:
     return to.shape.rope if to.shape.windows[layer] is None else to.shape.window_rope
 
 
-def _tables(to: Writing, layer: int) -> str:
+def tables_of(to: Writing, layer: int) -> str:
     """What the names of a layer's tables begin with."""
     return "" if _rope(to, layer) == to.shape.rope else "window_"
 
@@ -60,22 +68,28 @@ def _projected(to: Writing, layer: int, normed: str, at: str) -> list[str]:
     parts = attention_parts(to.architecture, to.shape, layer)
     found = to.matrices.multiply(parts, to.shape.embedding, normed, at)
     if to.architecture.head_norms:
-        return _with_normed_heads(to, layer, found, at)
+        found = normed_heads(to, layer, one_by_one(to, found, at))
     by_token = [to.graph.node("Reshape", [item, "by_token"], f"{item}/by_token") for item in found]
     return [*by_token, *[""] * (3 - len(by_token))]
 
 
-def _with_normed_heads(to: Writing, layer: int, found: list[str], at: str) -> list[str]:
-    """Each head of queries and keys normed. ONNX Runtime's attention does so itself on GPUs only."""
-    shape, graph = to.shape, to.graph
-    if len(found) == 1:
-        widths = np.array([shape.heads, shape.kv_heads, shape.kv_heads], np.int64) * shape.head
-        graph.constant("widths_of_heads", widths)
-        queries_keys_values = [f"{at}/{name}" for name in "qkv"]
-        graph.nodes_of("Split", [*found, "widths_of_heads"], queries_keys_values, f"{at}/split", axis=-1)
-        found = queries_keys_values
-    graph.constant("head_rows", np.array([-1, shape.head], np.int64))
-    for n, name in enumerate(("attn_q_norm", "attn_k_norm")):
-        heads = graph.node("Reshape", [found[n], "head_rows"], f"{found[n]}/heads")
-        found[n] = norms.alone(to, norm(shape, layer, name), heads, f"/model/layers.{layer}/{name}")
-    return [graph.node("Reshape", [item, "by_token"], f"{item}/by_token") for item in found]
+def one_by_one(to: Writing, found: list[str], at: str) -> list[str]:
+    """Queries, keys and values, also where one matrix gave them all."""
+    if len(found) > 1:
+        return found
+    shape, names = to.shape, [f"{at}/{name}" for name in "qkv"]
+    widths = np.array([shape.heads, shape.kv_heads, shape.kv_heads], np.int64) * shape.head
+    to.graph.constant("widths_of_heads", widths)
+    to.graph.nodes_of("Split", [*found, "widths_of_heads"], names, f"{at}/split", axis=-1)
+    return names
+
+
+def normed_heads(to: Writing, layer: int, found: list[str]) -> list[str]:
+    """Each head of queries and keys normed, (rows, head). ONNX Runtime's attention does so itself on GPUs only."""
+    graph, values = to.graph, found[2]
+    graph.constant("head_rows", np.array([-1, to.shape.head], np.int64))
+    normed = []
+    for x, name in zip(found, ("attn_q_norm", "attn_k_norm"), strict=False):
+        heads = graph.node("Reshape", [x, "head_rows"], f"{x}/heads")
+        normed.append(norms.alone(to, norm(to.shape, layer, name), heads, f"/model/layers.{layer}/{name}"))
+    return [*normed, values]

@@ -26,7 +26,9 @@ class DataFile:
         self.tensors: dict[str, onnx.TensorProto] = {}
 
     def add(self, name: str, dtype: str, shape: tuple[int, ...], parts: Iterable[Array]) -> None:
-        """A tensor of this shape from parts that follow each other in memory order."""
+        """A tensor of this shape from parts that follow each other in memory order; once for each name."""
+        if name in self.tensors:
+            return
         start = -(-self._file.tell() // ALIGNMENT) * ALIGNMENT
         self._file.write(bytes(start - self._file.tell()))
         for part in parts:

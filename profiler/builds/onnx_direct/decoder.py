@@ -7,6 +7,7 @@ Gemm on the block sums of its input, and one block sum serves all matrices that 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -17,13 +18,20 @@ from profiler.builds.onnx_direct.matrices import Part
 from profiler.builds.onnx_direct.tensors import last_norm, norm
 from profiler.builds.onnx_direct.writing import Writing
 
+Attend = Callable[[Writing, int, str], str]
+"""Writes the branch of attention of a layer, from its normed input."""
+
 
 def write_decoder(to: Writing) -> None:
     """All nodes and weights of the model, from token ids to the logits of the last position."""
     _inputs(to)
     _lengths(to)
-    write_rotations(to)
-    stream = _embedded(to)
+    write_rotations(to, to.shape.context)
+    _head(to, through_layers(to, _embedded(to), attend))
+
+
+def through_layers(to: Writing, stream: str, attend: Attend) -> tuple[str, str]:
+    """The residual stream after all layers, and the branch of the last one, which is not added yet."""
     normed = norms.alone(to, norm(to.shape, 0, "attn_norm"), stream, "/model/layers.0/input_norm")
     for layer in range(to.shape.layers):
         branch = norms.of_branch(to, attend(to, layer, normed), layer, "post_attention_norm")
@@ -31,7 +39,7 @@ def write_decoder(to: Writing) -> None:
         branch = norms.of_branch(to, feed_forward(to, layer, normed), layer, "post_ffw_norm")
         if layer + 1 < to.shape.layers:
             stream, normed = norms.added(to, (stream, branch), layer + 1, "attn_norm")
-    _head(to, (stream, branch))
+    return stream, branch
 
 
 def _inputs(to: Writing) -> None:
@@ -65,15 +73,19 @@ def _lengths(to: Writing) -> None:
 
 def _embedded(to: Writing) -> str:
     """The rows of the table by token id, (tokens, embedding), scaled where the architecture does so."""
-    shape, graph = to.shape, to.graph
+    shape = to.shape
     to.matrices.embed(
         "token_embd.weight", shape.vocabulary, shape.embedding, "input_ids", "/model/embeddings"
     )
-    stream = graph.node("Reshape", ["/model/embeddings", "flat_rows"], "/model/embeddings/flat")
+    return scaled(to, to.graph.node("Reshape", ["/model/embeddings", "flat_rows"], "/model/embeddings/flat"))
+
+
+def scaled(to: Writing, embeddings: str) -> str:
+    """Embeddings times the root of their width, where the architecture does so."""
     if not to.architecture.scaled_embeddings:
-        return stream
-    graph.constant("embedding_scale", np.array(math.sqrt(shape.embedding), np.float32))
-    return graph.node("Mul", [stream, "embedding_scale"], "/model/embeddings/grown")
+        return embeddings
+    to.graph.constant("embedding_scale", np.array(math.sqrt(to.shape.embedding), np.float32))
+    return to.graph.node("Mul", [embeddings, "embedding_scale"], "/model/embeddings/grown")
 
 
 def _head(to: Writing, streams: tuple[str, str]) -> None:
@@ -82,12 +94,18 @@ def _head(to: Writing, streams: tuple[str, str]) -> None:
     graph.constant("last", np.array([-1], np.int64))
     graph.constant("end", np.array([2**31 - 1], np.int64))
     stream, branch = (_last(to, name, n) for n, name in enumerate(streams))
-    _, normed = norms.added_as(to, (stream, branch), last_norm(shape), "/model/head/norm")
+    graph.constant("one_each", np.array([-1, 1, shape.vocabulary], np.int64))
+    graph.node("Reshape", [logits_of(to, (stream, branch)), "one_each"], "logits")
+    graph.output("logits", "float32", ["batch_size", 1, shape.vocabulary])
+
+
+def logits_of(to: Writing, streams: tuple[str, str]) -> str:
+    """The logits of every row of stream and branch, (rows, vocabulary)."""
+    shape = to.shape
+    _, normed = norms.added_as(to, streams, last_norm(shape), "/model/head/norm")
     name = "token_embd.weight" if shape.tied else "output.weight"
     logits = to.matrices.multiply([Part(name, shape.vocabulary)], shape.embedding, normed, "/lm_head")[0]
-    graph.constant("one_each", np.array([-1, 1, shape.vocabulary], np.int64))
-    graph.node("Reshape", [_capped(to, logits), "one_each"], "logits")
-    graph.output("logits", "float32", ["batch_size", 1, shape.vocabulary])
+    return _capped(to, logits)
 
 
 def _last(to: Writing, stream: str, n: int) -> str:

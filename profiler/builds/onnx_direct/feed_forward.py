@@ -21,7 +21,6 @@ def feed_forward(to: Writing, layer: int, normed: str) -> str:
 
 
 def _activated(to: Writing, gate: str, at: str) -> str:
-    """SiLU in one node, or GELU by the hyperbolic tangent."""
-    if to.architecture.gelu:
-        return to.graph.node("FastGelu", [gate], f"{at}/active")
-    return to.graph.node("QuickGelu", [gate], f"{at}/active", alpha=1.0)
+    """SiLU, or GELU by the hyperbolic tangent."""
+    activate = to.operators.gelu if to.architecture.gelu else to.operators.silu
+    return activate(to.graph, gate, f"{at}/active")

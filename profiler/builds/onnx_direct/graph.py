@@ -15,7 +15,9 @@ from onnx import helper, numpy_helper
 from profiler import __version__
 from profiler.builds.onnx_direct.data_file import DataFile
 
-OPSET, CONTRIBUTED, IR_VERSION = 21, 1, 10
+CONTRIBUTED = 1
+IR_VERSIONS = {21: 10, 23: 11}
+"""The format of a file that holds operators of this opset."""
 
 STANDARD = frozenset(
     {
@@ -25,11 +27,15 @@ STANDARD = frozenset(
         "Div",
         "Gather",
         "Gemm",
+        "MatMul",
         "Mul",
+        "RMSNormalization",
         "ReduceSum",
         "Reshape",
         "Shape",
+        "Sigmoid",
         "Slice",
+        "Softmax",
         "Split",
         "Sub",
         "Tanh",
@@ -49,8 +55,8 @@ _TYPES = {
 class Graph:
     """Nodes in the order of their making."""
 
-    def __init__(self, data: DataFile, name: str) -> None:
-        self.data, self._name = data, name
+    def __init__(self, data: DataFile, name: str, opset: int) -> None:
+        self.data, self._name, self._opset = data, name, opset
         self._nodes: list[onnx.NodeProto] = []
         self._inputs: list[onnx.ValueInfoProto] = []
         self._outputs: list[onnx.ValueInfoProto] = []
@@ -96,7 +102,7 @@ class Graph:
                 node.attribute.append(helper.make_attribute("accuracy_level", accuracy_level))
         initializers = [*self._constants.values(), *self.data.tensors.values()]
         graph = helper.make_graph(nodes, self._name, self._inputs, self._outputs, initializers)
-        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("com.microsoft", CONTRIBUTED)]
-        model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
+        opsets = [helper.make_opsetid("", self._opset), helper.make_opsetid("com.microsoft", CONTRIBUTED)]
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSIONS[self._opset])
         model.producer_name, model.producer_version = "edgeprof", __version__
         path.write_bytes(model.SerializeToString(deterministic=True))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
 import msgspec
@@ -11,6 +11,7 @@ import numpy as np
 from profiler.builds.gguf import TensorInfo
 from profiler.builds.onnx_direct.blocks import CARRIED, Bytes, Carried, Codes, Floats, packed
 from profiler.builds.onnx_direct.graph import Graph
+from profiler.builds.onnx_direct.operators import Operators
 from profiler.builds.onnx_direct.source import Source
 
 OFFSET_BLOCK = 32
@@ -33,16 +34,18 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Matrices:
-    """Writes weights into the data file once, and nodes that use them."""
+    """Writes weights into the data file once, and nodes that use them. Types that are not `carried` become float32."""
 
-    def __init__(self, source: Source, graph: Graph) -> None:
-        self._source, self._graph = source, graph
+    def __init__(
+        self, source: Source, graph: Graph, operators: Operators, carried: Mapping[str, Carried] = CARRIED
+    ) -> None:
+        self._source, self._graph, self._operators, self._carried = source, graph, operators, carried
         self._sums: dict[str, str] = {}
 
     def multiply(self, parts: Sequence[Part], columns: int, x: str, name: str) -> list[str]:
         """x (tokens, columns) times these matrices: one result for all where they share a kind, else one each."""
         found = [self._source.find(part.tensor, columns, part.rows) for part in parts]
-        if len({_kind(tensor) for tensor in found}) == 1:
+        if len({self._kind(tensor) for tensor in found}) == 1:
             return [self._product(list(zip(parts, found, strict=True)), columns, x, name)]
         return [
             self._product([pair], columns, x, f"{name}.{n}")
@@ -52,11 +55,11 @@ class Matrices:
     def embed(self, tensor: str, rows: int, columns: int, ids: str, name: str) -> None:
         """Rows of a table by token id, as (batch, tokens, columns) under `name`."""
         found = self._source.find(tensor, columns, rows)
-        kind = CARRIED.get(found.type_name)
-        self._store([(Part(tensor, rows), found)], columns, tensor)
+        kind = self._carried.get(found.type_name)
         if kind is None:
-            self._graph.node("Gather", [tensor, ids], name, axis=0)
+            self.embed_floats(tensor, rows, columns, ids, name)
             return
+        self._store([(Part(tensor, rows), found)], columns, tensor)
         row_bytes = columns * kind.bits // 8
         self._graph.data.alias(f"{tensor}.rows", f"{tensor}.codes", (rows, row_bytes))
         looked_up = name if not kind.has_minimum else f"{name}/scaled"
@@ -72,6 +75,12 @@ class Matrices:
         if kind.has_minimum:
             self._add_row_offsets(tensor, columns, ids, looked_up, name)
 
+    def embed_floats(self, tensor: str, rows: int, columns: int, ids: str, name: str) -> None:
+        """The same from a table of float32, whatever the type of the tensor."""
+        found = self._source.find(tensor, columns, rows)
+        self._graph.data.add(tensor, "float32", (rows, columns), self._source.floats(found))
+        self._graph.node("Gather", [tensor, ids], name, axis=0)
+
     def _add_row_offsets(self, tensor: str, columns: int, ids: str, scaled: str, name: str) -> None:
         """Offsets are kept as (blocks, rows), as the head needs them: a token's are a column."""
         graph = self._graph
@@ -86,24 +95,18 @@ class Matrices:
     def _product(self, found: list[tuple[Part, TensorInfo]], columns: int, x: str, name: str) -> str:
         stored = found[0][0].tensor if len(found) == 1 else name + FUSED
         rows = sum(part.rows for part, _ in found)
-        kind = CARRIED.get(found[0][1].type_name)
-        if stored not in self._stored():
-            self._store(found, columns, stored)
+        kind = self._carried.get(found[0][1].type_name)
+        self._store(found, columns, stored)
         bias = self._bias([part for part, _ in found], stored)
         if kind is None:
-            return self._graph.node("Gemm", [x, stored, *bias], name, transB=1)
+            return self._operators.product(self._graph, x, stored, bias, (rows, columns), name)
         product = f"{name}/scaled" if kind.has_minimum else name
-        self._graph.node(
-            "MatMulNBits",
-            [x, f"{stored}.codes", f"{stored}.scales", *_zeros_and(bias, stored, kind)],
-            product,
-            K=columns,
-            N=rows,
-            bits=kind.bits,
-            block_size=kind.block,
-        )
+        blocks = [f"{stored}.codes", f"{stored}.scales", *_zeros(stored, kind)]
+        how = {"K": columns, "N": rows, "bits": kind.bits, "block_size": kind.block}
+        self._operators.product_of_blocks(self._graph, x, blocks, bias, how, product)
         if kind.has_minimum:
-            self._graph.node("Gemm", [self._block_sums(x, columns), f"{stored}.offsets", product], name)
+            sums = self._block_sums(x, columns)
+            self._operators.product_added(self._graph, sums, f"{stored}.offsets", product, name)
         return name
 
     def _bias(self, parts: Sequence[Part], stored: str) -> list[str]:
@@ -119,9 +122,6 @@ class Matrices:
         self._graph.data.add(f"{stored}{BIAS}", "float32", (sum(part.rows for part in parts),), biases)
         return [f"{stored}{BIAS}"]
 
-    def _stored(self) -> set[str]:
-        return {name.removesuffix(".codes") for name in self._graph.data.tensors}
-
     def _block_sums(self, x: str, columns: int) -> str:
         """Sums of 32 neighbours of x, made once for all matrices that read it."""
         if x not in self._sums:
@@ -135,12 +135,14 @@ class Matrices:
         return self._sums[x]
 
     def _store(self, found: list[tuple[Part, TensorInfo]], columns: int, name: str) -> None:
-        """The tensors one below the other: codes, scales and offsets, or floats."""
+        """The tensors one below the other, once: codes, scales and offsets, or floats."""
         data, rows = self._graph.data, sum(part.rows for part, _ in found)
-        kind = CARRIED.get(found[0][1].type_name)
+        kind = self._carried.get(found[0][1].type_name)
         if kind is None:
             parts = (self._source.floats(tensor, part.heads) for part, tensor in found)
             data.add(name, "float32", (rows, columns), chain.from_iterable(parts))
+            return
+        if f"{name}.codes" in data.tensors:
             return
         rest = _Rest(rows, columns, kind)
         shape = (rows, columns // kind.block, kind.block * kind.bits // 8)
@@ -150,6 +152,11 @@ class Matrices:
             zeros = packed(rest.zeros, kind.bits)
             data.add(f"{name}.zeros", "uint8", zeros.shape, [zeros])
             data.add(f"{name}.offsets", "float32", rest.offsets.shape, [rest.offsets])
+
+    def _kind(self, tensor: TensorInfo) -> tuple[int, int, bool] | None:
+        """What must agree for matrices to be one: bits, block, minimum; None for floats."""
+        kind = self._carried.get(tensor.type_name)
+        return None if kind is None else (kind.bits, kind.block, kind.has_minimum)
 
     def _chunks(self, found: list[tuple[Part, TensorInfo]]) -> Iterator[Codes]:
         return chain.from_iterable(self._source.codes(tensor, part.heads) for part, tensor in found)
@@ -180,15 +187,3 @@ class _Rest:
 def _zeros(stored: str, kind: Carried) -> list[str]:
     """The zeros of a matrix as an input, where its type has a minimum."""
     return [f"{stored}.zeros"] if kind.has_minimum else []
-
-
-def _zeros_and(bias: list[str], stored: str, kind: Carried) -> list[str]:
-    """The inputs of MatMulNBits after the scales: zeros, the unused order of groups, and a bias."""
-    zeros = _zeros(stored, kind)
-    return [*(zeros or [""]), "", *bias] if bias else zeros
-
-
-def _kind(tensor: TensorInfo) -> tuple[int, int, bool] | None:
-    """What must agree for matrices to be one: bits, block, minimum; None for floats."""
-    kind = CARRIED.get(tensor.type_name)
-    return None if kind is None else (kind.bits, kind.block, kind.has_minimum)

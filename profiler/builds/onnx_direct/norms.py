@@ -9,14 +9,7 @@ from profiler.builds.onnx_direct.writing import Writing
 def alone(to: Writing, found: Norm, x: str, at: str) -> str:
     """x, (rows, length of the norm), normed."""
     to.graph.vector(found.name, to.source.vector(found.tensor, found.length))
-    return to.graph.node(
-        "SimplifiedLayerNormalization",
-        [x, found.name],
-        at,
-        axis=-1,
-        epsilon=to.shape.epsilon,
-        stash_type=1,
-    )
+    return to.operators.norm(to.graph, x, found.name, to.shape.epsilon, at)
 
 
 def of_branch(to: Writing, branch: str, layer: int, name: str) -> str:
@@ -34,8 +27,4 @@ def added(to: Writing, streams: tuple[str, str], layer: int, name: str) -> tuple
 def added_as(to: Writing, streams: tuple[str, str], found: Norm, at: str) -> tuple[str, str]:
     """The same with any norm, its nodes named `at`."""
     to.graph.vector(found.name, to.source.vector(found.tensor, found.length))
-    outputs = [f"{at}/normed", "", "", f"{at}/stream"]
-    to.graph.nodes_of(
-        "SkipSimplifiedLayerNormalization", [*streams, found.name], outputs, at, epsilon=to.shape.epsilon
-    )
-    return outputs[3], outputs[0]
+    return to.operators.added_and_normed(to.graph, streams, found.name, to.shape.epsilon, at)

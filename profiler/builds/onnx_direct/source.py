@@ -11,7 +11,7 @@ import numpy as np
 from profiler.builds.gguf import GgufHeader, TensorInfo
 from profiler.builds.gguf_types import TENSOR_TYPES
 from profiler.builds.model_file import BadModelFile, shown
-from profiler.builds.onnx_direct.blocks import CARRIED, FLOATS, Bytes, Codes, Floats, floats
+from profiler.builds.onnx_direct.blocks import CARRIED, FLOATS, Bytes, Codes, Floats, floats, weights
 
 CHUNK_BYTES = 2 << 20
 _TYPES = {found.name: found for found in TENSOR_TYPES.values()}
@@ -53,7 +53,11 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
             yield kind.read(raw.reshape(raw.shape[0], -1, _TYPES[tensor.type_name].block_bytes))
 
     def floats(self, tensor: TensorInfo, heads: int | None = None) -> Iterator[Floats]:
-        """A tensor of a float type in chunks of rows."""
+        """A tensor in chunks of rows, as float32 whatever its type."""
+        if tensor.type_name in CARRIED:
+            bits = CARRIED[tensor.type_name].bits
+            yield from (weights(codes, bits) for codes in self.codes(tensor, heads))
+            return
         for raw in self._ordered(tensor, heads):
             yield floats(raw, tensor.type_name)
 

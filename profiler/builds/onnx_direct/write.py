@@ -17,6 +17,7 @@ from profiler.builds.onnx_direct.decoder import write_decoder
 from profiler.builds.onnx_direct.genai_config import genai_config
 from profiler.builds.onnx_direct.graph import Graph
 from profiler.builds.onnx_direct.matrices import Matrices
+from profiler.builds.onnx_direct.operators import Fused
 from profiler.builds.onnx_direct.shape import Shape, read_shape
 from profiler.builds.onnx_direct.source import Source, opened
 from profiler.builds.onnx_direct.tensors import check_tensors
@@ -41,11 +42,12 @@ def write(source: Path, folder: Path, on_progress: OnProgress) -> Written:
 
     Raises BadModelFile, before anything large is written, for what cannot be carried over unchanged.
     """
-    header, architecture, shape, tensors = _carried(source, on_progress)
+    header, architecture, shape, tensors = carried(source, on_progress)
     write_tokenizer(source, header, folder)
     with (folder / NAME).open("wb") as file:
-        graph = Graph(DataFile(file), metadata.text(header, "general.architecture") or "")
-        write_decoder(Writing(architecture, shape, tensors, graph, Matrices(tensors, graph)))
+        graph = Graph(DataFile(file), metadata.text(header, "general.architecture") or "", Fused.opset)
+        matrices = Matrices(tensors, graph, Fused())
+        write_decoder(Writing(architecture, shape, tensors, graph, matrices, Fused()))
     graph.save(folder / GRAPH, SERVED_LEVEL)
     graph.save(folder / EXACT_GRAPH, EXACT_LEVEL)
     _save_json(folder / "genai_config.json", genai_config(architecture.genai_type, shape, header, GRAPH))
@@ -54,10 +56,11 @@ def write(source: Path, folder: Path, on_progress: OnProgress) -> Written:
 
 def check(source: Path) -> None:
     """Raises BadModelFile for what cannot be carried over unchanged, by the header alone: the data may be a hole."""
-    _carried(source, lambda _what, _done, _total: None)
+    carried(source, lambda _what, _done, _total: None)
 
 
-def _carried(source: Path, on_progress: OnProgress) -> tuple[GgufHeader, Architecture, Shape, Source]:
+def carried(source: Path, on_progress: OnProgress) -> tuple[GgufHeader, Architecture, Shape, Source]:
+    """What a file is written with: all of it is there and can be carried over. Raises BadModelFile otherwise."""
     header = read_header(source)
     architecture = architecture_of(header)
     shape = read_shape(header, architecture)

@@ -7,6 +7,7 @@ import msgspec
 from profiler.builds.onnx_direct.architectures import Architecture
 from profiler.builds.onnx_direct.graph import Graph
 from profiler.builds.onnx_direct.matrices import Matrices
+from profiler.builds.onnx_direct.operators import Operators
 from profiler.builds.onnx_direct.shape import Shape
 from profiler.builds.onnx_direct.source import Source
 
@@ -19,3 +20,4 @@ class Writing(msgspec.Struct, frozen=True):
     source: Source
     graph: Graph
     matrices: Matrices
+    operators: Operators
