@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NoReturn
 
 import msgspec
@@ -106,13 +107,14 @@ def dry(request: Request, fit: Limited | None) -> None:
 
 def fresh(request: Request, output: Path | None, after: After) -> None:
     """A new run, into a new file."""
-    prepared = proven(prepare(request), _tell)
-    prepared = foretold(with_meters(prepared, external=after.log is not None))
-    path = output or default_path(prepared.header)
-    with _created(path) as file:
-        _hold(file, path)
-        runfile.append(file, prepared.header)
-        _run(prepared, file, path, [], after)
+    with TemporaryDirectory(prefix="edgeprof-") as compiled:
+        prepared = proven(prepare(request), Path(compiled), _tell)
+        prepared = foretold(with_meters(prepared, external=after.log is not None))
+        path = output or default_path(prepared.header)
+        with _created(path) as file:
+            _hold(file, path)
+            runfile.append(file, prepared.header)
+            _run(prepared, file, path, [], after)
 
 
 def _tell(what: str) -> None:
@@ -237,6 +239,7 @@ def _measure(prepared: Prepared, file: FileIO, earlier: Sequence[Worker], consol
             prepared.meters,
             external_meter=prepared.external_meter,
             way=prepared.way,
+            compiled=prepared.compiled,
         )
         dropped = {w.case for w in earlier if w.failure is not None and w.failure.kind in FINAL}
         for case in header.plan.cases:

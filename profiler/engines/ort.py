@@ -261,7 +261,8 @@ class Ort:
 
     def shares(self) -> Optional[Dict[str, Any]]:
         """Nodes, and shares of products and of weights, by provider."""
-        return ort_shares.shares({os.path.join(self._job["path"], graph_of(self._job)): self._session})
+        path = os.path.join(self._job["path"], graph_of(self._job))
+        return ort_shares.shares([ort_providers.amounts(path, self._session, self._job)])
 
     def close(self) -> None:
         del self._binding, self._session

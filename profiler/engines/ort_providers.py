@@ -7,9 +7,10 @@ option is accepted; what `accelerators.OPTIONS` does not list is refused before 
 import importlib
 import importlib.util
 import os
-from typing import Any, Dict, List, Optional
+import time
+from typing import Any, Callable, Dict, List, Optional
 
-from profiler.engines import ort_log, placement
+from profiler.engines import ort_log, ort_shares, placement
 from profiler.engines.accelerators import CPU, OWN, PLUGINS
 from profiler.engines.ort_library import cause, failure, onnxruntime, session_options
 from profiler.engines.protocol import EngineFailure, Job
@@ -22,6 +23,9 @@ IMITATED = {
 
 KINDS = {"NPU": "npu", "GPU": "gpu", "CPU": "cpu"}
 _REFUSED = ("fallback to CPU EP has been explicitly disabled",)
+COMPILE = ("QNNExecutionProvider",)
+"""Providers that keep a compiled graph in a file (EPContext)."""
+
 LEAVE_LENGTHS = ("WebGpuExecutionProvider",)
 LENGTHS = frozenset({"Shape", "Gather", "ReduceSum", "Sub", "Add", "Cast", "Concat", "Unsqueeze", "Squeeze"})
 """Operators that a graph of varying lengths computes those with: integers of a few bytes, which stay on the CPU."""
@@ -126,7 +130,31 @@ def session(graph: Any, job: Job) -> Any:
     if provider in LEAVE_LENGTHS:
         return _but_lengths(provider, _with(provider, chosen, library, graph, options))
     options.add_session_config_entry(NO_FALL_BACK, "1")
+    if provider in COMPILE and job.get("compiled"):
+        path = _compiled(graph, job, lambda: _with(provider, chosen, library, graph, options), options)
+        again = session_options(job["settings"])
+        again.add_session_config_entry(NO_FALL_BACK, "1")
+        return _with(provider, chosen, library, path, again)
     return _with(provider, chosen, library, graph, options)
+
+
+def _compiled(graph: str, job: Job, open_it: Callable[[], Any], options: Any) -> str:
+    """The graph in the device's own form, in the job's folder for such; made there the first time, which is timed."""
+    path = os.path.join(job["compiled"], os.path.basename(graph))
+    if not os.path.exists(path):
+        for name, value in (("enable", "1"), ("file_path", path), ("embed_mode", "0")):
+            options.add_session_config_entry(f"ep.context_{name}", value)
+        started = time.perf_counter_ns()
+        opened = open_it()
+        job["compile_ms"] = job.get("compile_ms", 0.0) + (time.perf_counter_ns() - started) / 1e6
+        job.setdefault("amounts", {})[graph] = ort_shares.amounts(graph, opened)
+    return path
+
+
+def amounts(graph: str, opened: Any, job: Job) -> Optional[ort_shares.Amounts]:
+    """Which provider has how much of the graph: a compiled one is one node, so that what was seen before counts."""
+    known: Dict[str, Optional[ort_shares.Amounts]] = job.get("amounts", {})
+    return known[graph] if graph in known else ort_shares.amounts(graph, opened)
 
 
 def _with(provider: str, chosen: Dict[str, str], library: Any, graph: Any, options: Any) -> Any:

@@ -1,50 +1,60 @@
 """Which provider has how much of a graph: its nodes, the products they do with weights, and the bytes of those."""
 
 import math
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 _PRODUCTS = ("MatMul", "Gemm", "MatMulNBits")
 
-Amounts = Tuple[int, int]
-"""Products for each token, and bytes."""
 
+class Amounts(NamedTuple):
+    """Of one graph: nodes, products for each token and bytes of weights by provider, and the last two in all.
 
-def shares(sessions: Dict[str, Any]) -> Optional[Dict[str, Any]]:
-    """By provider, over the graphs at these paths; None without the `onnx` package to read them with.
-
-    What a graph has and no provider names (nodes that were fused under another name) is in no share.
+    What no provider names, such as nodes that were fused under another name, is in the whole alone.
     """
+
+    by_provider: Dict[str, Tuple[int, int, int]]
+    products: int
+    weights: int
+
+
+def amounts(path: str, session: Any) -> Optional[Amounts]:
+    """Those of the graph at this path; None without the `onnx` package to read it with."""
     try:
         import onnx
     except ImportError:
         return None
-    found: Dict[str, Dict[str, int]] = {}
-    total = [0, 0]
-    for path, session in sessions.items():
-        known = _by_node(onnx.load(path, load_external_data=False).graph)
-        total = [total[0] + sum(p for p, _ in known.values()), total[1] + sum(b for _, b in known.values())]
-        for part in session.get_provider_graph_assignment_info():
-            _add(found.setdefault(part.ep_name, {"nodes": 0, "products": 0, "bytes": 0}), part, known)
-    return {
-        provider: {
-            "count": mine["nodes"],
+    known = _by_node(onnx.load(path, load_external_data=False).graph)
+    found: Dict[str, Tuple[int, int, int]] = {}
+    for part in session.get_provider_graph_assignment_info():
+        mine = [known.get(node.name, (0, 0)) for node in part.get_nodes()]
+        nodes, products, weights = found.get(part.ep_name, (0, 0, 0))
+        found[part.ep_name] = (
+            nodes + len(mine),
+            products + sum(one for one, _ in mine),
+            weights + sum(count for _, count in mine),
+        )
+    return Amounts(found, sum(one for one, _ in known.values()), sum(count for _, count in known.values()))
+
+
+def shares(graphs: List[Optional[Amounts]]) -> Optional[Dict[str, Any]]:
+    """Nodes of all these graphs, and shares of their products and weights, by provider; None where one is not known."""
+    known = [one for one in graphs if one is not None]
+    if not known or len(known) < len(graphs):
+        return None
+    products, weights = sum(one.products for one in known), sum(one.weights for one in known)
+    found = {}
+    for provider in {name: None for one in known for name in one.by_provider}:
+        mine = [one.by_provider.get(provider, (0, 0, 0)) for one in known]
+        found[provider] = {
+            "count": sum(nodes for nodes, _, _ in mine),
             "unit": "nodes",
-            "arithmetic": mine["products"] / total[0] if total[0] else None,
-            "weights": mine["bytes"] / total[1] if total[1] else None,
+            "arithmetic": sum(one for _, one, _ in mine) / products if products else None,
+            "weights": sum(count for _, _, count in mine) / weights if weights else None,
         }
-        for provider, mine in found.items()
-    }
+    return found
 
 
-def _add(mine: Dict[str, int], part: Any, known: Dict[str, Amounts]) -> None:
-    for node in part.get_nodes():
-        products, count = known.get(node.name, (0, 0))
-        mine["nodes"] += 1
-        mine["products"] += products
-        mine["bytes"] += count
-
-
-def _by_node(graph: Any) -> Dict[str, Amounts]:
+def _by_node(graph: Any) -> Dict[str, Tuple[int, int]]:
     weights = {item.name: item for item in graph.initializer}
     found = {}
     for node in graph.node:

@@ -186,6 +186,7 @@ class OrtStatic:
             "kv_in_place": True,
             "assigned": where,
             "fell_back": self._fell_back(),
+            "compile_ms": self._job.get("compile_ms"),
         }
 
     def _fell_back(self) -> Optional[str]:
@@ -195,9 +196,8 @@ class OrtStatic:
     def shares(self) -> Optional[Dict[str, Any]]:
         """Nodes of both graphs, and shares of products and of weights, by provider."""
         sessions = {PREFILL: self._prefill.session, DECODE: self._decode.session}
-        return ort_shares.shares(
-            {os.path.join(self._job["path"], name): one for name, one in sessions.items()}
-        )
+        paths = {os.path.join(self._job["path"], name): one for name, one in sessions.items()}
+        return ort_shares.shares([ort_providers.amounts(path, one, self._job) for path, one in paths.items()])
 
     def _assigned(self) -> Dict[str, int]:
         """Nodes of both graphs by provider."""

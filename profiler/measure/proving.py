@@ -5,6 +5,7 @@ Assignment is no proof: an export is known whose 1,915 nodes all ran on an NPU, 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,8 +29,11 @@ STALL_S = 1800.0
 Tell = Callable[[str], None]
 
 
-def proofs(plan: Plan, paths: Mapping[str, Path], tell: Tell) -> list[Proof]:
-    """A proof of each case whose target is not the CPU; cases that ask the same of the same build share one."""
+def proofs(plan: Plan, paths: Mapping[str, Path], compiled: Path, tell: Tell) -> list[Proof]:
+    """A proof of each case whose target is not the CPU; cases that ask the same of the same build share one.
+
+    What a device's compiler makes of a build goes into the folder `compiled`, where later workers find it.
+    """
     builds = {build.id: build for build in plan.builds}
     found: list[Proof] = []
     known: dict[str, Proof] = {}
@@ -39,12 +43,12 @@ def proofs(plan: Plan, paths: Mapping[str, Path], tell: Tell) -> list[Proof]:
         question = repr((case.build, case.engine, case.settings, case.route))
         if question not in known:
             tell(f"{case.build} on {case.target} beside the CPU ({case.route.provider})")
-            known[question] = prove(case, builds[case.build], paths[case.build])
+            known[question] = prove(case, builds[case.build], paths[case.build], compiled)
         found.append(replace(known[question], case=case.id))
     return found
 
 
-def prove(case: Case, build: Build, path: Path) -> Proof:
+def prove(case: Case, build: Build, path: Path, compiled: Path) -> Proof:
     """What this case shows. Raises `UserError` where the CPU itself cannot run the build."""
     small = Workload(
         id=case.workload.id, method=case.workload.method, prompt_tokens=PROMPT, output_tokens=TOKENS
@@ -58,8 +62,16 @@ def prove(case: Case, build: Build, path: Path) -> Proof:
             reason = _why(reference)
             raise UserError(f"{build.name} does not run on the CPU, which targets are held against: {reason}")
         fed = reference.proved.tokens
-        seen = _asked(asked, build, path, reference=kept, fed=fed)
+        seen = _asked(asked, build, path, reference=kept, fed=fed, compiled=str(compiled_of(case, compiled)))
     return _judged(case, seen, fed)
+
+
+def compiled_of(case: Case, folder: Path) -> Path:
+    """The folder for what is compiled of one case: made for its build, its settings and its route alone."""
+    asked = repr((case.build, case.settings, case.route)).encode()
+    mine = folder / hashlib.sha256(asked).hexdigest()[:16]
+    mine.mkdir(exist_ok=True)
+    return mine
 
 
 def _of_cpu(settings: Mapping[str, Any]) -> dict[str, Any]:

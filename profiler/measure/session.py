@@ -23,6 +23,7 @@ from profiler.measure.memory_limit import Way, limited_place
 from profiler.measure.metering import Costs, idle
 from profiler.measure.page_cache import Eviction, cached_share, evict
 from profiler.measure.passes import passes_for
+from profiler.measure.proving import compiled_of
 from profiler.measure.sustaining import most_passes, wait_until_cool
 from profiler.runfile import Account, Case, Event, Failure, Idle, Plan, Worker, append
 from profiler.telemetry.protocol import Meter
@@ -65,10 +66,12 @@ class Session:
         *,
         external_meter: bool = False,
         way: Way | None = None,
+        compiled: Path | None = None,
     ) -> None:
         self._plan, self._paths, self._file = plan, paths, file
         self._judges, self._listener = judges, listener
         self._meters, self._external, self._way = meters, external_meter, way
+        self._compiled = compiled
         self._costs: Costs = {}
         self._builds = {build.id: build for build in plan.builds}
         self.workers = list(workers)
@@ -150,7 +153,12 @@ class Session:
             seed=self._plan.seed,
             sustained_s=long,
             strict=self._plan.strict,
-        )
+        ) | self._place_of_compiled(case)
+
+    def _place_of_compiled(self, case: Case) -> dict[str, Any]:
+        if case.route is None or self._compiled is None:
+            return {}
+        return {"compiled": str(compiled_of(case, self._compiled))}
 
     def _account(self, case: Case, order: dict[str, Any], seen: Seen) -> None:
         """After the first worker of a case: have its engine account for its memory, in a process of its own.

@@ -32,7 +32,10 @@ from profiler.telemetry.reading import found_meters
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
-    """A run that could start now. `way` is how its workers get their limit of memory, if they have one."""
+    """A run that could start now. `way` is how its workers get their limit of memory, if they have one.
+
+    `compiled` is the folder for what the compilers of devices make of its builds.
+    """
 
     header: Header
     paths: dict[str, Path]
@@ -42,6 +45,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     way: Way | None
     meters: Sequence[Meter] = ()
     external_meter: bool = False
+    compiled: Path | None = None
 
 
 def with_meters(prepared: Prepared, *, external: bool) -> Prepared:
@@ -69,14 +73,15 @@ def with_known_meters(prepared: Prepared, *, external: bool) -> Prepared:
     return msgspec.structs.replace(prepared, meters=known, external_meter=external)
 
 
-def proven(prepared: Prepared, tell: Tell) -> Prepared:
+def proven(prepared: Prepared, compiled: Path, tell: Tell) -> Prepared:
     """The run with a proof of each case whose target is not the CPU, and those refused whose proof failed."""
-    found = proofs(prepared.header.plan, prepared.paths, tell)
+    found = proofs(prepared.header.plan, prepared.paths, compiled, tell)
     failures = {proof.case: failure for proof in found if (failure := refused(proof)) is not None}
     return msgspec.structs.replace(
         prepared,
         header=msgspec.structs.replace(prepared.header, proofs=found),
         refusals=failures | prepared.refusals,
+        compiled=compiled,
     )
 
 

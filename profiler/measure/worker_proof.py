@@ -30,7 +30,8 @@ def prove(job: Job, module: Any, emit: Emit, ids: Callable[[Any], List[int]]) ->
     facts = dict(engine.facts(), shares=engine.shares() if hasattr(engine, "shares") else None)
     engine.close()
     compared = _compared(rows, job["reference"]) if fed is not None else _kept(rows, job["output"])
-    emit("proved", tokens=said, load_ms=load_ms, facts=facts, **compared)
+    loaded_ms = load_ms - (facts.get("compile_ms") or 0.0)
+    emit("proved", tokens=said, load_ms=loaded_ms, facts=facts, **compared)
 
 
 def _answers(engine: Any, prompt: List[int], wanted: int, fed: Any) -> Any:
