@@ -128,6 +128,15 @@ class TestLlama:
         ort.import_library()
         assert ort.inspect(job(folder))["kv_bytes"] == loaded(folder).facts()["kv_bytes"]
 
+    @pytest.mark.parametrize("prompt", [1, LONG.past])
+    def test_account_is_of_both_graphs(self, folder: Path, tmp_path: Path, prompt: int) -> None:
+        ort.import_library()
+        asked = job(folder, prompt) | {"scratch": str(tmp_path), "seed": 1}
+        found = ort.account(asked, lambda: 0)
+        assert len(list(tmp_path.glob("profile-*.json"))) == 2
+        assert found["held_weights_bytes"] > 0
+        assert found["held_compute_bytes"] >= 0
+
     def test_graphs_are_of_fixed_lengths_and_ordinary_operators(self, folder: Path) -> None:
         for name in (PREFILL, DECODE):
             model = onnx.load(folder / name, load_external_data=False)

@@ -11,7 +11,7 @@ import os
 from typing import Any, Callable, Dict, List, Optional
 
 from profiler.engines.onnx_tokenizer import OnnxTokenizer
-from profiler.engines.ort_library import graphs_of
+from profiler.engines.ort_library import graphs_of, is_static
 from profiler.engines.ort_providers import session
 from profiler.engines.protocol import Anonymous, Job
 
@@ -62,7 +62,10 @@ def _profiled(job: Job, load: Callable[[Job], Any]) -> Dict[str, Any]:
 
 def _prompt(engine: Any, job: Job) -> None:
     workload = job["workload"]
-    ids = engine.random_ids(max(1, workload["depth"] + workload["prompt_tokens"]), job["seed"])
+    count = workload["depth"] + workload["prompt_tokens"]
+    if is_static(job):
+        count = min(count, job["build"]["context_length"] - TOKENS)
+    ids = engine.random_ids(max(1, count), job["seed"])
     if hasattr(engine, "generate"):
         engine.generate(ids, TOKENS, lambda _: None)
         return
