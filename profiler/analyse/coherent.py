@@ -24,6 +24,9 @@ def check(run: Run) -> None:
     predicted = [one.case for one in run.header.predictions]
     _refuse_twice("prediction", predicted)
     _refuse_unknown("case", set(predicted), {case.id for case in plan.cases})
+    profiled = [one.case for one in run.profiles]
+    _refuse_twice("profile", profiled)
+    _refuse_unknown("case", set(profiled), {case.id for case in plan.cases})
     _refuse_looks(plan)
     _refuse_bent_extrapolations(plan)
     if len({case.workload for case in plan.cases}) > len({case.workload.id for case in plan.cases}):

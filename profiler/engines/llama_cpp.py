@@ -7,6 +7,7 @@ import time
 from typing import Any, Dict, List, Optional, Tuple
 
 from profiler.engines import llama_log, placement
+from profiler.engines.llama_profile import LlamaWatch, Stamps
 from profiler.engines.protocol import Anonymous, EngineFailure, Job
 
 _KV_TYPES = {"f32": 0, "f16": 1, "q4_0": 2, "q5_1": 7, "q8_0": 8, "bf16": 30}
@@ -80,6 +81,14 @@ def account(job: Job, anonymous: Anonymous) -> Dict[str, Any]:
     return {"bookkeeping_bytes": None if before is None or after is None else after - before}
 
 
+def watch(job: Job) -> LlamaWatch:
+    """The file of `job` with two contexts, one of which has its nodes watched."""
+    plain, stamps = LlamaCpp(job, allocate=True), Stamps()
+    watched = WatchedLlamaCpp(job, plain, stamps)
+    piece = min(job["settings"]["batch"], job["settings"]["ubatch"])
+    return LlamaWatch(plain, watched, stamps, library("ggml-base"), piece)
+
+
 def model_params(chosen: Dict[str, Any], allocate: bool) -> Any:
     """How llama.cpp is to load a model with these settings; without `allocate` it only plans."""
     params = lib.llama_model_default_params()
@@ -115,8 +124,8 @@ class LlamaCpp:
 
     def __init__(self, job: Job, allocate: bool) -> None:
         self._settings = job["settings"]
-        self._model = self._load_model(job["path"], allocate)
-        self.vocabulary = lib.llama_model_get_vocab(self._model)
+        self.model = self._load_model(job["path"], allocate)
+        self.vocabulary = lib.llama_model_get_vocab(self.model)
         self.context = self._make_context(job["workload"])
         self._memory = lib.llama_get_memory(self.context)
         self._attach_threads()
@@ -133,12 +142,15 @@ class LlamaCpp:
         return model
 
     def _make_context(self, workload: Dict[str, Any]) -> Any:
-        context = lib.llama_init_from_model(self._model, context_params(self._settings, workload))
+        context = lib.llama_init_from_model(self.model, self._context_params(workload))
         if not context:
             raise EngineFailure(
                 "load_failed", cause("llama.cpp could not make a context with these settings")
             )
         return context
+
+    def _context_params(self, workload: Dict[str, Any]) -> Any:
+        return context_params(self._settings, workload)
 
     def _attach_threads(self) -> None:
         """One pool for the life of the context, as llama-bench has; else a build without OpenMP starts
@@ -233,7 +245,7 @@ class LlamaCpp:
             "system": lib.llama_print_system_info().decode("utf-8", "replace").strip(),
             "context": lib.llama_n_ctx(self.context),
             "vocabulary": lib.llama_vocab_n_tokens(self.vocabulary),
-            "weights_bytes": lib.llama_model_size(self._model),
+            "weights_bytes": lib.llama_model_size(self.model),
             "kv_bytes": log["kv_bytes"],
             "compute_bytes": llama_log.bytes_of(log, "compute", "output"),
             "held_weights_bytes": llama_log.held_weights_bytes(log),
@@ -246,7 +258,38 @@ class LlamaCpp:
     def close(self) -> None:
         lib.llama_sampler_free(self._sampler)
         lib.llama_free(self.context)
-        lib.llama_model_free(self._model)
+        lib.llama_model_free(self.model)
+
+
+class WatchedLlamaCpp(LlamaCpp):
+    """One more context on the model of another, whose callback stamps each node.
+
+    `decoded` are the stamps at begin and end of its last evaluation.
+    """
+
+    def __init__(self, job: Job, other: LlamaCpp, stamps: Stamps) -> None:
+        self._stamps, self.model = stamps, other.model
+        self.decoded = (0, 0)
+        super().__init__(job, allocate=True)
+
+    def _load_model(self, path: str, allocate: bool) -> Any:
+        return self.model
+
+    def _context_params(self, workload: Dict[str, Any]) -> Any:
+        params = super()._context_params(workload)
+        kind = dict(params._fields_)["cb_eval"]
+        params.cb_eval = ctypes.cast(self._stamps.callback, kind)
+        return params
+
+    def _decode(self, batch: Any) -> None:
+        begin = self.clock()
+        super()._decode(batch)
+        self.decoded = (begin, self.clock())
+
+    def close(self) -> None:
+        """The model belongs to the other."""
+        lib.llama_sampler_free(self._sampler)
+        lib.llama_free(self.context)
 
 
 class _ThreadpoolParams(ctypes.Structure):

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from profiler.runfile import Account, Anchor, Conditions, Counters, Memory
+from profiler.runfile.fields import Natural
 
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="event"):
@@ -82,6 +83,33 @@ class Timed(_Event, frozen=True, kw_only=True, tag="timed"):
     token_ns: list[int]
 
 
+class SeenNode(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """One operation of a graph, in the fields of `engines.protocol.Node`."""
+
+    op: str
+    part: str
+    name: str
+    layer: int | None
+    start_ns: int
+    ns: Natural
+    read_bytes: Natural | None
+    macs: Natural | None
+    device: str | None
+
+
+class Evaluated(_Event, frozen=True, kw_only=True, tag="evaluated"):
+    """One evaluation of a profile. A plain one tells no nodes."""
+
+    phase: str
+    number: int
+    tokens: int
+    start_ns: int
+    ns: Natural
+    watched: bool
+    graph_ns: Natural | None = None
+    nodes: list[SeenNode] = []
+
+
 class Failed(_Event, frozen=True, kw_only=True, tag="failure"):
     """The worker could not go on and says why."""
 
@@ -105,6 +133,7 @@ WorkerEvent = (
     | PhaseEnded
     | PassEnded
     | Timed
+    | Evaluated
     | Failed
     | Done
 )

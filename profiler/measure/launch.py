@@ -27,6 +27,7 @@ from profiler.measure.events import (
     Accounted,
     ConditionsRead,
     Done,
+    Evaluated,
     Failed,
     Imported,
     Inspected,
@@ -91,6 +92,7 @@ class Seen(msgspec.Struct, kw_only=True):
     phases: list[Phase] = []
     passes: list[Pass] = []
     timed: list[Timed] = []
+    evaluated: list[Evaluated] = []
     failure: Failure | None = None
     in_good_order: bool = False
     interrupted: bool = False
@@ -108,7 +110,7 @@ def job(
     sustained_s: float = 0.0,
     strict: bool = False,
 ) -> dict[str, Any]:
-    """The order for a worker: `mode` is "measure", "inspect", "account" or "calibrate".
+    """The order for a worker: `mode` is "measure", "inspect", "account", "calibrate" or "profile".
 
     With `sustained_s`, passes begin for so many seconds, `passes` at most. With `strict` an engine that works elsewhere
     than asked fails.
@@ -308,6 +310,8 @@ def _note(event: WorkerEvent, seen: Seen) -> None:
             seen.passes.append(Pass(**msgspec.structs.asdict(event)))
         case Timed():
             seen.timed.append(event)
+        case Evaluated():
+            seen.evaluated.append(event)
         case Failed(kind=kind, message=message):
             seen.failure = Failure(kind=kind, message=printable(message))
         case Done(anchor=anchor):

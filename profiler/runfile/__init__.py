@@ -39,6 +39,7 @@ from profiler.runfile.planned import (
     shape_cases,
     varying,
 )
+from profiler.runfile.profiled import Profile, ProfiledPart, ProfiledPhase
 from profiler.runfile.records import (
     Account,
     Conditions,
@@ -90,6 +91,9 @@ __all__ = [
     "PowerLog",
     "Predicted",
     "PredictedFigure",
+    "Profile",
+    "ProfiledPart",
+    "ProfiledPhase",
     "RandomWeights",
     "Record",
     "Run",
