@@ -43,6 +43,9 @@ class Watch:
     def progress(self, pass_number: int, tokens: int) -> None:
         pass
 
+    def profiling(self, case: Case) -> None:
+        pass
+
     def visited(self, worker: Worker) -> None:
         assert self.visits[-1] == (worker.round, worker.attempt, worker.case)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from profiler.analyse import coherent, extrapolated, said
+from profiler.analyse import coherent, extrapolated, profiled, said
 from profiler.analyse.assigned import assigned
 from profiler.analyse.bandwidth import bandwidth_share, bits_read, read_bytes, speed
 from profiler.analyse.behaviour import behaviour_notices
@@ -21,6 +21,7 @@ from profiler.analyse.estimate import Estimate, estimates
 from profiler.analyse.metrics import PASS_METRICS, judged_metrics
 from profiler.analyse.notices import Notice, row_notices, run_notices, unlike_prediction
 from profiler.analyse.percentiles import percentiles
+from profiler.analyse.profiled import RowProfile
 from profiler.analyse.residual import RowPrediction, of_row
 from profiler.analyse.samples import pass_values
 from profiler.analyse.study import Study, cores
@@ -51,7 +52,8 @@ NOT_YET = "not measured yet"
 class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One case: what it was, its figures or its failure, where their spread comes from, and what to know.
 
-    `prediction` is what a calibration had told before the run; JSON has it where there is one.
+    `prediction` is what a calibration had told before the run, `profile` where the time goes; JSON has them where there
+    are any.
     """
 
     id: str
@@ -72,6 +74,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     notices: list[Notice]
     failure: Failure | None
     prediction: RowPrediction | None = None
+    profile: RowProfile | None = None
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -251,6 +254,9 @@ def _row(study: Study, case: Case) -> Row:
         notices=[*_notices(study, case), *unlike_prediction(told)] if measured else [],
         failure=None if measured else _last_failure(workers),
         prediction=told,
+        profile=profiled.of_row(
+            study.run.profiles, study.run.header.predictions, study.run.header.device, build, case
+        ),
     )
 
 

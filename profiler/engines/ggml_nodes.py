@@ -85,8 +85,14 @@ class Describer:
             part = weights[2]
         else:
             layer = layer_before if _NAMELESS.match(name) else _layer(name)
-            part = stem(next((n for n in names if not _NAMELESS.match(n)), "")) if _NAMELESS.match(name) else stem(name)
-        read, macs = self._work(op, node, sources) if node is not None and weights is not None else (None, None)
+            part = (
+                stem(next((n for n in names if not _NAMELESS.match(n)), ""))
+                if _NAMELESS.match(name)
+                else stem(name)
+            )
+        read, macs = (
+            self._work(op, node, sources) if node is not None and weights is not None else (None, None)
+        )
         return Described(op, part, name, layer, read, macs)
 
     def _name(self, address: int) -> str:

@@ -58,7 +58,17 @@ class LlamaWatch:
         described = self._describer.graph(list(self._stamps.addresses))
         times = self._stamps.times
         nodes = [
-            Node(one.op, one.part, one.name, one.layer, start - begin, done - start, one.read_bytes, one.macs, DEVICE)
+            Node(
+                one.op,
+                one.part,
+                one.name,
+                one.layer,
+                start - begin,
+                done - start,
+                one.read_bytes,
+                one.macs,
+                DEVICE,
+            )
             for one, start, done in zip(described, times[::2], times[1::2])  # noqa: B905
         ]
         computing = [node for node in without_watch(nodes, EMPTY) if node.op not in EMPTY]

@@ -16,7 +16,9 @@ from profiler.engines.protocol import EngineFailure, Graph, Job, Node
 from profiler.engines.watched_nodes import without_watch
 
 RUN, END = "model_run", "_kernel_time"
-MATRICES = frozenset({"MatMul", "MatMulNBits", "MatMulInteger", "DynamicQuantizeMatMul", "Gemm", "FusedMatMul", "FusedGemm"})
+MATRICES = frozenset(
+    {"MatMul", "MatMulNBits", "MatMulInteger", "DynamicQuantizeMatMul", "Gemm", "FusedMatMul", "FusedGemm"}
+)
 IDLE = frozenset({"Reshape"})
 """Operations that only give a result another shape."""
 
@@ -51,7 +53,8 @@ class OrtWatch:
         found = graphs([event for path in self._files() for event in _events(path)], weights)
         if len(found) != self._count:
             raise EngineFailure(
-                "crashed", f"ONNX Runtime's profile has {len(found)} runs of {self._count} that were asked for"
+                "crashed",
+                f"ONNX Runtime's profile has {len(found)} runs of {self._count} that were asked for",
             )
         return found
 

@@ -61,6 +61,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     anchor: str | None = None
     memory_limit_bytes: int | None = None
     strict: bool = False
+    profile: bool = False
     shaped: Sequence[Shaped] = ()
 
     @property

@@ -24,8 +24,8 @@ if "profiler" not in sys.modules:
 
 from profiler.engines.protocol import Engine, EngineFailure, EngineModule, Job
 from profiler.measure import worker_calibration, worker_counters, worker_memory, worker_profile
-from profiler.measure.worker_prompt import prompt_ids
 from profiler.measure.worker_conditions import Processor, allowed_cpus
+from profiler.measure.worker_prompt import prompt_ids
 
 PASS, START, EVALUATED, FIRST = 0, 1, 2, 3
 """Words of the stamp buffer: pass number, prompt received, prompt evaluated, first token."""

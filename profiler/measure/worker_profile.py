@@ -1,5 +1,6 @@
 """In a worker: passes with the engine's nodes watched, and as many without, in turn. None of them is a measurement."""
 
+import functools
 import gc
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
@@ -22,7 +23,10 @@ def profile(job: Job, module: Any, emit: Callable[..., None]) -> None:
     emit("loaded", ms=0.0, facts={})
     gc.collect()
     gc.disable()
-    plain, watched = _Passes(job, watch.plain, watch.piece), _Passes(job, watch.watched, watch.piece, watch.evaluated)
+    plain, watched = (
+        _Passes(job, watch.plain, watch.piece),
+        _Passes(job, watch.watched, watch.piece, watch.evaluated),
+    )
     clock = watch.plain.clock
     began = clock()
     for number in range(PASSES + 1):
@@ -33,9 +37,9 @@ def profile(job: Job, module: Any, emit: Callable[..., None]) -> None:
         watched.one(number)
     done = watched.done
     del plain, watched  # an engine ends its profile when nothing holds it any more
-    for timed, graph in zip(done, watch.finish()):  # noqa: B905
-        if timed is not None:
-            emit("evaluated", **_fields(timed), watched=True, graph_ns=graph.ns, nodes=graph.nodes)
+    for evaluation, graph in zip(done, watch.finish()):  # noqa: B905
+        if evaluation is not None:
+            emit("evaluated", **_fields(evaluation), watched=True, graph_ns=graph.ns, nodes=graph.nodes)
 
 
 def _fields(timed: Timed) -> Dict[str, Any]:
@@ -61,7 +65,7 @@ class _Passes:
         self._go_to_depth()
         first = len(self.done)
         for part in self._pieces(self._ids):
-            self._time("prefill", number, len(part), lambda ids=part: self._engine.prefill(ids))
+            self._time("prefill", number, len(part), functools.partial(self._engine.prefill, part))
         for step in self._steps():
             self._time("decode", number, 1, step)
         return [timed for timed in self.done[first:] if timed is not None]
@@ -87,7 +91,7 @@ class _Passes:
         asked = self._workload["output_tokens"]
         if self._raw:
             fed = self._engine.random_ids(min(asked, TOKENS), self._seed + 2)
-            return [lambda token=token: self._engine.feed(token) for token in fed]
+            return [functools.partial(self._engine.feed, token) for token in fed]
         if asked:
             self._engine.next_token()
         return [self._engine.next_token] * min(max(0, asked - 1), TOKENS)

@@ -41,7 +41,7 @@ class ProfiledPhase(Record, frozen=True, kw_only=True):
     """One phase, all its kept evaluations together: prompts of `tokens`, or single tokens.
 
     `wall_ns` is what they took, watched; `plain_ns` what as many took without. `graph_ns` lies within the engine's
-    graph, and of that `between_ns` between its nodes: the watch itself, and starting the next one. `parts` are the nodes.
+    graph, and of that `between_ns` between its nodes: the watch itself, and starting the next one.
     """
 
     phase: PhaseName
