@@ -21,7 +21,7 @@ RULES = (
     (EXPERTS, "choice and sum", ANY, r".*(ffn_moe|shexp|moe\b|expert)"),
     (EXPERTS, "choice and sum", r"Q?MoE$", ANY),
     (NORM, None, r"(RMS_|L2_|GROUP_)?NORM$|.*Normalization$", ANY),
-    (NORM, None, ANY, r"(.*_)?norm(ed)?$|l_out|ffn_inp|out_ids|attn_residual|(.*/)?[a-z_]*norm[a-z_]*/|Add$"),
+    (NORM, None, ANY, r"(.*_)?norm(ed)?$|l_out|sa_out|ffn_inp|out_ids|attn_residual|(.*/)?[a-z_]*norm[a-z_]*/|Add$"),
     (ATTENTION, "scores", r"FLASH_ATTN_EXT$|(Group|Multi|Linear)\w*Attention$|Attention$|SparseAttention$", ANY),
     (ATTENTION, "cache", r"SET_ROWS$", ANY),
     (ATTENTION, "cache", ANY, r"cache_"),

@@ -6,7 +6,7 @@ ggml.h, and only where the library's own functions agree that it lies as we thin
 
 import ctypes
 import re
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 EMPTY = frozenset({"NONE", "VIEW", "RESHAPE", "PERMUTE", "TRANSPOSE"})
 """Operations that only say how memory is to be seen."""
@@ -14,13 +14,18 @@ EMPTY = frozenset({"NONE", "VIEW", "RESHAPE", "PERMUTE", "TRANSPOSE"})
 MATRICES = frozenset({"MUL_MAT", "MUL_MAT_ID"})
 _OF_WEIGHTS = re.compile(r"(?:blk\.(\d+)\.)?([A-Za-z0-9_.]+)\.(?:weight|bias|scale)$")
 _LAYER = re.compile(r"(?:-|_l)(\d+)\b")
-_NAMELESS = re.compile(r"node_\d+$")
+_NAMELESS = re.compile(r"(node_\d+)?(?: |$)")
+"""A name that ggml gave by itself, or none, before how it is seen."""
 _FUNCTIONS: Dict[str, Any] = {
     "ggml_op_desc": ctypes.c_char_p,
     "ggml_get_name": ctypes.c_void_p,
     "ggml_nelements": ctypes.c_int64,
     "ggml_nbytes": ctypes.c_size_t,
 }
+
+
+Place = Tuple[str, Optional[int]]
+"""Part of the model, and layer."""
 
 
 class Tensor(ctypes.Structure):
@@ -56,7 +61,7 @@ class Described(NamedTuple):
 class Describer:
     """Describes the nodes of a graph by their addresses, in the order in which they ran.
 
-    `base` is the library ggml-base. A node without a name belongs to the layer of the one before it.
+    `base` is the library ggml-base.
     """
 
     def __init__(self, base: Any) -> None:
@@ -68,32 +73,24 @@ class Describer:
     def graph(self, addresses: List[int]) -> List[Described]:
         """All nodes of one graph, which must still be there."""
         found: List[Described] = []
-        layer = None
+        before: Place = ("", None)
         for address in addresses:
-            found.append(self._node(address, layer))
-            layer = found[-1].layer
+            found.append(self._node(address, before))
+            before = found[-1].part, found[-1].layer
         return found
 
-    def _node(self, address: int, layer_before: Optional[int]) -> Described:
+    def _node(self, address: int, before: Place) -> Described:
         op, name = self._base.ggml_op_desc(address).decode("utf-8", "replace"), self._name(address)
         node = self._seen(address)
         sources = [pointer for pointer in node.src if pointer] if node is not None else []
         names = [self._name(pointer) for pointer in sources]
         weights = next((found for found in map(_OF_WEIGHTS.match, names) if found), None)
-        if weights is not None:
-            layer = int(weights[1]) if weights[1] else _layer(name)
-            part = weights[2]
-        else:
-            layer = layer_before if _NAMELESS.match(name) else _layer(name)
-            part = (
-                stem(next((n for n in names if not _NAMELESS.match(n)), ""))
-                if _NAMELESS.match(name)
-                else stem(name)
-            )
-        read, macs = (
-            self._work(op, node, sources) if node is not None and weights is not None else (None, None)
-        )
-        return Described(op, part, name, layer, read, macs)
+        if weights is None:
+            part, layer = _place(name, names, before)
+            return Described(op, part, name, layer, None, None)
+        layer = int(weights[1]) if weights[1] else _layer(name)
+        read, macs = self._work(op, node, sources) if op in MATRICES else (None, None)
+        return Described(op, weights[2], name, layer, read, macs)
 
     def _name(self, address: int) -> str:
         return ctypes.string_at(self._base.ggml_get_name(address)).decode("utf-8", "replace")
@@ -105,13 +102,11 @@ class Describer:
         named = self._base.ggml_get_name(address) == address + Tensor.name.offset
         return node if named and self._base.ggml_nelements(address) == elements else None
 
-    def _work(self, op: str, node: Tensor, sources: List[int]) -> Any:
+    def _work(self, op: str, node: Any, sources: List[int]) -> Tuple[Optional[int], int]:
         """Bytes of weights that a product with a matrix reads, and its multiply-adds.
 
         How many experts a prompt of several tokens uses is not known beforehand.
         """
-        if op not in MATRICES:
-            return None, None
         matrix = Tensor.from_address(sources[0])
         macs = int(matrix.ne[0]) * int(self._base.ggml_nelements(ctypes.addressof(node)))
         whole = int(self._base.ggml_nbytes(sources[0]))
@@ -119,6 +114,14 @@ class Describer:
             return whole, macs
         experts, used, tokens = matrix.ne[2], node.ne[1], node.ne[2]
         return (whole * used // experts if tokens == 1 and experts else None), macs
+
+
+def _place(name: str, sources: List[str], before: Place) -> Place:
+    """Part and layer of a node that has no weights. Without a name it is told by its sources, or by the node before."""
+    if not _NAMELESS.match(name):
+        return stem(name), _layer(name)
+    named = next((stem(source) for source in sources if not _NAMELESS.match(source)), "")
+    return named or before[0], before[1]
 
 
 def stem(name: str) -> str:

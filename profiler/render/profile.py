@@ -70,7 +70,7 @@ def spent(phase: PhaseProfile, kind: str, member: str | None = None) -> Spent | 
 
 
 def _label(kind: str, member: str | None) -> str:
-    return LABELS[kind] if member is None else f"- {member}"
+    return LABELS[kind] if member is None else f"{LABELS[kind]}: {member}"
 
 
 def _columns(phase: PhaseProfile, found: RowProfile) -> list[tuple[str, str]]:
@@ -122,8 +122,9 @@ def told(phase: PhaseProfile) -> str:
         else ""
     )
     return (
-        f"{of}, {fmt.percent(phase.explained)} explained; {fmt.number(phase.wall_ms)} ms while watched, {cost}; of that "
-        f"{fmt.number(phase.between_ms)} ms passed between operations and are in no share; mean of the faster {mean}"
+        f"{of}, {fmt.percent(phase.explained)} explained; {fmt.number(phase.wall_ms)} ms while watched, {cost}; "
+        f"of that {fmt.number(phase.between_ms)} ms passed between operations and are in no share; "
+        f"mean of the faster {mean}"
     )
 
 
