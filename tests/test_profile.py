@@ -19,7 +19,7 @@ from profiler.engines.table import ENGINES
 from profiler.errors import UserError
 from profiler.measure.events import Evaluated, SeenNode
 from profiler.measure.launch import Seen, job, run_worker
-from profiler.measure.profiling import between_ns, faster_half, profile, units
+from profiler.measure.profiling import between_ns, fastest_quarter, profile, units
 from profiler.render import formats
 from profiler.runfile import Case, Profile, Run, Workload, decode, read
 from tests.bundles import content
@@ -45,7 +45,7 @@ def profiled(path: Path, engine: str, workload: Workload = CHAT, **facts: Any) -
 
 
 def analysed(found: Profile, **facts: Any) -> dict[str, PhaseProfile]:
-    row = of_row([found], [], replace(BOARD, **facts), build("model"), case("r1", "model"))
+    row = of_row([found], [], replace(BOARD, **facts), build("model"), case("r1", "model"), {})
     assert row is not None
     return {phase.phase: phase for phase in row.phases}
 
@@ -150,12 +150,17 @@ def test_nodes_of_every_architecture_have_their_kind(
         assert expected <= members(phase), phase.phase
         assert "other" not in members(phase)
         assert [layer.layer for layer in phase.layers] == list(range(layers))
-    chosen = {
-        phase.phase: [p.read_bytes for p in phase.parts if p.part == "ffn_down_exps"]
-        for phase in found.phases
-    }
-    assert all(read is None for read in chosen["prefill"])
-    assert all(read is not None for read in chosen["decode"])
+
+
+def test_of_experts_a_token_reads_those_it_chose(tmp_path: Path) -> None:
+    """2 of 16, whose matrices are 256 by 256 in Q8_0; how many a prompt chooses is not known."""
+    write_tiny(tmp_path / "tiny.gguf", "qwen3moe", "Q8_0", 2)
+    found, _ = profiled(tmp_path / "tiny.gguf", "llama-cpp")
+    prompt, answer = found.phases
+    downs = [next(p for p in phase.parts if p.part == "ffn_down_exps") for phase in (prompt, answer)]
+    assert downs[0].read_bytes is None
+    assert downs[1].read_bytes == answer.evaluations * 2 * 2 * 256 * 256 * 34 // 32
+    assert downs[1].macs == answer.evaluations * 2 * 2 * 256 * 256
 
 
 @pytest.mark.parametrize(
@@ -202,9 +207,9 @@ def token(number: int, ns: int, *nodes: SeenNode, watched: bool = True) -> Evalu
 
 
 class TestAddingUp:
-    def test_the_faster_half_counts_and_no_warm_up(self) -> None:
-        seen = [token(0, 10)] + [token(1, ns) for ns in (90, 70, 80)]
-        kept = faster_half(list(units("decode", seen, watched=True)))
+    def test_the_fastest_quarter_counts_and_no_warm_up(self) -> None:
+        seen = [token(0, 10)] + [token(1, ns) for ns in (90, 70, 99, 80, 95)]
+        kept = fastest_quarter(list(units("decode", seen, watched=True)))
         assert [unit.ns for unit in kept] == [70, 80]
 
     def test_a_phase(self) -> None:
@@ -295,6 +300,14 @@ class TestRunFile:
             json.dumps(json.loads(formats.render(found, "json"))) if name == "json" else _shown(found, name)
         )
         assert ("attention" in shown) is (name != "csv")
+
+    @pytest.mark.parametrize(("plain_ms", "codes"), [(12, []), (14, ["profile_disturbed"])])
+    def test_what_took_far_longer_than_in_the_rounds_was_disturbed(
+        self, plain_ms: int, codes: list[str]
+    ) -> None:
+        """The rounds took 10 ms for a token."""
+        (row,) = report(a_run(a_profile(plain_ns=plain_ms * MS))).rows
+        assert [n.code for n in row.notices if n.code.startswith("profile")] == codes
 
     def test_why_there_is_none(self) -> None:
         shown = formats.render(report(a_run(Profile(case="r1", reason="it ran out of memory"))), "terminal")

@@ -168,6 +168,7 @@ class JsonPhaseProfile(Contract, frozen=True):
     evaluations: int
     wall_ms: float
     plain_ms: float
+    measured_ms: float | None
     overhead: float | None
     between_ms: float
     explained: float

@@ -378,6 +378,7 @@ def test_a_profile_adds_one_worker_a_case_and_changes_no_other(
 ) -> None:
     """Every order of a round is to the letter what it is without."""
     orders: dict[bool, list[dict[str, Any]]] = {}
+    asked: list[dict[str, Any]]
 
     def without_profiling(order: dict[str, Any], *words: Any, **more: Any) -> Seen:
         asked.append({name: value for name, value in order.items() if name != "scratch"})

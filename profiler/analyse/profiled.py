@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from profiler.analyse.bandwidth import read_bytes
+from profiler.analyse.estimate import Estimate
 from profiler.analyse.profile_kinds import KINDS, SAMPLING, UNEXPLAINED, kind_of
 from profiler.runfile import Build, Case, Device, Predicted, Profile, ProfiledPart, ProfiledPhase
+
+SPEEDS = {"prefill": ("prefill_tps", "pp_tps"), "decode": ("decode_tps", "tg_tps")}
+MOST_SLOWER = 1.3
+"""A profile's own unwatched passes may be so much slower than the measured ones: deeper tokens are not that far."""
 
 MEASURED_BY = "measured by the calibration"
 
@@ -42,6 +47,7 @@ class PhaseProfile(msgspec.Struct, frozen=True, kw_only=True):
 
     `wall_ms` is with the watch, `plain_ms` without, `overhead` their ratio, and `between_ms` what passed between
     operations, the watch itself in the first place. `explained` is the share of the rest that is accounted for.
+    `measured_ms` is what the rounds of the run measured of the same.
     """
 
     phase: str
@@ -49,6 +55,7 @@ class PhaseProfile(msgspec.Struct, frozen=True, kw_only=True):
     evaluations: int
     wall_ms: float
     plain_ms: float
+    measured_ms: float | None
     overhead: float | None
     between_ms: float
     explained: float
@@ -73,15 +80,20 @@ class Limit(msgspec.Struct, frozen=True):
 
 
 def of_row(
-    profiles: Sequence[Profile], predictions: Sequence[Predicted], device: Device, build: Build, case: Case
+    profiles: Sequence[Profile],
+    predictions: Sequence[Predicted],
+    device: Device,
+    build: Build,
+    case: Case,
+    measured: Mapping[str, Estimate],
 ) -> RowProfile | None:
-    """The profile of this case; None where none was asked for."""
+    """The profile of this case, beside its figures; None where none was asked for."""
     found = next((one for one in profiles if one.case == case.id), None)
     if found is None:
         return None
     limit = _limit(predictions, device, build, case)
     return RowProfile(
-        phases=[_phase(phase, limit.bytes_per_s) for phase in found.phases],
+        phases=[_phase(phase, limit.bytes_per_s, measured) for phase in found.phases],
         bandwidth_bytes_per_s=limit.bytes_per_s,
         bandwidth_source=limit.source,
         reason=found.reason,
@@ -97,7 +109,22 @@ def _limit(predictions: Sequence[Predicted], device: Device, build: Build, case:
     return Limit(device.memory_bandwidth_bytes_per_s, device.bandwidth_source)
 
 
-def _phase(phase: ProfiledPhase, bandwidth: float | None) -> PhaseProfile:
+def _measured_ms(phase: ProfiledPhase, measured: Mapping[str, Estimate]) -> float | None:
+    """So many tokens at the speed that the rounds measured."""
+    known = (measured[name].value for name in SPEEDS[phase.phase] if name in measured)
+    speed = next((value for value in known if value), None)
+    return None if speed is None else 1000 * phase.tokens / speed
+
+
+def disturbed(found: RowProfile) -> PhaseProfile | None:
+    """A phase that was far slower in the profile than in the rounds, although nothing watched it."""
+    slower = (
+        p for p in found.phases if p.measured_ms is not None and p.plain_ms > MOST_SLOWER * p.measured_ms
+    )
+    return next(slower, None)
+
+
+def _phase(phase: ProfiledPhase, bandwidth: float | None, measured: Mapping[str, Estimate]) -> PhaseProfile:
     per_ms, without_watch = 1e6 * phase.evaluations, phase.wall_ns - phase.between_ns
     unexplained = phase.graph_ns - phase.between_ns - sum(sum(part.ns) for part in phase.parts)
     beside = {SAMPLING: phase.wall_ns - phase.graph_ns, UNEXPLAINED: unexplained}
@@ -111,6 +138,7 @@ def _phase(phase: ProfiledPhase, bandwidth: float | None) -> PhaseProfile:
         evaluations=phase.evaluations,
         wall_ms=phase.wall_ns / per_ms,
         plain_ms=phase.plain_ns / per_ms,
+        measured_ms=_measured_ms(phase, measured),
         overhead=phase.wall_ns / phase.plain_ns if phase.plain_ns else None,
         between_ms=phase.between_ns / per_ms,
         explained=1 - unexplained / without_watch if without_watch else 0.0,

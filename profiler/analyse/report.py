@@ -19,7 +19,7 @@ from profiler.analyse.contrasts import best_rows, comparisons
 from profiler.analyse.energy_figures import Energy, energy_figures, energy_of, idle_moved
 from profiler.analyse.estimate import Estimate, estimates
 from profiler.analyse.metrics import PASS_METRICS, judged_metrics
-from profiler.analyse.notices import Notice, row_notices, run_notices, unlike_prediction
+from profiler.analyse.notices import Notice, disturbed_profile, row_notices, run_notices, unlike_prediction
 from profiler.analyse.percentiles import percentiles
 from profiler.analyse.profiled import RowProfile
 from profiler.analyse.residual import RowPrediction, of_row
@@ -234,7 +234,9 @@ def _row(study: Study, case: Case) -> Row:
     build, workers = study.builds[case.build], study.workers[case.id]
     measured = bool(study.samples[case.id].passes)
     cells = figures(study, case) if measured else {}
-    told = of_row(study.run.header.predictions, case, cells)
+    header = study.run.header
+    told = of_row(header.predictions, case, cells)
+    profile = profiled.of_row(study.run.profiles, header.predictions, header.device, build, case, cells)
     return Row(
         id=case.id,
         device=study.run.header.device.id,
@@ -251,12 +253,12 @@ def _row(study: Study, case: Case) -> Row:
         sustained=_sustained(study, case),
         energy=energy_of(study, case),
         board=board_state(workers),
-        notices=[*_notices(study, case), *unlike_prediction(told)] if measured else [],
+        notices=[*_notices(study, case), *unlike_prediction(told), *disturbed_profile(profile)]
+        if measured
+        else [],
         failure=None if measured else _last_failure(workers),
         prediction=told,
-        profile=profiled.of_row(
-            study.run.profiles, study.run.header.predictions, study.run.header.device, build, case
-        ),
+        profile=profile,
     )
 
 

@@ -167,6 +167,8 @@ class Session:
     def _profile(self, case: Case) -> Profile:
         """Where the time of this case goes, seen in a process of its own."""
         self._listener.profiling(case)
+        if self._plan.settle_s:
+            wait_until_quiet(give_up_s=self._plan.settle_s)
         try:
             seen = self._aside(case, self._order(case, 0), "profile")
         except (UserError, OSError) as error:

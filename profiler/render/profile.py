@@ -124,7 +124,7 @@ def told(phase: PhaseProfile) -> str:
     return (
         f"{of}, {fmt.percent(phase.explained)} explained; {fmt.number(phase.wall_ms)} ms while watched, {cost}; "
         f"of that {fmt.number(phase.between_ms)} ms passed between operations and are in no share; "
-        f"mean of the faster {mean}"
+        f"mean of the fastest {mean}"
     )
 
 
