@@ -29,6 +29,9 @@ from tests.profiles import a_profile
 from tests.run_builder import BOARD, MS, build, case, pp, rounds, run, text, tg
 from tests.tiny_shapes import write_tiny
 
+pytest.importorskip("llama_cpp")
+pytest.importorskip("onnxruntime_genai")
+
 CHAT = text(prompt=40, output=12)
 FOLDER_OF_ONNX: dict[str, Any] = {"graph": "model.onnx", "via": "direct", "kv_type": "f32"}
 
@@ -64,6 +67,7 @@ def direct(tmp_path_factory: pytest.TempPathFactory, smollm2: Path) -> Path:
 
 
 class TestRealEngines:
+    @pytest.mark.alone
     @pytest.mark.parametrize("engine", ["llama-cpp", "ort", "ort-genai"])
     def test_at_least_95_per_cent_is_explained(self, engine: str, smollm2: Path, direct: Path) -> None:
         """Ratios within one process: neither depends on how fast the machine is."""

@@ -85,8 +85,10 @@ def watch(job: Job) -> LlamaWatch:
     """The file of `job` with two contexts, one of which has its nodes watched."""
     plain, stamps = LlamaCpp(job, allocate=True), Stamps()
     watched = WatchedLlamaCpp(job, plain, stamps)
-    piece = min(job["settings"]["batch"], job["settings"]["ubatch"])
-    return LlamaWatch(plain, watched, stamps, library("ggml-base"), piece)
+    settings = job["settings"]
+    device = None if settings["gpu_layers"] else "CPU"
+    piece = min(settings["batch"], settings["ubatch"])
+    return LlamaWatch(plain, watched, stamps, library("ggml-base"), piece, device)
 
 
 def model_params(chosen: Dict[str, Any], allocate: bool) -> Any:

@@ -7,13 +7,12 @@ callback and one without, tell what that costs.
 import ctypes
 import time
 from array import array
-from typing import Any, Callable, List
+from typing import Any, Callable, List, Optional
 
 from profiler.engines.ggml_nodes import EMPTY, Describer
 from profiler.engines.protocol import Engine, Graph, Node
 from profiler.engines.watched_nodes import without_watch
 
-DEVICE = "CPU"
 CALLBACK = ctypes.CFUNCTYPE(ctypes.c_bool, ctypes.c_void_p, ctypes.c_bool, ctypes.c_void_p)
 """ggml_backend_sched_eval_callback of ggml-backend.h."""
 
@@ -45,9 +44,15 @@ class Stamps:
 
 
 class LlamaWatch:
-    """Two contexts on one model. `piece` keeps each call to one graph, whose nodes are gone with the next."""
+    """Two contexts on one model. `piece` keeps each call to one graph, whose nodes are gone with the next.
 
-    def __init__(self, plain: Engine, watched: Any, stamps: Stamps, base: Any, piece: int) -> None:
+    `device` is where all nodes run; None where they may run on several.
+    """
+
+    def __init__(
+        self, plain: Engine, watched: Any, stamps: Stamps, base: Any, piece: int, device: Optional[str]
+    ) -> None:
+        self._device = device
         self.plain, self.watched, self.piece = plain, watched, piece
         self._stamps, self._describer = stamps, Describer(base)
         self._graphs: List[Graph] = []
@@ -67,7 +72,7 @@ class LlamaWatch:
                 done - start,
                 one.read_bytes,
                 one.macs,
-                DEVICE,
+                self._device,
             )
             for one, start, done in zip(described, times[::2], times[1::2])  # noqa: B905
         ]
