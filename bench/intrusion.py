@@ -110,6 +110,9 @@ class Conductor:
     def progress(self, pass_number: int, tokens: int) -> None:
         """Nothing to do."""
 
+    def profiling(self, case: Case) -> None:
+        pass
+
     def visited(self, worker: Worker) -> None:
         """Hogs off."""
         self._stack.close()

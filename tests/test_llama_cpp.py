@@ -18,7 +18,7 @@ from profiler.engines import llama_cpp
 from profiler.engines.llama_cpp import LlamaCpp
 from profiler.measure.launch import Seen, job, run_worker
 from profiler.measure.variants import combinations
-from profiler.measure.worker import prompt_ids
+from profiler.measure.worker_prompt import prompt_ids
 from profiler.runfile import Case, Failure, Settings, Workload
 from tests.conftest import Command, only_refusal
 from tests.launching import BUILD, launch

@@ -12,6 +12,7 @@ from profiler.errors import UserError
 from profiler.render import json
 from profiler.runfile import Run
 from tests.extrapolated import extrapolated_run
+from tests.profiles import a_profile
 from tests.run_builder import (
     MIB,
     QUIET_PLACE,
@@ -135,6 +136,53 @@ class JsonBoard(Contract, frozen=True):
     unreadable: dict[str, str]
 
 
+class JsonSpent(Contract, frozen=True):
+    kind: Literal[
+        "attention",
+        "feed_forward",
+        "experts",
+        "norm",
+        "head",
+        "embedding",
+        "sampling",
+        "other",
+        "unexplained",
+    ]
+    member: str | None
+    ms: float
+    share: float
+    read_bytes_per_s: float | None
+    bandwidth_share: float | None
+    operations_per_s: float | None
+
+
+class JsonLayerSpent(Contract, frozen=True):
+    layer: int
+    ms: float
+    kinds: dict[str, float]
+
+
+class JsonPhaseProfile(Contract, frozen=True):
+    phase: Literal["prefill", "decode"]
+    tokens: int
+    evaluations: int
+    wall_ms: float
+    plain_ms: float
+    measured_ms: float | None
+    overhead: float | None
+    between_ms: float
+    explained: float
+    spent: list[JsonSpent]
+    layers: list[JsonLayerSpent]
+
+
+class JsonProfile(Contract, frozen=True):
+    phases: list[JsonPhaseProfile]
+    bandwidth_bytes_per_s: float | None
+    bandwidth_source: str | None
+    reason: str | None
+
+
 class JsonRow(Contract, frozen=True):
     id: str
     device: str
@@ -153,6 +201,7 @@ class JsonRow(Contract, frozen=True):
     board: JsonBoard | None
     notices: list[JsonNotice]
     failure: JsonFailure | None
+    profile: JsonProfile | None = None
 
 
 class JsonComparison(Contract, frozen=True):
@@ -262,6 +311,13 @@ class TestJson:
         found = decoded(extrapolated_run())
         assert [row.basis for row in found.rows] == ["extrapolated", "measured", "measured"]
         assert [shape.layers for shape in found.extrapolations[0].shapes] == [4, 8]
+
+    def test_it_keeps_the_contract_with_a_profile(self) -> None:
+        made = msgspec.structs.replace(two_and_a_failure(), profiles=[a_profile()])
+        first, second, _ = decoded(made).rows
+        assert first.profile is not None
+        assert [phase.phase for phase in first.profile.phases] == ["decode"]
+        assert second.profile is None
 
     def test_a_row(self) -> None:
         row = decoded(two_and_a_failure()).rows[1]

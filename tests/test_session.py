@@ -43,6 +43,9 @@ class Watch:
     def progress(self, pass_number: int, tokens: int) -> None:
         pass
 
+    def profiling(self, case: Case) -> None:
+        pass
+
     def visited(self, worker: Worker) -> None:
         assert self.visits[-1] == (worker.round, worker.attempt, worker.case)
 
@@ -368,3 +371,31 @@ def test_going_on_with_the_same_run_until_it_decides_is_refused(
         "make a fresh run with --processes N, for which `edgeprof report run.jsonl` says an N\n"
     )
     assert file.read_bytes() == before
+
+
+def test_a_profile_adds_one_worker_a_case_and_changes_no_other(
+    script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every order of a round is to the letter what it is without."""
+    orders: dict[bool, list[dict[str, Any]]] = {}
+    asked: list[dict[str, Any]]
+
+    def without_profiling(order: dict[str, Any], *words: Any, **more: Any) -> Seen:
+        asked.append({name: value for name, value in order.items() if name != "scratch"})
+        return Seen(evaluated=[]) if order["mode"] == "profile" else run_worker(order, *words, **more)
+
+    monkeypatch.setattr("profiler.measure.session.run_worker", without_profiling)
+    scripts = [script("a"), script("b")]
+    for profile in (False, True):
+        (tmp_path / str(profile)).mkdir()
+        bench, asked = Bench(scripts, tmp_path / str(profile), rounds=2), []
+        plan = msgspec.structs.replace(bench.plan, profile=profile)
+        bench.header = msgspec.structs.replace(bench.header, plan=plan)
+        bench.go()
+        orders[profile] = asked
+    own, beside = orders[True][: len(orders[False])], orders[True][len(orders[False]) :]
+    assert own == orders[False]
+    assert [(order["mode"], Path(order["path"]).stem) for order in beside] == [
+        ("profile", "a"),
+        ("profile", "b"),
+    ]

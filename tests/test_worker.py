@@ -22,8 +22,9 @@ PACKAGE = Path(worker.__file__).parents[1]
 FILES = sorted([*PACKAGE.glob("engines/*.py"), *PACKAGE.glob("measure/worker*.py")])
 NEWER_THAN_3_9 = {"tomllib"}
 OWN = ("profiler.engines", "profiler.measure.worker")
-READS_GRAPHS = "onnx"
-LIBRARIES = {library for entry in ENGINES.values() for library in entry.libraries} | {READS_GRAPHS}
+LIBRARIES = {"onnx", *(library for entry in ENGINES.values() for library in entry.libraries)}
+"""Those of the engines, and the one that reads the graph of a profiled build."""
+
 TEXT = {"method": "text", "prompt_tokens": 8, "output_tokens": 4, "depth": 0, "text": "How are you?"}
 TG = {"method": "raw", "prompt_tokens": 0, "output_tokens": 3, "depth": 2}
 MS = 1_000_000

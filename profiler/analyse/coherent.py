@@ -27,6 +27,9 @@ def check(run: Run) -> None:
     proven = [one.case for one in run.header.proofs]
     _refuse_twice("proof", proven)
     _refuse_unknown("case", set(proven), {case.id for case in plan.cases})
+    profiled = [one.case for one in run.profiles]
+    _refuse_twice("profile", profiled)
+    _refuse_unknown("case", set(profiled), {case.id for case in plan.cases})
     _refuse_looks(plan)
     _refuse_bent_extrapolations(plan)
     if len({case.workload for case in plan.cases}) > len({case.workload.id for case in plan.cases}):

@@ -13,6 +13,7 @@ from profiler.analyse.intrusion import unjudged
 from profiler.analyse.memory import fullest
 from profiler.analyse.metrics import METRICS, NS_PER_MS
 from profiler.analyse.plural import plural
+from profiler.analyse.profiled import RowProfile, disturbed
 from profiler.analyse.residual import RowPrediction, far_outside, told_range
 from profiler.analyse.samples import Samples
 from profiler.analyse.stalls import TIMES_MEDIAN, WORTH_TELLING, stalls
@@ -259,6 +260,21 @@ def unlike_prediction(told: RowPrediction | None) -> list[Notice]:
             seen=f"{metric.label} is {off} {word} than predicted: {amount(measured, one.unit)}, not "
             f"{number(one.predicted)} ({told_range(one)}) by {told.source[:LONGEST_SENTENCE]}",
             advice=SLOWER if worse else FASTER,
+        )
+    ]
+
+
+def disturbed_profile(found: RowProfile | None) -> list[Notice]:
+    """A notice where others must have been at work while a case was profiled."""
+    phase = disturbed(found) if found is not None else None
+    if phase is None or phase.measured_ms is None:
+        return []
+    return [
+        Notice(
+            code="profile_disturbed",
+            seen=f"the profile was disturbed: {phase.phase} took {number(phase.plain_ms)} ms there although nothing "
+            f"watched it, and {number(phase.measured_ms)} ms in the rounds",
+            advice="its shares may be those of the disturbance; profile again while nothing else runs",
         )
     ]
 

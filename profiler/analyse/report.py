@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from profiler.analyse import coherent, extrapolated, said
+from profiler.analyse import coherent, extrapolated, profiled, said
 from profiler.analyse.assigned import assigned
 from profiler.analyse.bandwidth import bandwidth_share, bits_read, read_bytes, speed
 from profiler.analyse.behaviour import behaviour_notices
@@ -19,8 +19,9 @@ from profiler.analyse.contrasts import best_rows, comparisons
 from profiler.analyse.energy_figures import Energy, energy_figures, energy_of, idle_moved
 from profiler.analyse.estimate import Estimate, estimates
 from profiler.analyse.metrics import PASS_METRICS, judged_metrics
-from profiler.analyse.notices import Notice, row_notices, run_notices, unlike_prediction
+from profiler.analyse.notices import Notice, disturbed_profile, row_notices, run_notices, unlike_prediction
 from profiler.analyse.percentiles import percentiles
+from profiler.analyse.profiled import RowProfile
 from profiler.analyse.residual import RowPrediction, of_row
 from profiler.analyse.samples import pass_values
 from profiler.analyse.simulated import BASIS, is_proven, proof_notices, proof_of, withheld
@@ -55,8 +56,8 @@ NOT_YET = "not measured yet"
 class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One case: what it was, its figures or its failure, where their spread comes from, and what to know.
 
-    `prediction` is what a calibration had told before the run, `proof` what a device beside the CPU showed; JSON has
-    them where there are any, and the `route` to that device.
+    `prediction` is what a calibration had told before the run, `profile` where the time goes, `proof` what a device
+    beside the CPU showed; JSON has them where there are any, and the `route` to that device.
     """
 
     id: str
@@ -79,6 +80,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     prediction: RowPrediction | None = None
     proof: Proof | None = None
     route: Route | None = None
+    profile: RowProfile | None = None
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -241,7 +243,7 @@ def _row(study: Study, case: Case) -> Row:
     cells = figures(study, case) if measured or is_proven(header, case) else {}
     cells = withheld(case, cells) if imitated else cells
     told = of_row(header.predictions, case, cells)
-    proof = proof_notices(header, case)
+    profile = profiled.of_row(study.run.profiles, header.predictions, header.device, build, case, cells)
     return Row(
         id=case.id,
         device=study.run.header.device.id,
@@ -258,9 +260,10 @@ def _row(study: Study, case: Case) -> Row:
         sustained=_sustained(study, case),
         energy=energy_of(study, case),
         board=board_state(workers),
-        notices=[*proof, *(_notices(study, case) if measured else []), *unlike_prediction(told)],
+        notices=[*proof_notices(header, case), *(_seen(study, case, told, profile) if measured else [])],
         failure=None if measured else _last_failure(workers),
         prediction=told,
+        profile=profile,
         proof=proof_of(header, case),
         route=case.route,
     )
@@ -298,6 +301,11 @@ def _sustained(study: Study, case: Case) -> Sustained | None:
     if not study.plan.sustained_s:
         return None
     return sustained(case, study.workers[case.id], study.plan.sustained_s, cores(study.run.header))
+
+
+def _seen(study: Study, case: Case, told: RowPrediction | None, profile: RowProfile | None) -> list[Notice]:
+    """What was noticed of a measured case, its prediction and its profile."""
+    return [*_notices(study, case), *unlike_prediction(told), *disturbed_profile(profile)]
 
 
 def _notices(study: Study, case: Case) -> list[Notice]:

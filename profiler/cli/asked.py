@@ -56,6 +56,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     layers: str | None = None
     experts: int | None = None
     provider_option: list[str] | None = None
+    profile: bool = False
+    trace: Path | None = None
 
     def request(self) -> Request:
         """The request behind these words. Raises `UserError` for a word that cannot be read."""
@@ -81,6 +83,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
             cold=self.cold,
             sustained_s=seconds("--sustained", self.sustained) if self.sustained else 0.0,
             strict=self.strict,
+            profile=self.profile,
             force=self.force,
             anchor=located(self.anchor) if self.anchor is not None else None,
             memory_limit_bytes=memory("--memory-limit", self.memory_limit)
@@ -113,6 +116,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
             "--sustained": self.sustained,
             "--memory-limit": self.memory_limit,
             "--strict": self.strict,
+            "--profile": self.profile,
             "--limits": self.limits,
             "--quant": self.quant,
             "--layers": self.layers,

@@ -93,6 +93,20 @@ MemoryLimit = Annotated[
 Strict = Annotated[
     bool, typer.Option("--strict", help="Let a case fail that runs elsewhere, or otherwise, than asked.")
 ]
+Profile = Annotated[
+    bool,
+    typer.Option(
+        "--profile", help="Profile each case after the last round: the time of operations and layers."
+    ),
+]
+Trace = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.json",
+        help="With --profile, write every operation of its last pass for Perfetto or Chrome.",
+        show_default=False,
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Run what does not fit into memory.")]
 Anchor = Annotated[
     str | None,
@@ -151,6 +165,7 @@ def run(
     as_shape: AsShape = False, quant: Quant = None, layers: Layers = None, experts: Experts = None,
     resume: Resume = None, dry_run: DryRun = False, output: RunFile = None, output_format: Format = None,
     power_log: PowerLogFile = None, power_zone: PowerZone = None, power_offset: PowerOffset = None,
+    profile: Profile = False, trace: Trace = None,
 ) -> None:  # fmt: skip
     """Profile builds on this machine: first token, tokens per second, memory, with intervals.
 

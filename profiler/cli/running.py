@@ -34,6 +34,7 @@ from profiler.cli.limited_run import Limited, judge, limited
 from profiler.cli.power_log import MeterLog
 from profiler.cli.shaped import requested
 from profiler.cli.show import show
+from profiler.cli.tracing import TraceFile
 from profiler.errors import ExitCode, UserError
 from profiler.measure.course import FINAL
 from profiler.measure.expectation import run_seconds
@@ -48,16 +49,18 @@ from profiler.runfile import Event, Hashes, Header, Run, Worker
 
 
 class After(msgspec.Struct, frozen=True, kw_only=True):
-    """What follows the last worker: a log that is joined, a report in some format, a verdict by limits."""
+    """What follows the last worker: a log that is joined, a report in some format, a trace, a verdict by limits."""
 
     log: MeterLog | None
     format: str
+    trace: TraceFile
     limited: Limited | None = None
 
 
 def start(asked: Asked) -> None:
     """Show the plan, go on with a run, or start a new one."""
-    log, name = asked.meter_log(), format_of(asked)
+    log, name, trace = asked.meter_log(), format_of(asked), TraceFile(asked.trace)
+    trace.check(profiled=asked.profile or asked.resume is not None)
     not_there = power_log.look_ahead(log)
     if not_there is not None:
         typer.echo(printable(not_there), err=True)
@@ -65,7 +68,7 @@ def start(asked: Asked) -> None:
         refuse_other_plans(asked)
     with requested(asked) as request:
         fit = limited(asked, request)
-        go(asked, request, After(log=log, format=name, limited=fit))
+        go(asked, request, After(log=log, format=name, trace=trace, limited=fit))
 
 
 def go(asked: Asked, request: Request, after: After) -> None:
@@ -114,7 +117,7 @@ def fresh(request: Request, output: Path | None, after: After) -> None:
         with _created(path) as file:
             _hold(file, path)
             runfile.append(file, prepared.header)
-            _run(prepared, file, path, [], after)
+            _run(prepared, file, path, None, after)
 
 
 def _tell(what: str) -> None:
@@ -127,6 +130,7 @@ def resumed(request: Request, path: Path, after: After) -> None:
         _hold(file, path)
         earlier = runfile.read(path)
         coherent.check(earlier)
+        after.trace.check(profiled=earlier.header.plan.profile)
         if earlier.ended is not None and earlier.sha256:
             raise UserError(
                 f"{path.name} reached its planned stop, and going on with it until it decides would bend its "
@@ -140,7 +144,7 @@ def resumed(request: Request, path: Path, after: After) -> None:
         needed = with_needs(earlier.header, paths, force=request.force)
         prepared = with_known_meters(needed, external=after.log is not None)
         runfile.append(file, Event(name="resumed", at=now()))
-        _run(prepared, file, path, earlier.workers, after)
+        _run(prepared, file, path, earlier, after)
 
 
 def default_path(header: Header) -> Path:
@@ -182,13 +186,13 @@ def _drop_torn_line(file: FileIO) -> None:
     file.seek(0, os.SEEK_END)
 
 
-def _run(prepared: Prepared, file: FileIO, path: Path, earlier: Sequence[Worker], after: After) -> NoReturn:
+def _run(prepared: Prepared, file: FileIO, path: Path, earlier: Run | None, after: After) -> NoReturn:
     signal.signal(signal.SIGTERM, _as_interrupt)
     console = Console(stderr=True, highlight=False)
     for line in _plan_lines(prepared, after.limited):
         console.print(line, markup=False, soft_wrap=True)
     try:
-        _measure(prepared, file, earlier, console)
+        _measure(prepared, file, earlier, after.trace, console)
         runfile.append(file, _hashes(prepared.paths))
         interrupted = False
     except KeyboardInterrupt:
@@ -217,8 +221,9 @@ def _show_and_exit(file: FileIO, path: Path, after: After, *, interrupted: bool)
         code = judged if code is ExitCode.DONE else code
     console = Console(stderr=True, highlight=False)
     console.print(f"\nRun file: {path}", markup=False, soft_wrap=True)
-    if not_joined is not None:
-        console.print(printable(not_joined), markup=False, soft_wrap=True)
+    for said in (after.trace.write(), not_joined):
+        if said is not None:
+            console.print(printable(said), markup=False, soft_wrap=True)
     raise typer.Exit(code)
 
 
@@ -226,22 +231,26 @@ def _as_interrupt(_signal: int, _frame: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _measure(prepared: Prepared, file: FileIO, earlier: Sequence[Worker], console: Console) -> None:
-    header = prepared.header
-    with _view(header, lambda workers: analyse(so_far(header, workers)), earlier, console) as view:
+def _measure(
+    prepared: Prepared, file: FileIO, earlier: Run | None, trace: TraceFile, console: Console
+) -> None:
+    header, workers = prepared.header, earlier.workers if earlier else []
+    with _view(header, lambda seen: analyse(so_far(header, seen)), workers, console) as view:
         session = Session(
             header.plan,
             prepared.paths,
             file,
             judges(header),
             view,
-            earlier,
+            workers,
             prepared.meters,
             external_meter=prepared.external_meter,
             way=prepared.way,
             compiled=prepared.compiled,
+            profiled={one.case for one in earlier.profiles} if earlier else (),
+            traced=trace.add,
         )
-        dropped = {w.case for w in earlier if w.failure is not None and w.failure.kind in FINAL}
+        dropped = {w.case for w in workers if w.failure is not None and w.failure.kind in FINAL}
         for case in header.plan.cases:
             if case.id in prepared.refusals and case.id not in dropped:
                 session.refuse(case, prepared.refusals[case.id])

@@ -8,6 +8,7 @@ import time
 from typing import Any, Dict, List, Optional, Tuple
 
 from profiler.engines import llama_devices, llama_log, placement
+from profiler.engines.llama_profile import LlamaWatch, Stamps
 from profiler.engines.protocol import Anonymous, EngineFailure, Job
 
 _KV_TYPES = {"f32": 0, "f16": 1, "q4_0": 2, "q5_1": 7, "q8_0": 8, "bf16": 30}
@@ -90,6 +91,16 @@ def devices() -> List[Dict[str, Any]]:
     ]
 
 
+def watch(job: Job) -> LlamaWatch:
+    """The file of `job` with two contexts, one of which has its nodes watched."""
+    plain, stamps = LlamaCpp(job, allocate=True), Stamps()
+    watched = WatchedLlamaCpp(job, plain, stamps)
+    settings = job["settings"]
+    device = None if settings["gpu_layers"] else "CPU"
+    piece = min(settings["batch"], settings["ubatch"])
+    return LlamaWatch(plain, watched, stamps, library("ggml-base"), piece, device)
+
+
 def model_params(chosen: Dict[str, Any], allocate: bool, route: Optional[Dict[str, Any]] = None) -> Any:
     """How llama.cpp is to load a model with these settings, on the device of the route if there is one.
 
@@ -135,8 +146,8 @@ class LlamaCpp:
     def __init__(self, job: Job, allocate: bool) -> None:
         self._settings = job["settings"]
         self._route = job.get("route")
-        self._model = self._load_model(job["path"], allocate)
-        self.vocabulary = lib.llama_model_get_vocab(self._model)
+        self.model = self._load_model(job["path"], allocate)
+        self.vocabulary = lib.llama_model_get_vocab(self.model)
         self.context = self._make_context(job["workload"])
         self._memory = lib.llama_get_memory(self.context)
         self._attach_threads()
@@ -155,12 +166,15 @@ class LlamaCpp:
         return model
 
     def _make_context(self, workload: Dict[str, Any]) -> Any:
-        context = lib.llama_init_from_model(self._model, context_params(self._settings, workload))
+        context = lib.llama_init_from_model(self.model, self._context_params(workload))
         if not context:
             raise EngineFailure(
                 "load_failed", cause("llama.cpp could not make a context with these settings")
             )
         return context
+
+    def _context_params(self, workload: Dict[str, Any]) -> Any:
+        return context_params(self._settings, workload)
 
     def _attach_threads(self) -> None:
         """One pool for the life of the context, as llama-bench has; else a build without OpenMP starts
@@ -261,7 +275,7 @@ class LlamaCpp:
             "system": lib.llama_print_system_info().decode("utf-8", "replace").strip(),
             "context": lib.llama_n_ctx(self.context),
             "vocabulary": lib.llama_vocab_n_tokens(self.vocabulary),
-            "weights_bytes": lib.llama_model_size(self._model),
+            "weights_bytes": lib.llama_model_size(self.model),
             "kv_bytes": log["kv_bytes"],
             "compute_bytes": llama_log.bytes_of(log, "compute", "output"),
             "held_weights_bytes": llama_log.held_weights_bytes(log),
@@ -278,7 +292,38 @@ class LlamaCpp:
     def close(self) -> None:
         lib.llama_sampler_free(self._sampler)
         lib.llama_free(self.context)
-        lib.llama_model_free(self._model)
+        lib.llama_model_free(self.model)
+
+
+class WatchedLlamaCpp(LlamaCpp):
+    """One more context on the model of another, whose callback stamps each node.
+
+    `decoded` are the stamps at begin and end of its last evaluation.
+    """
+
+    def __init__(self, job: Job, other: LlamaCpp, stamps: Stamps) -> None:
+        self._stamps, self.model = stamps, other.model
+        self.decoded = (0, 0)
+        super().__init__(job, allocate=True)
+
+    def _load_model(self, path: str, allocate: bool) -> Any:
+        return self.model
+
+    def _context_params(self, workload: Dict[str, Any]) -> Any:
+        params = super()._context_params(workload)
+        kind = dict(params._fields_)["cb_eval"]
+        params.cb_eval = ctypes.cast(self._stamps.callback, kind)
+        return params
+
+    def _decode(self, batch: Any) -> None:
+        begin = self.clock()
+        super()._decode(batch)
+        self.decoded = (begin, self.clock())
+
+    def close(self) -> None:
+        """The model belongs to the other."""
+        lib.llama_sampler_free(self._sampler)
+        lib.llama_free(self.context)
 
 
 class _ThreadpoolParams(ctypes.Structure):

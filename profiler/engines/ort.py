@@ -9,7 +9,7 @@ import re
 import time
 from typing import Any, Dict, List, Optional
 
-from profiler.engines import ort_account, ort_providers, ort_shares, ort_static
+from profiler.engines import ort_account, ort_profile, ort_providers, ort_shares, ort_static
 from profiler.engines.accelerators import OWN_MEMORY
 from profiler.engines.onnx_tokenizer import OnnxTokenizer
 from profiler.engines.ort_library import (
@@ -63,6 +63,11 @@ def inspect(job: Job) -> Dict[str, Any]:
 def account(job: Job, anonymous: Anonymous) -> Dict[str, Any]:
     """What ONNX Runtime holds, from a profile of its own."""
     return ort_account.account(job, load, anonymous)
+
+
+def watch(job: Job) -> ort_profile.OrtWatch:
+    """Two sessions of `job`, one of which writes a profile."""
+    return ort_profile.OrtWatch(job, load)
 
 
 class SharedCache:

@@ -9,7 +9,7 @@ import os
 import time
 from typing import Any, Dict, List
 
-from profiler.engines import ort_account, placement
+from profiler.engines import ort_account, ort_profile, placement
 from profiler.engines.accelerators import CPU
 from profiler.engines.onnx_tokenizer import OnnxTokenizer
 from profiler.engines.ort_library import (
@@ -70,6 +70,11 @@ def inspect(job: Job) -> Dict[str, Any]:
 def account(job: Job, anonymous: Anonymous) -> Dict[str, Any]:
     """What ONNX Runtime holds, from a profile of its own."""
     return ort_account.account(job, load, anonymous)
+
+
+def watch(job: Job) -> ort_profile.OrtWatch:
+    """Two sessions of `job`, one of which writes a profile."""
+    return ort_profile.OrtWatch(job, load)
 
 
 class OrtGenai:

@@ -1,6 +1,6 @@
 """What an engine offers the worker. The worker times; an engine only advances."""
 
-from typing import Any, Callable, Dict, List, Optional, Protocol
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Protocol
 
 Job = Dict[str, Any]
 """One worker's order: `path`, `settings`, `workload`, `round`, `seed`; see `measure.launch.job`."""
@@ -17,6 +17,32 @@ class EngineFailure(Exception):
         super().__init__(message)
         self.kind = kind
         self.message = message
+
+
+class Node(NamedTuple):
+    """One operation of a graph as it ran.
+
+    `part` says what of the model it belongs to, in the engine's words without the layer: the weights it multiplies by,
+    or else what it computes. `start_ns` counts from the start of the graph. `read_bytes` are weights read, `macs`
+    multiply-adds; both are None where they are not known.
+    """
+
+    op: str
+    part: str
+    name: str
+    layer: Optional[int]
+    start_ns: int
+    ns: int
+    read_bytes: Optional[int] = None
+    macs: Optional[int] = None
+    device: Optional[str] = None
+
+
+class Graph(NamedTuple):
+    """One evaluation of a model's graph: how long it took as a whole, and its nodes in the order they ran."""
+
+    ns: int
+    nodes: List[Node]
 
 
 class Engine(Protocol):
@@ -62,11 +88,27 @@ class Engine(Protocol):
         """Free the build."""
 
 
+class Watch(Protocol):
+    """One build loaded twice in one process: as it always runs, and with its nodes watched."""
+
+    plain: Engine
+    watched: Engine
+    piece: Optional[int]
+    """Tokens of a prompt that one call of `prefill` evaluates in one graph; None where there is no limit."""
+
+    def evaluated(self) -> None:
+        """Called outside of all times, after each call that made `watched` evaluate its graph."""
+
+    def finish(self) -> List[Graph]:
+        """Close both, and tell the graphs that `watched` evaluated, in order. Raises `EngineFailure`."""
+
+
 class EngineModule(Protocol):
     """A module under `profiler.engines` that the engine table names.
 
     One that can account for its memory has `account(job, anonymous)` too, which gives fields of the record
-    `Account`; `anonymous()` reads the bytes of this process that no file backs.
+    `Account`; `anonymous()` reads the bytes of this process that no file backs. One that the table calls `watched` has
+    `watch(job)`, which gives a `Watch`; `scratch` of that job is an empty folder.
     """
 
     def import_library(self) -> None:

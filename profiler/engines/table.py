@@ -16,7 +16,10 @@ class Setting(NamedTuple):
 
 
 class EngineEntry(NamedTuple):
-    """What is known of an engine before it is imported. `environment` names the one it runs in, if not ours."""
+    """What is known of an engine before it is imported. `environment` names the one it runs in, if not ours.
+
+    `unwatched` says why it cannot tell the time of each node; None where it can.
+    """
 
     module: str
     formats: Tuple[str, ...]
@@ -25,6 +28,12 @@ class EngineEntry(NamedTuple):
     methods: FrozenSet[str]
     settings: Dict[str, Setting]
     environment: Optional[str] = None
+    unwatched: Optional[str] = None
+
+    @property
+    def watched(self) -> bool:
+        """Whether its module has `watch`."""
+        return self.unwatched is None
 
 
 THREADS = Setting("int", None, "threads (default: performance cores this process may use)", least=1)
@@ -90,6 +99,7 @@ OPTIMUM = EngineEntry(
     methods=frozenset({"text"}),
     settings={"threads": THREADS, "context": CONTEXT, "spinning": SPINNING, "arena": ARENA, "graph": GRAPH},
     environment="optimum",
+    unwatched="Optimum makes its sessions itself and generates whole texts only",
 )
 
 SCRIPTED = EngineEntry(
@@ -103,6 +113,7 @@ SCRIPTED = EngineEntry(
         "context": CONTEXT,
         "kv": Setting("word", "f16", "type of the KV cache", ("f16", "q8_0")),
     },
+    unwatched="a script has no graph",
 )
 
 ENGINES: Dict[str, EngineEntry] = {

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from profiler.runfile import Account, Anchor, Conditions, Counters, Memory
+from profiler.runfile.fields import Natural
 
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="event"):
@@ -113,6 +114,33 @@ class Proved(_Event, frozen=True, kw_only=True, tag="proved"):
     largest: float | None
 
 
+class SeenNode(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """One operation of a graph, in the fields of `engines.protocol.Node`."""
+
+    op: str
+    part: str
+    name: str
+    layer: int | None
+    start_ns: int
+    ns: Natural
+    read_bytes: Natural | None
+    macs: Natural | None
+    device: str | None
+
+
+class Evaluated(_Event, frozen=True, kw_only=True, tag="evaluated"):
+    """One evaluation of a profile. A plain one tells no nodes."""
+
+    phase: str
+    number: int
+    tokens: int
+    start_ns: int
+    ns: Natural
+    watched: bool
+    graph_ns: Natural | None = None
+    nodes: list[SeenNode] = []
+
+
 class Failed(_Event, frozen=True, kw_only=True, tag="failure"):
     """The worker could not go on and says why."""
 
@@ -138,6 +166,7 @@ WorkerEvent = (
     | Timed
     | Reached
     | Proved
+    | Evaluated
     | Failed
     | Done
 )

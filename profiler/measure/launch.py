@@ -27,6 +27,7 @@ from profiler.measure.events import (
     Accounted,
     ConditionsRead,
     Done,
+    Evaluated,
     Failed,
     Imported,
     Inspected,
@@ -96,6 +97,7 @@ class Seen(msgspec.Struct, kw_only=True):
     timed: list[Timed] = []
     devices: list[ReachedDevice] | None = None
     proved: Proved | None = None
+    evaluated: list[Evaluated] = []
     failure: Failure | None = None
     in_good_order: bool = False
     interrupted: bool = False
@@ -113,7 +115,7 @@ def job(
     sustained_s: float = 0.0,
     strict: bool = False,
 ) -> dict[str, Any]:
-    """The order for a worker: `mode` is "measure", "inspect", "account", "prove" or "calibrate".
+    """The order for a worker: its `mode` is "measure", "inspect", "account", "prove", "calibrate" or "profile".
 
     With `sustained_s`, passes begin for so many seconds, `passes` at most. With `strict` an engine that works elsewhere
     than asked fails.
@@ -317,6 +319,8 @@ def _note(event: WorkerEvent, seen: Seen) -> None:
             seen.timed.append(event)
         case Proved():
             seen.proved = event
+        case Evaluated():
+            seen.evaluated.append(event)
         case Failed(kind=kind, message=message):
             seen.failure = Failure(kind=kind, message=printable(message))
         case Done(anchor=anchor):

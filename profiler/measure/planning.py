@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from profiler.builds.identify import Found
 from profiler.catalogue import workloads
+from profiler.engines.table import ENGINES
 from profiler.errors import UserError
 from profiler.host.machine import default_threads
 from profiler.measure.passes import MORE_PASSES
@@ -48,6 +49,8 @@ def plan_of(request: Request, found: Sequence[Found], places: Places = on_the_cp
         for case in anchors(build, asked, threads, first=len(own) + 1)
     ]
     refuse_too_many(len(own) + len(tied))
+    if request.profile:
+        refuse_unwatched(own)
     ids = {item.path: item.build.id for item in found}
     return Plan(
         builds=builds,
@@ -66,9 +69,21 @@ def plan_of(request: Request, found: Sequence[Found], places: Places = on_the_cp
         memory_limit_bytes=request.memory_limit_bytes,
         sustained_s=request.sustained_s,
         strict=request.strict,
+        profile=request.profile,
         checkpoints=CHECKPOINTS,
         extrapolations=extrapolations(request.shaped, ids, own),
     )
+
+
+def refuse_unwatched(own: Sequence[Case]) -> None:
+    """Raises `UserError` for an engine that does not tell what its time goes to."""
+    for engine in dict.fromkeys(case.engine for case in own):
+        if not ENGINES[engine].watched:
+            able = ", ".join(name for name, entry in ENGINES.items() if entry.watched)
+            raise UserError(
+                f"--profile: engine {engine} does not tell the time of each operation ({ENGINES[engine].unwatched}): "
+                f"use {able}, or leave --profile away"
+            )
 
 
 def extrapolations(

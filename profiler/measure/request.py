@@ -62,6 +62,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     memory_limit_bytes: int | None = None
     strict: bool = False
     provider_options: Mapping[str, str] = MappingProxyType({})
+    profile: bool = False
     shaped: Sequence[Shaped] = ()
 
     @property

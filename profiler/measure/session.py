@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from io import FileIO
 from pathlib import Path
@@ -14,9 +14,11 @@ import msgspec
 
 from profiler.errors import UserError
 from profiler.host.counters import QuietStart, wait_until_quiet
+from profiler.measure import profiling
 from profiler.measure.around import Around, Watched
 from profiler.measure.course import Course, Judges
 from profiler.measure.endings import printable
+from profiler.measure.events import Evaluated
 from profiler.measure.last_seen import at_the_limit
 from profiler.measure.launch import Seen, job, now, run_worker
 from profiler.measure.memory_limit import Way, limited_place
@@ -25,7 +27,8 @@ from profiler.measure.page_cache import Eviction, cached_share, evict
 from profiler.measure.passes import passes_for
 from profiler.measure.proving import compiled_of
 from profiler.measure.sustaining import most_passes, wait_until_cool
-from profiler.runfile import Account, Case, Event, Failure, Idle, Plan, Worker, append
+from profiler.runfile import Account, Case, Event, Failure, Idle, Plan, Profile, Worker, append
+from profiler.runfile.fields import LONGEST_SENTENCE
 from profiler.telemetry.protocol import Meter
 
 
@@ -41,6 +44,17 @@ class Listener(Protocol):
     def visited(self, worker: Worker) -> None:
         """A worker has ended and is on the disk."""
 
+    def profiling(self, case: Case) -> None:
+        """All rounds are over, and a case is about to be profiled."""
+
+
+Traced = Callable[[Case, Sequence[Evaluated]], None]
+"""Called with what a profile saw of a case, node by node."""
+
+
+def _untraced(_case: Case, _evaluated: Sequence[Evaluated]) -> None:
+    """Nobody wants all nodes."""
+
 
 class Ground(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker starts from: how long was waited for it, and what the page cache holds of its build."""
@@ -52,7 +66,10 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Session:
-    """One run in progress. `workers` starts with what a resumed run file holds; `way` limits their memory."""
+    """One run in progress. `workers` starts with what a resumed run file holds, which has cases `profiled` already.
+
+    `way` limits the memory of workers.
+    """
 
     def __init__(
         self,
@@ -67,11 +84,14 @@ class Session:
         external_meter: bool = False,
         way: Way | None = None,
         compiled: Path | None = None,
+        profiled: Collection[str] = (),
+        traced: Traced = _untraced,
     ) -> None:
         self._plan, self._paths, self._file = plan, paths, file
         self._judges, self._listener = judges, listener
         self._meters, self._external, self._way = meters, external_meter, way
         self._compiled = compiled
+        self._profiled, self._traced = profiled, traced
         self._costs: Costs = {}
         self._builds = {build.id: build for build in plan.builds}
         self.workers = list(workers)
@@ -104,6 +124,8 @@ class Session:
             self.workers,
         )
         reason = course.go()
+        for case in self._to_profile():
+            append(self._file, self._profile(case))
         append(self._file, Event(name="end", at=now(), reason=reason))
         self._idle("after")
         return reason
@@ -139,6 +161,28 @@ class Session:
             raise KeyboardInterrupt
         return self._keep(worker)
 
+    def _to_profile(self) -> list[Case]:
+        """What the plan wants profiled: cases that were measured, each once."""
+        measured = {worker.case for worker in self.workers if worker.failure is None}
+        wanted = measured.difference(self._plan.anchors, self._profiled)
+        return [case for case in self._plan.cases if case.id in wanted] if self._plan.profile else []
+
+    def _profile(self, case: Case) -> Profile:
+        """Where the time of this case goes, seen in a process of its own."""
+        self._listener.profiling(case)
+        if self._plan.settle_s:
+            wait_until_quiet(give_up_s=self._plan.settle_s)
+        try:
+            seen = self._aside(case, self._order(case, 0), "profile")
+        except (UserError, OSError) as error:
+            return Profile(case=case.id, reason=printable(str(error)))
+        if seen.interrupted:
+            raise KeyboardInterrupt
+        if seen.failure is not None:
+            return Profile(case=case.id, reason=seen.failure.message[:LONGEST_SENTENCE])
+        self._traced(case, seen.evaluated)
+        return profiling.profile(case.id, seen.evaluated)
+
     def _order(self, case: Case, round_number: int) -> dict[str, Any]:
         long = self._plan.sustained_s
         return job(
@@ -163,21 +207,24 @@ class Session:
     def _account(self, case: Case, order: dict[str, Any], seen: Seen) -> None:
         """After the first worker of a case: have its engine account for its memory, in a process of its own.
 
-        Where that cannot be done, what the worker measured stands. The process has a folder for what it must write,
-        which goes even if it is ended.
+        Where that cannot be done, what the worker measured stands.
         """
         known = any(w.account for w in self.workers if w.case == case.id)
         if known or seen.failure is not None or seen.interrupted:
             return
         try:
-            with TemporaryDirectory(prefix="edgeprof-") as scratch, limited_place(self._way) as place:
-                asked = order | {"mode": "account", "scratch": scratch}
-                told = run_worker(asked, case.workload, self._plan.stall_s, before=place.before)
+            told = self._aside(case, order, "account")
         except (UserError, OSError) as error:
             seen.account = Account(reason=printable(str(error)))
             return
         failed = Account(reason=told.failure.message) if told.failure else None
         seen.account, seen.interrupted = told.account or failed, told.interrupted
+
+    def _aside(self, case: Case, order: dict[str, Any], mode: str) -> Seen:
+        """A worker that measures nothing. It has a folder for what it must write, which goes even if it is ended."""
+        with TemporaryDirectory(prefix="edgeprof-") as scratch, limited_place(self._way) as place:
+            asked = order | {"mode": mode, "scratch": scratch}
+            return run_worker(asked, case.workload, self._plan.stall_s, before=place.before)
 
     def _ground(self, build: Path) -> Ground:
         """Wait until the machine is cool and quiet, and send the build out of the page cache, as the plan says.

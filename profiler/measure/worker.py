@@ -23,8 +23,9 @@ if "profiler" not in sys.modules:
     sys.modules["profiler"] = _package
 
 from profiler.engines.protocol import Engine, EngineFailure, EngineModule, Job
-from profiler.measure import worker_calibration, worker_counters, worker_memory, worker_proof
+from profiler.measure import worker_calibration, worker_counters, worker_memory, worker_profile, worker_proof
 from profiler.measure.worker_conditions import Processor, allowed_cpus
+from profiler.measure.worker_prompt import prompt_ids
 
 PASS, START, EVALUATED, FIRST = 0, 1, 2, 3
 """Words of the stamp buffer: pass number, prompt received, prompt evaluated, first token."""
@@ -76,22 +77,6 @@ def open_stamps(path: str) -> Stamps:
     """The buffer of stamps that the parent reads along in, so that a crash loses none."""
     with open(path, "r+b") as file:
         return memoryview(mmap.mmap(file.fileno(), 0)).cast("q")
-
-
-def prompt_ids(engine: Engine, workload: Dict[str, Any], seed: int) -> List[int]:
-    """Exactly as many token ids as the workload asks for: of its text, repeated if short, or random ones."""
-    count = workload["prompt_tokens"]
-    if workload["method"] == "raw":
-        return engine.random_ids(count, seed)
-    text = workload["text"].encode("utf-8")
-    ids = engine.tokenize(text)
-    once = len(ids)
-    while len(ids) < count and once:
-        text += text
-        ids = engine.tokenize(text)
-    if len(ids) < count:
-        raise EngineFailure("bad_file", "its tokenizer gives no tokens for the workload's text")
-    return ids[:count]
 
 
 def text_pass(engine: Engine, ids: List[int], tokens: int, stamps: Stamps) -> List[int]:
@@ -301,6 +286,8 @@ def work(job: Job, emit: Emit) -> None:
         worker_proof.prove(job, module, emit, lambda engine: prompt_ids(engine, job["workload"], job["seed"]))
     elif job["mode"] == "calibrate":
         worker_calibration.calibrate(job, module, emit)
+    elif job["mode"] == "profile":
+        worker_profile.profile(job, module, emit)
     else:
         measure(job, module, emit)
 

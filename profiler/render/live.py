@@ -71,6 +71,10 @@ class LiveView:
             self._remember(worker.case)
         self._draw()
 
+    def profiling(self, case: Case) -> None:
+        self._case, self._now = None, f"{_name(case)}: profile"
+        self._draw()
+
     def _remember(self, case_id: str) -> None:
         """How wide the interval of this case was after each of its rounds: it is seen closing in."""
         for row in self._report.rows if self._report else []:
@@ -148,6 +152,9 @@ class PlainView:
         self._console.print(
             f"round {worker.round + 1} {fmt.plain(worker.case)}: {said}, {took}", markup=False, soft_wrap=True
         )
+
+    def profiling(self, case: Case) -> None:
+        self._console.print(f"profile {fmt.plain(case.id)}", markup=False, soft_wrap=True)
 
 
 def _table(report: Report, widths: Mapping[str, Sequence[float]]) -> Table:

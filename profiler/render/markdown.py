@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from profiler.analyse.report import Report
-from profiler.render import below, board, cold, energy, memory, percentiles, prediction, sustained
+from profiler.render import below, board, cold, energy, memory, percentiles, prediction, profile, sustained
 from profiler.render import format as fmt
 from profiler.render.columns import Cell, Line, Table, tables
 from profiler.render.columns import Section as Described
@@ -29,7 +29,7 @@ OPEN = ("Device", "Basis", "Run", "Intervals", "Resolution")
 
 RANKS = (
     "title", "facts", "notices", "table", "comparisons", "settings", "builds", "cold starts", "courses", "energy",
-    "prediction", "memory", "undecided", "board", "agreement", "percentiles",
+    "prediction", "profile", "memory", "undecided", "board", "agreement", "percentiles",
 )  # fmt: skip
 """Sections from the most important to the first that goes where there is no room for all."""
 
@@ -57,6 +57,7 @@ def _open(report: Report) -> list[Section]:
         *_listed("undecided", "Undecided", below.undecided(report)),
         *(section("energy", _described(one)) for one in energy.sections(report)),
         *(section("prediction", _described(one)) for one in prediction.sections(report)),
+        *(section("profile", _described(one), one.table.title) for one in profile.sections(report)),
     ]
 
 

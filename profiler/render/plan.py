@@ -33,6 +33,7 @@ def lines(
     limit = plan.memory_limit_bytes
     limited = f"; each process {fmt.limited(limit, limited_by)}" if limit else ""
     limited += " (more than is free here)" if limit and available is not None and limit > available else ""
+    limited += "; then a profile of each" if plan.profile else ""
     found = [f"{_amount(plan)}{limited}; roughly {_expected(expected_s)}{free}"]
     names = varying(plan.cases)
     workloads = {case.workload.id: case.workload for case in plan.cases}

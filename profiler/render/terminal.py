@@ -11,7 +11,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from profiler.analyse.report import Report
-from profiler.render import below, board, cold, energy, memory, percentiles, prediction, sustained
+from profiler.render import below, board, cold, energy, memory, percentiles, prediction, profile, sustained
 from profiler.render.aligned import aligned, widest
 from profiler.render.columns import SPARE, Cell, Line, Table, tables
 
@@ -41,7 +41,7 @@ def renderable(report: Report, width: int) -> RenderableType:
     parts: list[RenderableType] = []
     for table in [*tables(report), *cold.tables(report), *memory.tables(report)]:
         parts += [_BLANK, Text(table.title, style="bold"), _BLANK, *_rows(table, width), *stories(table)]
-    for one in [*energy.sections(report), *prediction.sections(report)]:
+    for one in [*energy.sections(report), *prediction.sections(report), *profile.sections(report)]:
         parts += [_BLANK, Text(one.table.title, style="bold"), _BLANK, *_rows(one.table, width)]
         parts += [_BLANK, facts(one.lines)]
     for course in sustained.courses(report):

@@ -43,6 +43,7 @@ from profiler.runfile.planned import (
     shape_cases,
     varying,
 )
+from profiler.runfile.profiled import Profile, ProfiledPart, ProfiledPhase
 from profiler.runfile.records import (
     Account,
     Conditions,
@@ -95,6 +96,9 @@ __all__ = [
     "PowerLog",
     "Predicted",
     "PredictedFigure",
+    "Profile",
+    "ProfiledPart",
+    "ProfiledPhase",
     "Proof",
     "RandomWeights",
     "Record",

@@ -13,6 +13,7 @@ import msgspec
 
 from profiler.errors import UserError
 from profiler.runfile.fields import IMPORTED_SCHEMA, SCHEMA, Record
+from profiler.runfile.profiled import Profile
 from profiler.runfile.records import Event, Hashes, Header, Run, Worker
 from profiler.runfile.sensed import Idle, PowerLog
 
@@ -87,6 +88,8 @@ def _with(run: Run, path: Path, number: int, line: bytes) -> Run:
             run.events.append(_decode(path, number, line, Event))
         case "idle":
             run.idle.append(_decode(path, number, line, Idle))
+        case "profile":
+            run.profiles.append(_decode(path, number, line, Profile))
         case "hashes":
             found = _decode(path, number, line, Hashes).sha256
             _refuse_other_content(path, number, run.sha256, found)

@@ -245,7 +245,8 @@ class Plan(Record, frozen=True, kw_only=True):
     says that a case whose start costs more than three of its passes runs five. `anchors` are cases measured only to
     tie this run to others. `cold` evicts each build before its worker starts. `sustained_s` makes one long worker of
     each case. With `strict`, what runs elsewhere than asked fails. Workers may use `memory_limit_bytes` at most.
-    `extrapolations` are the models that some of the cases are shapes of.
+    `extrapolations` are the models that some of the cases are shapes of. With `profile`, each case but anchors is
+    profiled once after the last round.
     """
 
     builds: Annotated[list[Build], msgspec.Meta(min_length=1, max_length=MOST_CASES)]
@@ -264,6 +265,7 @@ class Plan(Record, frozen=True, kw_only=True):
     cold: bool = False
     sustained_s: Seconds = 0.0
     strict: bool = False
+    profile: bool = False
     memory_limit_bytes: Natural | None = None
     extrapolations: Annotated[list[Extrapolation], msgspec.Meta(max_length=MOST_CASES)] = msgspec.field(
         default_factory=list

@@ -8,6 +8,7 @@ import msgspec
 
 from profiler.runfile.fields import MOST_CASES, Celsius, FailureKind, Natural, Record, Share, Whole
 from profiler.runfile.planned import Device, Plan, Predicted, Proof
+from profiler.runfile.profiled import Profile
 from profiler.runfile.sensed import Anchor, Board, Idle, MemoryLimit, PowerLog, Samples, Sensor
 
 
@@ -194,6 +195,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     events: list[Event]
     sha256: dict[str, str]
     idle: list[Idle] = []
+    profiles: list[Profile] = []
     power_log: PowerLog | None = None
     torn: bool = False
 

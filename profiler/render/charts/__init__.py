@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from profiler.analyse.source import Source
-from profiler.render.charts import bandwidth, depth, energy, gaps, intrusions, memory, speeds, sustained
+from profiler.render.charts import (
+    bandwidth,
+    depth,
+    energy,
+    gaps,
+    intrusions,
+    memory,
+    profile,
+    speeds,
+    sustained,
+)
 from profiler.render.charts.chart import Chart
 from profiler.render.charts.drawing import unchecked
 
@@ -11,6 +21,7 @@ __all__ = ["Chart", "charts"]
 
 MAKERS = (
     speeds.charts,
+    profile.charts,
     depth.charts,
     gaps.charts,
     memory.charts,

@@ -19,6 +19,9 @@ ROW = "row"
 """The head of a column of row ids, which needs none elsewhere; here it is sorted by."""
 
 BUILD = "build"
+NAMED = (BUILD, "part")
+"""Heads of columns whose names have a line of their own on a phone."""
+
 BANDWIDTH = (
     ("bits_read_per_weight", "bits read per weight", ""),
     ("read_bytes_per_token", "read for a token", ""),
@@ -43,7 +46,7 @@ def of_table(table: Table, caption: str | None = None) -> Grid:
 
 def _line(table: Table, line: Line) -> list[Cell]:
     titled = zip(table.names, line.names, strict=True)
-    names = [named(name) if title == BUILD else figure(name) for title, name in titled]
+    names = [named(name) if title in NAMED else figure(name) for title, name in titled]
     if line.instead is not None:
         return [*names, Cell(line.instead, kind="skip", span=max(1, len(table.figures)))]
     return [*names, *map(_figure, line.cells)]

@@ -157,6 +157,7 @@ def _length(plan: Plan) -> list[str]:
         f"--passes {plan.passes}": not plan.more_passes,
         "--cold": plan.cold,
         "--strict": plan.strict,
+        "--profile": plan.profile,
         f"--memory-limit {plan.memory_limit_bytes}": plan.memory_limit_bytes is not None,
     }
     return [flag for flag, holds in told.items() if holds]

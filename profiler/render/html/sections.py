@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from profiler.analyse.report import Report
 from profiler.analyse.source import Source
-from profiler.render import below, cold, energy, memory, percentiles, prediction, spark, sustained
+from profiler.render import below, cold, energy, memory, percentiles, prediction, profile, spark, sustained
 from profiler.render import format as fmt
 from profiler.render.charts import Chart
 from profiler.render.columns import Section as Described
@@ -19,6 +19,7 @@ from profiler.render.html.parts import Block, Section, section
 TITLES = {
     "speed": "First token and decode",
     "prediction": "Prediction and measurement",
+    "profile": "Where the time goes",
     "depth": "Decode speed against depth",
     "gaps": "Gaps between tokens",
     "memory": "Memory",
@@ -77,6 +78,7 @@ def _tables(report: Report) -> dict[str, list[Block]]:
     return {
         "speed": [*_comparisons(report), *first],
         "prediction": [_described(one, FORETOLD) for one in prediction.sections(report)],
+        "profile": [_described(one) for one in profile.sections(report)],
         "gaps": gaps,
         "memory": [Block(grid=grids.of_table(table)) for table in memory.tables(report)],
         "cold": [Block(grid=grids.of_table(table)) for table in cold.tables(report)],

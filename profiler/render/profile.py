@@ -1,0 +1,141 @@
+"""Where the time goes, as a table for each profiled row: kinds of operations and their members, prompt beside token."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from profiler.analyse.plural import plural
+from profiler.analyse.profiled import PhaseProfile, RowProfile, Spent
+from profiler.analyse.report import Report, Row
+from profiler.render import format as fmt
+from profiler.render import rows
+from profiler.render.columns import Cell, Line, Section, Table
+
+LABELS = {
+    "attention": "attention",
+    "feed_forward": "feed-forward",
+    "experts": "experts",
+    "norm": "norms and residual",
+    "head": "output head",
+    "embedding": "embedding",
+    "sampling": "sampling, loop",
+    "other": "other",
+    "unexplained": "unexplained",
+}
+PHASES = {"prefill": "prompt", "decode": "token"}
+MOST_SHOWN = 8
+"""Profiles with tables; of more rows, JSON has all."""
+
+LEAST_SHARE = 0.0005
+"""Of a kind that is worth a line."""
+
+NONE = Cell("-")
+
+
+def sections(report: Report) -> list[Section]:
+    """One for each profiled row; none where nothing was profiled."""
+    names = rows.names(report)
+    profiled = [(row, row.profile) for row in report.rows if row.profile is not None]
+    return [_section(row, found, names[row.id]) for row, found in profiled[:MOST_SHOWN]]
+
+
+def _section(row: Row, found: RowProfile, name: str) -> Section:
+    table = Table(
+        title=f"Where the time goes: {fmt.plain(row.id)} {name}",
+        names=["part"],
+        figures=[column for phase in found.phases for column in _columns(phase, found)],
+        lines=[
+            Line(
+                [_label(kind, member)],
+                [cell for phase in found.phases for cell in _cells(phase, found, kind, member)],
+            )
+            for kind, member in keys(found)
+        ],
+    )
+    return Section(table=table, lines=[(label, fmt.plain(text)) for label, text in _facts(found)])
+
+
+def keys(found: RowProfile) -> list[tuple[str, str | None]]:
+    """Kinds and members that take any time in any phase, in their order; one that is all of its kind is left out."""
+    every = [one for phase in found.phases for one in phase.spent]
+    shown = dict.fromkeys((one.kind, one.member) for one in every if one.share >= LEAST_SHARE)
+    ordered = sorted(shown, key=lambda key: list(LABELS).index(key[0]))
+    members = {kind: [m for k, m in ordered if k == kind and m is not None] for kind, _ in ordered}
+    return [(kind, member) for kind, member in ordered if member is None or len(members[kind]) > 1]
+
+
+def spent(phase: PhaseProfile, kind: str, member: str | None = None) -> Spent | None:
+    """What this kind took in a phase; None where it has none."""
+    return next((one for one in phase.spent if (one.kind, one.member) == (kind, member)), None)
+
+
+def _label(kind: str, member: str | None) -> str:
+    return LABELS[kind] if member is None else f"{LABELS[kind]}: {member}"
+
+
+def _columns(phase: PhaseProfile, found: RowProfile) -> list[tuple[str, str]]:
+    each = PHASES[phase.phase]
+    columns = [(each, "ms"), ("share", "")]
+    if phase.phase == "decode":
+        columns += [("weights", "GB/s"), *([("of bandwidth", "")] if found.bandwidth_bytes_per_s else [])]
+    else:
+        columns += [("matrices", "GFLOP/s")]
+    return columns
+
+
+def _cells(phase: PhaseProfile, found: RowProfile, kind: str, member: str | None) -> list[Cell]:
+    one = spent(phase, kind, member)
+    if one is None:
+        return [NONE] * len(_columns(phase, found))
+    cells = [Cell(fmt.number(one.ms)), Cell(fmt.percent(one.share))]
+    if phase.phase == "decode":
+        cells.append(_of(one.read_bytes_per_s))
+        if found.bandwidth_bytes_per_s:
+            cells.append(NONE if one.bandwidth_share is None else Cell(fmt.percent(one.bandwidth_share)))
+    else:
+        cells.append(_of(one.operations_per_s))
+    return cells
+
+
+def _of(per_s: float | None) -> Cell:
+    return NONE if per_s is None else Cell(fmt.number(per_s / 1e9))
+
+
+def _facts(found: RowProfile) -> list[tuple[str, str]]:
+    facts = [(phase.phase.capitalize(), told(phase)) for phase in found.phases]
+    facts += [("Layers", text) for text in [_layers(found.phases)] if text]
+    if found.bandwidth_bytes_per_s:
+        limit = f"{fmt.number(found.bandwidth_bytes_per_s / 1e9)} GB/s"
+        facts.append(
+            ("Bandwidth", limit + (f" ({found.bandwidth_source})" if found.bandwidth_source else ""))
+        )
+    return facts + ([("Not profiled", found.reason)] if found.reason else [])
+
+
+def told(phase: PhaseProfile) -> str:
+    """How much is accounted for, and what looking cost."""
+    mean = plural(phase.evaluations, "evaluation")
+    of = f"a prompt of {plural(phase.tokens, 'token')}" if phase.phase == "prefill" else "a token"
+    cost = (
+        f"{fmt.number(phase.overhead)} times the {fmt.number(phase.plain_ms)} ms without"
+        if phase.overhead
+        else ""
+    )
+    return (
+        f"{of}, {fmt.percent(phase.explained)} explained; {fmt.number(phase.wall_ms)} ms while watched, {cost}; "
+        f"of that {fmt.number(phase.between_ms)} ms passed between operations and are in no share; "
+        f"mean of the fastest {mean}"
+    )
+
+
+def _layers(phases: Sequence[PhaseProfile]) -> str:
+    """How evenly the layers share the time of a phase."""
+    parts = []
+    for phase in phases:
+        if phase.layers:
+            least, most = (pick(phase.layers, key=lambda layer: layer.ms) for pick in (min, max))
+            parts.append(
+                f"{phase.phase} {fmt.number(least.ms)} (layer {least.layer}) to {fmt.number(most.ms)} ms "
+                f"(layer {most.layer})"
+            )
+    return f"{len(phases[0].layers)}; {'; '.join(parts)}" if parts else ""
