@@ -41,6 +41,17 @@ def of_device(asked: str, device: str) -> Optional[str]:
     return None if device == asked else f"asked for {asked}: the engine runs on {device}"
 
 
+def of_openvino(device: str, asked: Dict[str, Any], told: Dict[str, str]) -> Optional[str]:
+    """Another device, or another value of a property, than OpenVINO was `asked` for, by what it tells of the model."""
+    runs_on = told.get("EXECUTION_DEVICES", device)
+    if device not in (runs_on, runs_on.split(".")[0]):
+        return of_device(device, runs_on)
+    for name, value in asked.items():
+        if told.get(name, str(value)) != str(value):
+            return f"asked for {name} {value}: OpenVINO made it {told[name]}"
+    return None
+
+
 def device_of(place: str) -> Optional[str]:
     """The device that a buffer or a layer of llama.cpp lies on; None for the CPU.
 
