@@ -76,9 +76,10 @@ bench-prediction: $(READY)  ## Predicted memory and speed, shapes and extrapolat
 bench-intrusion: $(READY)  ## edgeprof and llama-bench under a trace of other programs, beside the quiet machine.
 	$(BIN)/python -m bench.intrusion
 
-environments: $(READY)  ## Optimum and the GenAI builder, each in an environment of its own: 0.6 GB to download.
+environments: $(READY)  ## Optimum, the GenAI builder and OpenVINO GenAI, each in an environment of its own: 0.7 GB to download.
 	$(BIN)/edgeprof setup optimum --yes
 	$(BIN)/edgeprof setup genai --yes
+	$(BIN)/edgeprof setup openvino --yes
 
 browser:  ## Debian's Chromium, in which the tests open HTML reports; nothing where a browser is there.
 	@{ command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null || \

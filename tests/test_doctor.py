@@ -116,4 +116,5 @@ def test_environments_that_were_not_made_are_told_with_what_to_type(
     assert [(finding.code, finding.seen, finding.advice) for finding in environments()] == [
         ("engine.setup_optimum", "not made", "edgeprof setup optimum"),
         ("engine.setup_genai", "not made", "edgeprof setup genai"),
+        ("engine.setup_openvino", "not made", "edgeprof setup openvino"),
     ]

@@ -150,7 +150,7 @@ class TestFiles:
             "tokenizer BPE, text split as smollm; 49,152 tokens",
             "chat template yes",
             "licence apache-2.0",
-            "engines llama-cpp",
+            "engines llama-cpp, openvino-genai",
         ):
             assert line in shown
 
@@ -276,7 +276,7 @@ class TestStores:
         assert (model["build"]["parameters"], model["licence"], model["engines"]) == (
             4544,
             "mit",
-            ["llama-cpp"],
+            ["llama-cpp", "openvino-genai"],
         )
         assert [problem["name"] for problem in studio["problems"]] == ["org/tiny/bad\x1b[2J.gguf"]
         assert llama["models"] == llama["problems"] == []

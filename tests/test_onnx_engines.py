@@ -253,7 +253,11 @@ def test_models_describes_files_and_folders(edgeprof: Command, smollm2: Path, tm
     done = edgeprof("models", smollm2, "growing", "-f", "json")
     assert done.code == 0, done.err
     file, folder = json.loads(done.out)["models"]
-    assert (file["format"], file["engines"], file["quantization"]) == ("gguf", ["llama-cpp"], "Q4_1")
+    assert (file["format"], file["engines"], file["quantization"]) == (
+        "gguf",
+        ["llama-cpp", "openvino-genai"],
+        "Q4_1",
+    )
     assert (folder["format"], folder["architecture"], folder["kv_type"]) == ("onnx", "growing", "f32")
     assert folder["engines"] == ["ort", "optimum"]
     assert "growing" in edgeprof("models", "growing").out

@@ -64,6 +64,7 @@ def write_tiny_llama(
     extra: dict[str, npt.NDArray[np.float32]] | None = None,
     without: str | None = None,
     merges: Sequence[str] = (),
+    file_type: bool = False,
 ) -> dict[str, npt.NDArray[np.float32]]:
     """Write the model and return its weights, dequantized. `kinds` gives single matrices another type.
 
@@ -72,6 +73,8 @@ def write_tiny_llama(
     draw, found = np.random.default_rng(7), {}
     writer = gguf.GGUFWriter(path, arch)
     _metadata(writer, feed_forward, merges)
+    if file_type:
+        writer.add_file_type(gguf.LlamaFileType[f"MOSTLY_{kind}"])
     tables = {"token_embd.weight": (VOCABULARY, HIDDEN)} | (
         {} if tied else {"output.weight": (VOCABULARY, HIDDEN)}
     )
@@ -108,11 +111,12 @@ def _metadata(writer: gguf.GGUFWriter, feed_forward: int, merges: Sequence[str])
     writer.add_rope_freq_base(ROPE_BASE)
     writer.add_rope_dimension_count(HEAD)
     writer.add_vocab_size(VOCABULARY)
-    letters = _bytes_alphabet()
+    letters, merged = _bytes_alphabet(), ["".join(pair.split()) for pair in merges]
+    fillers = [f"<{n}>" for n in range(VOCABULARY - len(letters) - len(merged))]
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")
-    writer.add_token_list([*letters, *(f"<{n}>" for n in range(VOCABULARY - len(letters)))])
-    writer.add_token_types([1] * len(letters) + [3] * (VOCABULARY - len(letters)))
+    writer.add_token_list([*letters, *fillers, *merged])
+    writer.add_token_types([1] * len(letters) + [3] * len(fillers) + [1] * len(merged))
     writer.add_token_merges(list(merges))
     writer.add_bos_token_id(256)
     writer.add_eos_token_id(257)

@@ -8,7 +8,7 @@ import typer
 
 
 def setup(
-    name: Annotated[str, typer.Argument(help="optimum or genai.", show_default=False)],
+    name: Annotated[str, typer.Argument(help="optimum, genai or openvino.", show_default=False)],
     yes: Annotated[bool, typer.Option("--yes", help="Install without asking.")] = False,
 ) -> None:
     """Make the environment that an engine or a way of building needs. Says first what it downloads.

@@ -104,6 +104,10 @@ def _ort(provider: str, package: str, **options: str) -> Route:
     return Route("ort", f"{provider}ExecutionProvider", package, options)
 
 
+def _openvino(device: str) -> Route:
+    return Route("openvino-genai", "OpenVINO", "edgeprof setup openvino", {"device": device})
+
+
 _CUDA = (_llama("CUDA", "GGML_CUDA"), _ort("CUDA", "onnxruntime-gpu"))
 
 ROUTES: Dict[str, Tuple[Route, ...]] = {
@@ -119,11 +123,13 @@ ROUTES: Dict[str, Tuple[Route, ...]] = {
     "intel-npu": (
         _ort("OpenVINO", "onnxruntime-ep-openvino", device_type="NPU"),
         _llama("OpenVINO", "GGML_OPENVINO", GGML_OPENVINO_DEVICE="NPU"),
+        _openvino("NPU"),
     ),
     "arc": (
         _llama("SYCL", "GGML_SYCL"),
         _llama("Vulkan", "GGML_VULKAN"),
         _ort("OpenVINO", "onnxruntime-ep-openvino", device_type="GPU"),
+        _openvino("GPU"),
     ),
     "xdna2": (_ort("VitisAI", "Ryzen AI software", target="X2"),),
     "radeon": (

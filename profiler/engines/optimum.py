@@ -2,13 +2,14 @@
 
 import os
 import time
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List
 
 from profiler.engines import ort_account, placement
 from profiler.engines.accelerators import CPU
 from profiler.engines.onnx_tokenizer import OnnxTokenizer
 from profiler.engines.ort_library import assigned, failure, kv_bytes, onnxruntime, planned, session_options
 from profiler.engines.protocol import Anonymous, EngineFailure, Job
+from profiler.engines.versions import versions
 
 _DISTRIBUTIONS = ("optimum", "optimum-onnx", "transformers", "onnxruntime", "torch", "tokenizers")
 _SILENT = ("HF_HUB_OFFLINE", "HF_HUB_DISABLE_TELEMETRY", "DO_NOT_TRACK")
@@ -100,7 +101,7 @@ class Optimum:
     def facts(self) -> Dict[str, Any]:
         where = assigned(self._model.session)
         return {
-            "versions": {name: _version(name) for name in _DISTRIBUTIONS},
+            "versions": versions(_DISTRIBUTIONS),
             "system": onnxruntime().get_build_info(),
             "assigned": where,
             "fell_back": placement.of_nodes(CPU, where),
@@ -131,12 +132,3 @@ class _Stamps:
 
     def end(self) -> None:
         pass
-
-
-def _version(distribution: str) -> Optional[str]:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return None

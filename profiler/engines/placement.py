@@ -64,6 +64,17 @@ def shares(log: Dict[str, Any]) -> Dict[str, Any]:
     }
 
 
+def of_openvino(device: str, asked: Dict[str, Any], told: Dict[str, str]) -> Optional[str]:
+    """Another device, or another value of a property, than OpenVINO was `asked` for, by what it tells of the model."""
+    runs_on = told.get("EXECUTION_DEVICES", device)
+    if device not in (runs_on, runs_on.split(".")[0]):
+        return of_device(device, runs_on)
+    for name, value in asked.items():
+        if told.get(name, str(value)) != str(value):
+            return f"asked for {name} {value}: OpenVINO made it {told[name]}"
+    return None
+
+
 def device_of(place: str) -> Optional[str]:
     """The device that a buffer or a layer of llama.cpp lies on; None for the CPU.
 

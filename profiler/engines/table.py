@@ -102,6 +102,28 @@ OPTIMUM = EngineEntry(
     unwatched="Optimum makes its sessions itself and generates whole texts only",
 )
 
+OPENVINO_GENAI = EngineEntry(
+    module="profiler.engines.openvino_genai",
+    formats=("gguf",),
+    libraries=("openvino_genai", "openvino", "numpy"),
+    extra=None,
+    methods=frozenset({"text"}),
+    settings={
+        "threads": THREADS,
+        "kv": Setting(
+            "word",
+            "auto",
+            "type of the KV cache; auto = OpenVINO's choice",
+            ("auto", "f32", "f16", "bf16", "u8"),
+        ),
+        "precision": Setting(
+            "word", "auto", "type it computes in; auto = OpenVINO's choice", ("auto", "f32", "f16", "bf16")
+        ),
+        "attention": Setting("word", "paged", "paged (its default) or sdpa", ("paged", "sdpa")),
+    },
+    environment="openvino",
+)
+
 SCRIPTED = EngineEntry(
     module="profiler.engines.scripted",
     formats=("scripted",),
@@ -121,6 +143,7 @@ ENGINES: Dict[str, EngineEntry] = {
     "ort-genai": ORT_GENAI,
     "ort": ORT,
     "optimum": OPTIMUM,
+    "openvino-genai": OPENVINO_GENAI,
     "scripted": SCRIPTED,
 }
 

@@ -26,15 +26,24 @@ _TOLD = ("Collecting", "Downloading", "  Downloading", "Installing")
 
 
 class Environment(msgspec.Struct, frozen=True, kw_only=True):
-    """What an environment is for and what is installed in it, torch apart.
+    """What an environment is for and what is installed in it.
 
-    `download_bytes` and `disk_bytes` were measured on Linux x86-64 with Python 3.11, torch included.
+    `torch` is installed before the requirements, from its builds for CPU. One that is `complete` gets nothing that its
+    requirements ask for beside them. `download_bytes` and `disk_bytes` were measured on Linux x86-64 with Python 3.11,
+    torch included.
     """
 
     purpose: str
     requirements: tuple[str, ...]
     download_bytes: int
     disk_bytes: int
+    torch: bool = True
+    complete: bool = False
+
+    @property
+    def pinned(self) -> tuple[str, ...]:
+        """All that is asked for by version."""
+        return (TORCH, *self.requirements) if self.torch else self.requirements
 
 
 _BOTH = ("onnxruntime==1.32.0", "onnx==1.23.2", "onnx-ir==1.1.0", "accelerate==1.15.0", "gguf==0.19.0")
@@ -53,9 +62,25 @@ ENVIRONMENTS = MappingProxyType(
             download_bytes=299_000_000,
             disk_bytes=1_389_000_000,
         ),
+        "openvino": Environment(
+            purpose="runs GGUF files with OpenVINO GenAI",
+            requirements=(
+                "openvino-genai==2026.4.1.0",
+                "openvino==2026.4.1",
+                "openvino-tokenizers==2026.4.1.0",
+                "numpy==2.4.6",
+            ),
+            download_bytes=85_000_000,
+            disk_bytes=299_000_000,
+            torch=False,
+            complete=True,
+        ),
     }
 )
-"""Optimum needs transformers 4 and the model builder transformers 5: one environment cannot hold both."""
+"""Optimum needs transformers 4 and the model builder transformers 5: one environment cannot hold both.
+
+OpenVINO asks for openvino-telemetry too, which would report every import: that environment goes without.
+"""
 
 
 def python_of(name: str) -> Path | None:
@@ -72,10 +97,12 @@ def python_of(name: str) -> Path | None:
 def plan(name: str) -> str:
     """What making environment `name` would download and take, for the user to agree to."""
     spec = _spec(name)
-    packages = ", ".join((f"{TORCH} for CPU", *spec.requirements))
+    torch = (f"{TORCH} for CPU",) if spec.torch else ()
+    beside = "nothing else" if spec.complete else "what these need"
     return (
         f"The environment {name} {spec.purpose}. It downloads about {_megabytes(spec.download_bytes)} and takes "
-        f"about {_megabytes(spec.disk_bytes)} in {_folder(name)}: {packages}, and what these need."
+        f"about {_megabytes(spec.disk_bytes)} in {_folder(name)}: "
+        f"{', '.join((*torch, *spec.requirements))}, and {beside}."
     )
 
 
@@ -86,8 +113,10 @@ def make(name: str, on_line: OnLine) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
         _run(name, [sys.executable, "-I", "-m", "venv", str(folder)], on_line)
-        _install_torch(name, folder, on_line)
-        _pip(name, folder, spec.requirements, on_line)
+        if spec.torch:
+            _install_torch(name, folder, on_line)
+        alone = ("--no-deps",) if spec.complete else ()
+        _pip(name, folder, (*alone, *spec.requirements), on_line)
         (folder / STAMP).write_bytes(_stamp(name))
     except OSError as error:
         raise UserError(
@@ -121,7 +150,7 @@ def _interpreter(folder: Path) -> Path:
 
 def _stamp(name: str) -> bytes:
     """What a whole environment holds in its stamp: when the requirements change, it is made anew."""
-    return msgspec.json.encode([TORCH, *_spec(name).requirements])
+    return msgspec.json.encode(_spec(name).pinned)
 
 
 def _megabytes(count: int) -> str:

@@ -34,9 +34,7 @@ def settings_of(subject: Subject, asked: Asked) -> list[tuple[str, Settings]]:
     build_format = "gguf" if subject.found is None else subject.found.build.format
     engines = [LLAMA_CPP] if subject.found is None else engines_for(subject.found.build, asked.engines)
     if build_format == "gguf" and asked.engines and LLAMA_CPP not in asked.engines:
-        raise UserError(
-            f"engine {asked.engines[0]} does not read {subject.build}, which is gguf: use --engine llama-cpp"
-        )
+        raise UserError(f"{_cannot_plan(asked.engines[0], subject.build)}: use --engine llama-cpp")
     contexts = contexts_of(subject, asked.contexts, asked.usual_contexts)
     found = []
     for engine in engines:
@@ -47,6 +45,13 @@ def settings_of(subject: Subject, asked: Asked) -> list[tuple[str, Settings]]:
         found += [(engine, one) for one in combinations(engine, wanted, threads_of(asked.device))]
     refuse_too_many(len(found))
     return found
+
+
+def _cannot_plan(engine: str, build: str) -> str:
+    known = ENGINES.get(engine)
+    if known and "gguf" in known.formats:
+        return f"engine {engine} does not tell what {build} takes before it has loaded it"
+    return f"engine {engine} does not read {build}, which is gguf"
 
 
 def threads_of(device: DeviceProfile) -> int:
