@@ -28,7 +28,7 @@ __all__ = ["Judged", "Judgement", "Verdicts", "Word", "overall", "verdicts"]
 
 SCHEMA = "edgeprof.verdict/1"
 
-OF_THE_MODEL = ("out_of_memory", "load_failed", "crashed", "fell_back")
+OF_THE_MODEL = ("out_of_memory", "load_failed", "crashed", "fell_back", "wrong_answers")
 """Failures that answer the question: this build does not run here as asked. The others say that nothing was tried."""
 
 NO_SHIP = {
@@ -56,6 +56,7 @@ _INSTEAD = {
     "load_failed": "another build or engine",
     "crashed": "another engine, or a library built for this processor",
     "fell_back": "a build and an engine that the target supports, or a run without --strict",
+    "wrong_answers": "another build or provider: what answers otherwise is another model",
     "missing_library": "install the engine, and run it again",
     "bad_file": "fetch or make the file again, and run it",
     "timeout": "a run with a longer --stall tells how slow it is",

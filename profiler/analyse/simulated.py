@@ -55,9 +55,8 @@ def proof_notices(header: Header, case: Case) -> list[Notice]:
 
 
 def _seen(proof: Proof) -> str:
-    answers = (
-        f"{proof.same} of {proof.tokens} tokens are the CPU's, cosine of logits at least {proof.cosine:.6f}"
-    )
+    cosine = "" if proof.cosine is None else f", cosine of logits at least {proof.cosine:.6f}"
+    answers = f"{proof.same} of {proof.tokens} tokens are the CPU's{cosine}"
     return "; ".join([answers, *_places(proof), *_times(proof)])
 
 

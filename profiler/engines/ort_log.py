@@ -12,6 +12,8 @@ _ERROR = re.compile(r"\[E:onnxruntime:[^\]]*\] (.*?)(?:\x1b\[m)?$", re.MULTILINE
 _INVALID = re.compile(r"\[W:onnxruntime:[^\]]* Parse\w+\] (Invalid .*?)(?:\x1b\[m)?$", re.MULTILINE)
 _GENERAL = ("fallback to CPU EP has been explicitly disabled",)
 _LEADS = ("QNN SetupBackend failed ",)
+UNSUPPORTED = "Unsupported nodes in QNN EP"
+MOST_KINDS = 5
 MOST_BYTES = 1 << 20
 
 
@@ -41,5 +43,14 @@ def cause(text: str) -> Optional[str]:
         if not any(word in sentence for word in _GENERAL):
             for lead in _LEADS:
                 sentence = sentence[len(lead) :] if sentence.startswith(lead) else sentence
-            return str(sentence)
+            return _unsupported(sentence) or str(sentence)
     return None
+
+
+def _unsupported(sentence: str) -> Optional[str]:
+    """A list of nodes as the kinds of them."""
+    if not sentence.startswith(UNSUPPORTED):
+        return None
+    kinds = list(dict.fromkeys(re.findall(r"type: (\w+)", sentence)))
+    more = f" and {len(kinds) - MOST_KINDS} more" if len(kinds) > MOST_KINDS else ""
+    return f"{UNSUPPORTED}: {', '.join(kinds[:MOST_KINDS])}{more}"

@@ -206,7 +206,9 @@ def _opened(library: Any, graph: Any, options: Any, providers: Optional[List[Any
     except Exception as error:  # the library has an exception for each status, and no base of its own
         if not any(word in str(error) for word in _REFUSED):
             raise failure("load_failed", "ONNX Runtime", error) from None
-        logged = ort_log.cause(ort_log.since(begin)) or _varying(library, graph) or cause(error)
+        logged = ort_log.cause(ort_log.since(begin))
+        if logged is None or logged.startswith(ort_log.UNSUPPORTED):
+            logged = _varying(library, graph) or logged or cause(error)
         raise EngineFailure(
             "fell_back", f"not all of the graph would run there, so nothing is run: {logged}"
         ) from None

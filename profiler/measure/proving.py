@@ -50,9 +50,7 @@ def proofs(plan: Plan, paths: Mapping[str, Path], compiled: Path, tell: Tell) ->
 
 def prove(case: Case, build: Build, path: Path, compiled: Path) -> Proof:
     """What this case shows. Raises `UserError` where the CPU itself cannot run the build."""
-    small = Workload(
-        id=case.workload.id, method=case.workload.method, prompt_tokens=PROMPT, output_tokens=TOKENS
-    )
+    small = _small(case.workload, build)
     asked = replace(case, workload=small, settings=dict(case.settings, context=None))
     with TemporaryDirectory(prefix="edgeprof-") as scratch:
         kept = str(Path(scratch) / "logits")
@@ -64,6 +62,14 @@ def prove(case: Case, build: Build, path: Path, compiled: Path) -> Proof:
         fed = reference.proved.tokens
         seen = _asked(asked, build, path, reference=kept, fed=fed, compiled=str(compiled_of(case, compiled)))
     return _judged(case, seen, fed)
+
+
+def _small(workload: Workload, build: Build) -> Workload:
+    """A short prompt of the case's own text and some tokens, as many as the build has a context for."""
+    context = build.context_length or PROMPT + TOKENS
+    tokens = max(1, min(TOKENS, context // 2))
+    prompt = max(1, min(PROMPT, context - tokens))
+    return Workload(id=workload.id, method=workload.method, prompt_tokens=prompt, output_tokens=tokens)
 
 
 def compiled_of(case: Case, folder: Path) -> Path:
@@ -80,7 +86,8 @@ def _of_cpu(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _asked(case: Case, build: Build, path: Path, **more: object) -> Seen:
     order = job(case, build, path, mode="prove", round_number=0, passes=0, seed=0)
-    seen = run_worker(order | {"tokens": TOKENS} | more, case.workload, STALL_S)
+    order |= {"tokens": case.workload.output_tokens} | more
+    seen = run_worker(order, case.workload, STALL_S)
     if seen.interrupted:
         raise KeyboardInterrupt
     return seen
@@ -93,10 +100,12 @@ def _why(seen: Seen) -> str:
 def _judged(case: Case, seen: Seen, fed: list[int]) -> Proof:
     proved = seen.proved
     if proved is None:
-        return Proof(case=case.id, tokens=0, same=0, failure=_why(seen))
+        kind = seen.failure.kind if seen.failure else "crashed"
+        return Proof(case=case.id, tokens=0, same=0, kind=kind, failure=_why(seen))
     same = sum(a == b for a, b in zip(proved.tokens, fed, strict=True))
     facts = proved.facts
     compile_ms = facts.get("compile_ms")
+    elsewhere, wrong = _elsewhere(facts), _wrong(proved.cosine, same, len(fed))
     return Proof(
         case=case.id,
         tokens=len(fed),
@@ -107,7 +116,8 @@ def _judged(case: Case, seen: Seen, fed: list[int]) -> Proof:
         compile_ms=compile_ms if isinstance(compile_ms, float) else None,
         load_ms=proved.load_ms,
         versions=dict(facts.get("versions") or {}),
-        failure=_elsewhere(facts) or _wrong(proved.cosine, same, len(fed)),
+        kind="fell_back" if elsewhere else "wrong_answers" if wrong else None,
+        failure=elsewhere or wrong,
     )
 
 
@@ -118,14 +128,14 @@ def _elsewhere(facts: Mapping[str, Any]) -> str | None:
 
 def _wrong(cosine: float | None, same: int, tokens: int) -> str | None:
     """Why these are not the CPU's answers; None if they are."""
-    if cosine is None:
-        return "it answers with logits that are no numbers"
-    if cosine < LEAST_COSINE or same < LEAST_SAME * tokens:
-        return (
-            f"it answers otherwise than the CPU: the cosine of its logits falls to {cosine:.3f} ({LEAST_COSINE} is "
-            f"needed), and {same} of {tokens} tokens are the same"
-        )
-    return None
+    if (cosine is None or cosine >= LEAST_COSINE) and same >= LEAST_SAME * tokens:
+        return None
+    seen = (
+        ""
+        if cosine is None
+        else f"the cosine of its logits falls to {cosine:.3f} ({LEAST_COSINE} is needed), and "
+    )
+    return f"it answers otherwise than the CPU: {seen}{same} of {tokens} tokens are the same"
 
 
 def _placed(facts: Mapping[str, Any]) -> list[Placed]:
@@ -145,6 +155,6 @@ def _placed(facts: Mapping[str, Any]) -> list[Placed]:
 
 def refused(proof: Proof) -> Failure | None:
     """Why a case is not measured, by its proof."""
-    if proof.failure is None:
+    if proof.failure is None or proof.kind is None:
         return None
-    return Failure(kind="wrong_answers" if proof.tokens else "fell_back", message=proof.failure)
+    return Failure(kind=proof.kind, message=proof.failure)

@@ -2,15 +2,17 @@
 
 A first worker, on the CPU, goes on greedily from a prompt and keeps its logits in a file. A second, on the device, is
 fed the same tokens and compares: what it would have said, the cosine and the largest difference at each position.
+Of an engine that generates whole texts only, the tokens alone can be compared.
 """
 
 import array
 import math
 import time
-from typing import Any, Callable, Dict, List, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from profiler.engines.protocol import EngineFailure, Job
 
+_NOT_COMPARED: Dict[str, Optional[float]] = {"cosine": None, "largest": None}
 Rows = List[Sequence[float]]
 Emit = Callable[..., None]
 
@@ -20,16 +22,16 @@ def prove(job: Job, module: Any, emit: Emit, ids: Callable[[Any], List[int]]) ->
     started = time.perf_counter_ns()
     engine = module.load(job)
     load_ms = (time.perf_counter_ns() - started) / 1e6
-    if not hasattr(engine, "logits"):
-        raise EngineFailure(
-            "fell_back", "this engine does not give its logits, so its answers cannot be compared"
-        )
-    prompt = ids(engine)
     wanted, fed = job["tokens"], job.get("fed")
-    rows, said = _answers(engine, prompt, wanted, fed)
+    if hasattr(engine, "logits"):
+        rows, said = _answers(engine, ids(engine), wanted, fed)
+        compared = _compared(rows, job["reference"]) if fed is not None else _kept(rows, job["output"])
+    elif hasattr(engine, "generate"):
+        said, compared = engine.generate(ids(engine), wanted, _unstamped), _NOT_COMPARED
+    else:
+        raise EngineFailure("fell_back", "this engine gives no logits, so its answers cannot be compared")
     facts = dict(engine.facts(), shares=engine.shares() if hasattr(engine, "shares") else None)
     engine.close()
-    compared = _compared(rows, job["reference"]) if fed is not None else _kept(rows, job["output"])
     loaded_ms = load_ms - (facts.get("compile_ms") or 0.0)
     emit("proved", tokens=said, load_ms=loaded_ms, facts=facts, **compared)
 
@@ -52,15 +54,15 @@ def _most_likely(row: Sequence[float]) -> int:
     return list(row).index(largest) if largest == largest else -1
 
 
-def _kept(rows: Rows, path: str) -> Dict[str, Any]:
+def _kept(rows: Rows, path: str) -> Dict[str, Optional[float]]:
     with open(path, "wb") as file:
         for row in rows:
             file.write(array.array("f", row).tobytes())
-    return {"cosine": None, "largest": None}
+    return _NOT_COMPARED
 
 
-def _compared(rows: Rows, path: str) -> Dict[str, Any]:
-    """The least cosine of any position and the largest difference of any logit; None where a logit is no number."""
+def _compared(rows: Rows, path: str) -> Dict[str, Optional[float]]:
+    """The least cosine of any position and the largest difference of any logit."""
     cosines, differences = [], []
     with open(path, "rb") as file:
         for row in rows:
@@ -71,7 +73,13 @@ def _compared(rows: Rows, path: str) -> Dict[str, Any]:
             cosines.append(_cosine(row, other))
             differences.append(max(abs(a - b) for a, b in zip(row, other)))  # noqa: B905
     sound = all(math.isfinite(value) for value in cosines + differences)
-    return {"cosine": min(cosines) if sound else None, "largest": max(differences) if sound else None}
+    if not sound:
+        raise EngineFailure("wrong_answers", "it answers with logits that are no numbers")
+    return {"cosine": min(cosines), "largest": max(differences)}
+
+
+def _unstamped(_: int) -> None:
+    """Nothing is timed here."""
 
 
 def _cosine(row: Sequence[float], other: Sequence[float]) -> float:

@@ -15,6 +15,7 @@ from profiler.runfile.fields import (
     MOST_SHAPES,
     THIS,
     Celsius,
+    FailureKind,
     Layers,
     Method,
     Name,
@@ -167,7 +168,8 @@ class Proof(Record, frozen=True, kw_only=True):
 
     Both read the same tokens of the case's own text. Of `tokens` positions, `same` have the same most likely token;
     `cosine` is the least of logits about their mean, `largest` the largest difference of a logit. `compile_ms` is what
-    making the device's own form of the graph took, `load_ms` what loading took afterwards. `failure` is what is wrong.
+    making the device's own form of the graph took, `load_ms` what loading took afterwards. `kind` and
+    `failure` are what is wrong.
     """
 
     case: Name
@@ -181,6 +183,7 @@ class Proof(Record, frozen=True, kw_only=True):
     compile_ms: NotNegative | None = None
     load_ms: NotNegative | None = None
     versions: dict[Name, Name | None] = msgspec.field(default_factory=dict)
+    kind: FailureKind | None = None
     failure: Sentence | None = None
 
 
