@@ -15,7 +15,7 @@ WITHOUT_IMAGES := -DLLAVA_BUILD=OFF
 CODE := profiler tests bench
 
 .PHONY: help demo test check format bench bench-cost bench-telemetry bench-llama bench-onnx bench-intrusion bench-prediction \
-  bench-simulation environments browser clean
+  bench-simulation environments software-gpu browser clean
 
 help:  ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -80,6 +80,9 @@ environments: $(READY)  ## Optimum, the GenAI builder and OpenVINO GenAI, each i
 	$(BIN)/edgeprof setup optimum --yes
 	$(BIN)/edgeprof setup genai --yes
 	$(BIN)/edgeprof setup openvino --yes
+
+software-gpu: $(READY)  ## A GPU in software (Debian 12, as root): Mesa's Vulkan device, and llama.cpp with Vulkan in a folder of its own.
+	bench/software_gpu.sh $(HOME)/.cache/edgeprof/llama-vulkan $(abspath $(BIN)/python)
 
 browser:  ## Debian's Chromium, in which the tests open HTML reports; nothing where a browser is there.
 	@{ command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null || \
