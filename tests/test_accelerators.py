@@ -14,11 +14,20 @@ PROVIDERS = {
     "MIGraphXExecutionProvider",
     "OpenVINOExecutionProvider",
     "QNNExecutionProvider",
+    "DmlExecutionProvider",
+    "NvTensorRTRTXExecutionProvider",
+    "TensorrtExecutionProvider",
     "VitisAIExecutionProvider",
     "VSINPUExecutionProvider",
     "WebGpuExecutionProvider",
 }
 """As ONNX Runtime spells them, from its constants.h."""
+
+
+NVIDIA = [
+    *("CUDA", "CUDAExecutionProvider", "TensorrtExecutionProvider", "NvTensorRTRTXExecutionProvider"),
+    *("Vulkan", "WebGpuExecutionProvider"),
+]
 
 
 def test_every_route_is_of_an_engine_that_exists_and_of_a_provider_as_it_is_spelled() -> None:
@@ -32,8 +41,8 @@ def test_every_route_is_of_an_engine_that_exists_and_of_a_provider_as_it_is_spel
     [
         ("hexagon-v73", ["QNNExecutionProvider", "HTP0"]),
         ("adreno-x1-85", ["GPUOpenCL", "QNNExecutionProvider", "WebGpuExecutionProvider"]),
-        ("ampere-ga10b", ["CUDA", "CUDAExecutionProvider"]),
-        ("ada-ad102", ["CUDA", "CUDAExecutionProvider"]),
+        ("ampere-ga10b", NVIDIA),
+        ("ada-ad102", NVIDIA),
         ("adapter", []),
         ("rknpu-rk3588", []),
         ("hailo-10h", []),

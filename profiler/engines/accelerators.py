@@ -27,16 +27,16 @@ PLUGINS: Dict[str, Plugin] = {
         "onnxruntime-ep-nv-tensorrt-rtx", "onnxruntime_ep_nv_tensorrt_rtx", "gpu"
     ),
 }
-OWN: Dict[str, str] = {
-    "CUDAExecutionProvider": "gpu",
-    "TensorrtExecutionProvider": "gpu",
-    "CoreMLExecutionProvider": "npu",
-    "DmlExecutionProvider": "gpu",
-    "MIGraphXExecutionProvider": "gpu",
-    "VitisAIExecutionProvider": "npu",
-    "XnnpackExecutionProvider": "cpu",
+OWN: Dict[str, Tuple[str, ...]] = {
+    "CUDAExecutionProvider": ("gpu",),
+    "TensorrtExecutionProvider": ("gpu",),
+    "CoreMLExecutionProvider": ("npu", "gpu"),
+    "DmlExecutionProvider": ("gpu",),
+    "MIGraphXExecutionProvider": ("gpu",),
+    "VitisAIExecutionProvider": ("npu",),
+    "XnnpackExecutionProvider": ("cpu",),
 }
-"""Providers that are built into a wheel of ONNX Runtime, by the kind of device they are for."""
+"""Providers that are built into a wheel of ONNX Runtime, with the kinds of devices they are for."""
 
 OWN_MEMORY: Dict[str, str] = {
     "CUDAExecutionProvider": "cuda",
@@ -108,7 +108,16 @@ def _openvino(device: str) -> Route:
     return Route("openvino-genai", "OpenVINO", "edgeprof setup openvino", {"device": device})
 
 
-_CUDA = (_llama("CUDA", "GGML_CUDA"), _ort("CUDA", "onnxruntime-gpu"))
+_VULKAN, _WEBGPU = _llama("Vulkan", "GGML_VULKAN"), _ort("WebGpu", "onnxruntime-ep-webgpu")
+_DIRECTML = _ort("Dml", "onnxruntime-directml")
+_NVIDIA = (
+    _llama("CUDA", "GGML_CUDA"),
+    _ort("CUDA", "onnxruntime-gpu"),
+    _ort("Tensorrt", "onnxruntime-gpu"),
+    _ort("NvTensorRTRTX", "onnxruntime-ep-nv-tensorrt-rtx"),
+    _VULKAN,
+    _WEBGPU,
+)
 
 ROUTES: Dict[str, Tuple[Route, ...]] = {
     "hexagon": (
@@ -118,7 +127,7 @@ ROUTES: Dict[str, Tuple[Route, ...]] = {
     "adreno": (
         _llama("GPUOpenCL", "GGML_OPENCL"),
         _ort("QNN", "onnxruntime-qnn", backend_type="gpu"),
-        _ort("WebGpu", "onnxruntime-ep-webgpu"),
+        _WEBGPU,
     ),
     "intel-npu": (
         _ort("OpenVINO", "onnxruntime-ep-openvino", device_type="NPU"),
@@ -127,21 +136,25 @@ ROUTES: Dict[str, Tuple[Route, ...]] = {
     ),
     "arc": (
         _llama("SYCL", "GGML_SYCL"),
-        _llama("Vulkan", "GGML_VULKAN"),
+        _VULKAN,
         _ort("OpenVINO", "onnxruntime-ep-openvino", device_type="GPU"),
         _openvino("GPU"),
+        _WEBGPU,
+        _DIRECTML,
     ),
     "xdna2": (_ort("VitisAI", "Ryzen AI software", target="X2"),),
     "radeon": (
-        _llama("Vulkan", "GGML_VULKAN"),
+        _VULKAN,
         _llama("HIP", "GGML_HIP"),
         _ort("MIGraphX", "onnxruntime-migraphx"),
+        _WEBGPU,
+        _DIRECTML,
     ),
-    "ampere": _CUDA,
-    "ada": _CUDA,
+    "ampere": _NVIDIA,
+    "ada": _NVIDIA,
     "apple-gpu": (_llama("Metal", "GGML_METAL"), _ort("CoreML", "onnxruntime", MLComputeUnits="CPUAndGPU")),
     "apple-ane": (_ort("CoreML", "onnxruntime", MLComputeUnits="CPUAndNeuralEngine"),),
-    "mali": (_llama("Vulkan", "GGML_VULKAN"),),
+    "mali": (_VULKAN, _WEBGPU),
     "vivante": (_ort("VSINPU", "an ONNX Runtime of one's own build"),),
 }
 """By the first words of an accelerator's name. A family that is missing is reached by no engine here."""

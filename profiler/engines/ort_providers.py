@@ -50,17 +50,17 @@ def devices() -> List[Dict[str, Any]]:
         if _module(provider) is not None:
             found += _of_plugin(provider)
     inside = set(onnxruntime().get_available_providers())
-    return found + [_of_wheel(one, kind) for one, kind in OWN.items() if one in inside]
+    return found + [one for name in OWN if name in inside for one in _of_wheel(name)]
 
 
-def _of_wheel(provider: str, kind: str) -> Dict[str, Any]:
+def _of_wheel(provider: str) -> List[Dict[str, Any]]:
     """A provider of the wheel offers no list of devices: whether it reaches one shows when it takes a graph."""
     job: Job = {"settings": {"threads": 1}, "route": {"provider": provider, "options": {}}}
     try:
         session(SMALLEST, job)
     except EngineFailure as refused:
-        return {"provider": provider, "kind": None, "name": None, "reason": refused.message}
-    return {"provider": provider, "kind": kind, "name": provider}
+        return [{"provider": provider, "kind": None, "name": None, "reason": refused.message}]
+    return [{"provider": provider, "kind": kind, "name": provider} for kind in OWN[provider]]
 
 
 def _of_plugin(provider: str) -> List[Dict[str, Any]]:
@@ -126,16 +126,15 @@ def session(graph: Any, job: Job) -> Any:
     route = job.get("route")
     if route is None:
         return _opened(library, graph, options, [CPU])
-    provider, chosen = route["provider"], dict(route["options"])
-    if provider in LEAVE_LENGTHS:
-        return _but_lengths(provider, _with(provider, chosen, library, graph, options))
+    if route["provider"] in LEAVE_LENGTHS:
+        return _but_lengths(route["provider"], _with(route, library, graph, options))
     options.add_session_config_entry(NO_FALL_BACK, "1")
-    if provider in COMPILE and job.get("compiled"):
-        path = _compiled(graph, job, lambda: _with(provider, chosen, library, graph, options), options)
+    if route["provider"] in COMPILE and job.get("compiled"):
+        path = _compiled(graph, job, lambda: _with(route, library, graph, options), options)
         again = session_options(job["settings"])
         again.add_session_config_entry(NO_FALL_BACK, "1")
-        return _with(provider, chosen, library, path, again)
-    return _with(provider, chosen, library, graph, options)
+        return _with(route, library, path, again)
+    return _with(route, library, graph, options)
 
 
 def _compiled(graph: str, job: Job, open_it: Callable[[], Any], options: Any) -> str:
@@ -157,12 +156,14 @@ def amounts(graph: str, opened: Any, job: Job) -> Optional[ort_shares.Amounts]:
     return known[graph] if graph in known else ort_shares.amounts(graph, opened)
 
 
-def _with(provider: str, chosen: Dict[str, str], library: Any, graph: Any, options: Any) -> Any:
+def _with(route: Dict[str, Any], library: Any, graph: Any, options: Any) -> Any:
+    provider, chosen, device = route["provider"], dict(route["options"]), route.get("device")
     if provider in PLUGINS:
         offered = _registered(provider)
         if not offered:
             raise EngineFailure("load_failed", f"{provider} sees no device of its own here")
-        options.add_provider_for_devices(offered[:1], chosen)
+        named = [one for one in offered if _told(provider, one)["name"] == device]
+        options.add_provider_for_devices((named or offered)[:1], chosen)
         return _opened(library, graph, options, None)
     if provider not in library.get_available_providers():
         raise EngineFailure(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from profiler.engines.table import ENGINES
@@ -28,6 +29,12 @@ def reached(engine: str) -> tuple[ReachedDevice, ...] | str:
     if seen.devices is not None:
         return tuple(seen.devices)
     assert seen.failure is not None, "a worker that answers nothing has failed"
-    if seen.failure.kind == "missing_library" and ENGINES[engine].extra:
-        return f"{engine} is not installed: pip install 'edgeprof[{ENGINES[engine].extra}]'"
-    return seen.failure.message
+    return _not_installed(engine) or seen.failure.message
+
+
+def _not_installed(engine: str) -> str | None:
+    """What to type where none of an engine's packages is there. One that is there and fails says itself why."""
+    entry = ENGINES[engine]
+    if entry.extra is None or find_spec(entry.libraries[0]) is not None:
+        return None
+    return f"{engine} is not installed: pip install 'edgeprof[{entry.extra}]'"
