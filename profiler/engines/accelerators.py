@@ -79,7 +79,9 @@ OPTIONS: Dict[str, Dict[str, Optional[Tuple[str, ...]]]] = {
 """What a provider may be told: these words, or with None a number or name. ONNX Runtime accepts anything, silently."""
 
 
-EMULATED: Dict[str, Dict[str, str]] = {"QNNExecutionProvider": {"htp_arch": "75", "soc_model": "57"}}
+EMULATED: Dict[str, Dict[str, str]] = {
+    "QNNExecutionProvider": {"backend_type": "htp", "htp_arch": "75", "soc_model": "57"}
+}
 """What a provider must be told where it imitates its device: without these the HTP has no 16-bit floats."""
 
 

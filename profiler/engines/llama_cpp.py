@@ -83,7 +83,7 @@ def account(job: Job, anonymous: Anonymous) -> Dict[str, Any]:
     return {"bookkeeping_bytes": None if before is None or after is None else after - before}
 
 
-def devices() -> List[Dict[str, Any]]:
+def devices(_plugin: Optional[str]) -> List[Dict[str, Any]]:
     """What llama.cpp reaches beside the CPU."""
     return [
         {name: value for name, value in one.items() if name != "pointer"}

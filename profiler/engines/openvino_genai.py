@@ -4,7 +4,7 @@ import os
 import random
 import sys
 import time
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Optional
 
 from profiler.engines import openvino_log, placement
 from profiler.engines.protocol import EngineFailure, Job
@@ -50,7 +50,7 @@ def import_library() -> None:
     stamps_class = _stamps_class()
 
 
-def devices() -> List[Dict[str, str]]:
+def devices(_plugin: Optional[str] = None) -> List[Dict[str, str]]:
     """What OpenVINO lists here: `provider`, `kind` (cpu, gpu or npu), `name` in its maker's words, `id`."""
     core = openvino.Core()
     kinds = {name: name.split(".")[0].lower() for name in core.available_devices}

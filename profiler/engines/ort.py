@@ -50,9 +50,9 @@ def load(job: Job) -> Engine:
     return Ort(job, session(os.path.join(job["path"], graph_of(job)), job))
 
 
-def devices() -> List[Dict[str, Any]]:
-    """What ONNX Runtime's providers reach beside the CPU."""
-    return ort_providers.devices()
+def devices(plugin: Optional[str]) -> List[Dict[str, Any]]:
+    """What a plug-in of ONNX Runtime reaches beside the CPU, or what the providers of its wheel do."""
+    return ort_providers.of_wheel() if plugin is None else ort_providers.of_plugin(plugin)
 
 
 def inspect(job: Job) -> Dict[str, Any]:

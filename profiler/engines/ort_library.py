@@ -143,4 +143,4 @@ def failure(kind: str, library: str, error: BaseException) -> EngineFailure:
 def cause(error: BaseException) -> str:
     """The first line of what a library raised, without the code it begins with."""
     first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return first.rsplit(" : ", 1)[-1].strip() or type(error).__name__
+    return first.rsplit(" : ", 1)[-1].rsplit(" was false. ", 1)[-1].strip() or type(error).__name__

@@ -8,10 +8,11 @@ import importlib
 import importlib.util
 import os
 import time
+from functools import lru_cache
 from typing import Any, Callable, Dict, List, Optional
 
 from profiler.engines import ort_log, ort_shares, placement
-from profiler.engines.accelerators import CPU, OWN, PLUGINS
+from profiler.engines.accelerators import CPU, EMULATED, OWN, PLUGINS
 from profiler.engines.ort_library import cause, failure, onnxruntime, session_options
 from profiler.engines.protocol import EngineFailure, Job
 
@@ -31,46 +32,61 @@ LENGTHS = frozenset({"Shape", "Gather", "ReduceSum", "Sub", "Add", "Cast", "Conc
 """Operators that a graph of varying lengths computes those with: integers of a few bytes, which stay on the CPU."""
 
 SMALLEST = (
-    b'\x08\x08:8\n\x11\n\x01x\n\x01x\x12\x01y\x1a\x01a"\x03Add\x12\x01gZ\x0f\n\x01x\x12\n\n\x08\x08\x01'
+    b'\x08\x08:8\n\x11\n\x01x\n\x01x\x12\x01y\x1a\x01a"\x03Mul\x12\x01gZ\x0f\n\x01x\x12\n\n\x08\x08\x01'
     b"\x12\x04\n\x02\x08\x04b\x0f\n\x01y\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x04B\x04\n\x00\x10\r"
 )
-"""A graph of one addition, as the `onnx` package writes it."""
+"""A graph of one product, as the `onnx` package writes it."""
 
 NO_FALL_BACK = "session.disable_cpu_ep_fallback"
 SOFTWARE_ADAPTER = "ORT_WEBGPU_EP_ALLOW_SOFTWARE_ADAPTER"
 
 
-def devices() -> List[Dict[str, Any]]:
-    """What the installed providers reach: provider, kind of device, its name, and what imitates it.
+def of_wheel() -> List[Dict[str, Any]]:
+    """What the providers of this wheel reach: provider, kind of device, its name.
 
-    A provider that is installed and reaches nothing is there too, with the reason.
+    A provider that is there and reaches nothing is told too, with the reason.
     """
-    found = []
-    for provider in PLUGINS:
-        if _module(provider) is not None:
-            found += _of_plugin(provider)
     inside = set(onnxruntime().get_available_providers())
-    return found + [one for name in OWN if name in inside for one in _of_wheel(name)]
+    return [one for name in OWN if name in inside for one in _of_wheel(name)]
 
 
 def _of_wheel(provider: str) -> List[Dict[str, Any]]:
     """A provider of the wheel offers no list of devices: whether it reaches one shows when it takes a graph."""
-    job: Job = {"settings": {"threads": 1}, "route": {"provider": provider, "options": {}}}
-    try:
-        session(SMALLEST, job)
-    except EngineFailure as refused:
-        return [{"provider": provider, "kind": None, "name": None, "reason": refused.message}]
+    reason = _refusal({"provider": provider, "options": {}})
+    if reason is not None:
+        return [{"provider": provider, "kind": None, "name": None, "reason": reason}]
     return [{"provider": provider, "kind": kind, "name": provider} for kind in OWN[provider]]
 
 
-def _of_plugin(provider: str) -> List[Dict[str, Any]]:
+def of_plugin(provider: str) -> List[Dict[str, Any]]:
+    """The same of a plug-in, with what imitates the device; nothing of one that is not installed."""
+    if _module(provider) is None:
+        return []
     try:
         offered = _registered(provider)
     except EngineFailure as refused:
         return [{"provider": provider, "kind": None, "name": None, "reason": refused.message}]
     if not offered:
         return [{"provider": provider, "kind": None, "name": None, "reason": "it sees no device of its own"}]
-    return [_told(provider, one) for one in offered]
+    return [_tried(_told(provider, one)) for one in offered]
+
+
+def _tried(told: Dict[str, Any]) -> Dict[str, Any]:
+    """The same; of an imitated device only if it takes a graph: WebGPU offers one where there is no driver, too."""
+    if told["simulated"] is None:
+        return told
+    options = EMULATED.get(told["provider"], {})
+    reason = _refusal({"provider": told["provider"], "options": options})
+    return told if reason is None else {**told, "kind": None, "name": None, "reason": reason}
+
+
+def _refusal(route: Dict[str, Any]) -> Optional[str]:
+    """Why the smallest graph does not run on a route; None if it does."""
+    try:
+        session(SMALLEST, {"settings": {"threads": 1}, "route": route})
+    except EngineFailure as refused:
+        return refused.message
+    return None
 
 
 def _told(provider: str, offered: Any) -> Dict[str, Any]:
@@ -95,6 +111,13 @@ def _module(provider: str) -> Optional[str]:
 
 def _registered(provider: str) -> List[Any]:
     """The devices of a plug-in, registered under its exact name. Raises EngineFailure if it cannot be loaded."""
+    _register(provider)
+    return [one for one in onnxruntime().get_ep_devices() if one.ep_name == provider]
+
+
+@lru_cache(maxsize=None)
+def _register(provider: str) -> None:
+    """Once for each process: WebGPU's library ends it when it is registered again."""
     library, module = onnxruntime(), _module(provider)
     if module is None:
         raise EngineFailure(
@@ -102,13 +125,10 @@ def _registered(provider: str) -> List[Any]:
         )
     os.environ[SOFTWARE_ADAPTER] = "1"
     try:
-        library.register_execution_provider_library(
-            provider, importlib.import_module(module).get_library_path()
-        )
+        place = importlib.import_module(module).get_library_path()
+        library.register_execution_provider_library(provider, place)
     except Exception as error:  # a plug-in that is there may lack libraries, or its own file
-        if "already registered" not in str(error):
-            raise EngineFailure("missing_library", f"{provider} cannot be loaded: {cause(error)}") from None
-    return [one for one in library.get_ep_devices() if one.ep_name == provider]
+        raise EngineFailure("missing_library", f"{provider} cannot be loaded: {cause(error)}") from None
 
 
 def provider(job: Job) -> str:

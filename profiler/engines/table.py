@@ -2,6 +2,8 @@
 
 from typing import Dict, FrozenSet, NamedTuple, Optional, Tuple, Union
 
+from profiler.engines.accelerators import PLUGINS
+
 Value = Union[int, str, bool, None]
 
 
@@ -16,7 +18,8 @@ class Setting(NamedTuple):
 
 
 class EngineEntry(NamedTuple):
-    """What is known of an engine before it is imported. `environment` names the one it runs in, if not ours.
+    """What is known of an engine before it is imported. `environment` names the one it runs in, if not ours; `plugins`
+    are libraries that it may load besides, each of which is asked in a process of its own.
 
     `unwatched` says why it cannot tell the time of each node; None where it can.
     """
@@ -29,6 +32,7 @@ class EngineEntry(NamedTuple):
     settings: Dict[str, Setting]
     environment: Optional[str] = None
     unwatched: Optional[str] = None
+    plugins: Tuple[str, ...] = ()
 
     @property
     def watched(self) -> bool:
@@ -89,6 +93,7 @@ ORT = EngineEntry(
     extra="onnx",
     methods=frozenset({"text", "raw"}),
     settings=ONNX_SETTINGS,
+    plugins=tuple(PLUGINS),
 )
 
 OPTIMUM = EngineEntry(

@@ -18,16 +18,34 @@ _NO_WORK = Workload(id="none", method="raw", prompt_tokens=0, output_tokens=0)
 
 
 def reached(engine: str) -> tuple[ReachedDevice, ...] | str:
-    """The devices of an engine, or one sentence: why it cannot be asked. Raises `KeyboardInterrupt` after Ctrl-C."""
+    """The devices of an engine, or one sentence: why it cannot be asked. Raises `KeyboardInterrupt` after Ctrl-C.
+
+    Drivers crash: a plug-in that ends its process is one that reaches nothing, and the others are asked all the same.
+    """
+    own = _asked(engine, None)
+    if isinstance(own, str):
+        return own
+    found = list(own)
+    for plugin in ENGINES[engine].plugins:
+        told = _asked(engine, plugin)
+        found += (
+            [ReachedDevice(provider=plugin, kind=None, name=None, reason=told)]
+            if isinstance(told, str)
+            else told
+        )
+    return tuple(found)
+
+
+def _asked(engine: str, plugin: str | None) -> list[ReachedDevice] | str:
     try:
-        order = order_of(engine, Path(), {}, mode="devices")
+        order = order_of(engine, Path(), {}, mode="devices", plugin=plugin)
     except UserError as error:
         return str(error)
     seen = run_worker(order, _NO_WORK, STALL_S)
     if seen.interrupted:
         raise KeyboardInterrupt
     if seen.devices is not None:
-        return tuple(seen.devices)
+        return seen.devices
     assert seen.failure is not None, "a worker that answers nothing has failed"
     return _not_installed(engine) or seen.failure.message
 

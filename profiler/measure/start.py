@@ -13,6 +13,7 @@ import msgspec
 from profiler import __version__
 from profiler.builds.identify import identify
 from profiler.catalogue.devices import DeviceProfile, load_device
+from profiler.errors import UserError
 from profiler.host.environment import environment
 from profiler.host.machine import available_memory, this_machine
 from profiler.measure.full_size import with_full_sizes
@@ -26,7 +27,7 @@ from profiler.measure.proving import Tell, proofs, refused
 from profiler.measure.request import Request, check
 from profiler.measure.ways_to_limit import way_to_limit
 from profiler.measure.worker_environment import recorded
-from profiler.runfile import SCHEMA, THIS, Device, Failure, Header, Plan
+from profiler.runfile import SCHEMA, THIS, Device, Failure, Header, Plan, is_simulated
 from profiler.telemetry.protocol import Meter
 from profiler.telemetry.reading import found_meters
 
@@ -92,9 +93,18 @@ def prepare(request: Request) -> Prepared:
     found = identify(request.named)
     places = places_on(profile, request.targets, request.provider_options)
     plan = with_full_sizes(plan_of(request, found, places), request.shaped)
+    _refuse_imitated_shapes(plan)
     header = _header(plan, profile)
     paths = {item.build.id: item.path for item in found}
     return with_needs(header, paths, force=request.force)
+
+
+def _refuse_imitated_shapes(plan: Plan) -> None:
+    imitated = next((case.route for case in plan.cases if is_simulated(case)), None)
+    if plan.extrapolations and imitated is not None:
+        raise UserError(
+            f"--as-shape measures speed, and {imitated.simulated} is no device to measure: use --target cpu"
+        )
 
 
 def with_needs(header: Header, paths: dict[str, Path], *, force: bool) -> Prepared:

@@ -281,7 +281,7 @@ def work(job: Job, emit: Emit) -> None:
     elif job["mode"] == "account":
         account(job, module, emit)
     elif job["mode"] == "devices":
-        emit("reached", devices=module.devices() if hasattr(module, "devices") else [])
+        emit("reached", devices=module.devices(job.get("plugin")) if hasattr(module, "devices") else [])
     elif job["mode"] == "prove":
         worker_proof.prove(job, module, emit, lambda engine: prompt_ids(engine, job["workload"], job["seed"]))
     elif job["mode"] == "calibrate":
