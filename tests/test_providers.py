@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
+from profiler.engines import ort_library, ort_log
+
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("onnxruntime_qnn") is None, reason="pip install onnxruntime-qnn"
 )
@@ -116,6 +118,33 @@ def test_a_provider_that_this_wheel_does_not_have(tmp_path: Path) -> None:
     assert (
         found == "missing_library this onnxruntime has no CUDAExecutionProvider: it has CPUExecutionProvider"
     )
+
+
+LOADS_NOTHING = (
+    "\x1b[1;31m2026-11-30 03:48:32 [E:onnxruntime:Default, provider_bridge_ort.cc:2458 operator()] "
+    "/onnxruntime_src/onnxruntime/core/session/provider_bridge_ort.cc:2043 onnxruntime::Provider& "
+    "onnxruntime::ProviderLibrary::Get() [ONNXRuntimeError] : 1 : FAIL : Failed to load library "
+    "/x/libonnxruntime_providers_cuda.so with error: libcublasLt.so.13: cannot open shared object file: "
+    "No such file or directory\n"
+    "\x1b[m\n"
+)
+"""What the wheel onnxruntime-gpu 1.32 logs on a machine without CUDA."""
+
+
+def test_the_cause_is_read_from_a_log_as_the_wheel_for_cuda_writes_it() -> None:
+    assert ort_log.cause(LOADS_NOTHING) == (
+        "Failed to load library /x/libonnxruntime_providers_cuda.so with error: libcublasLt.so.13: cannot open shared "
+        "object file: No such file or directory"
+    )
+
+
+def test_where_in_its_source_the_library_raised_is_left_out() -> None:
+    told = (
+        "/onnxruntime_src/onnxruntime/python/onnxruntime_pybind_state.cc:729 void onnxruntime::python::"
+        "RegisterTensorRTPluginsAsCustomOps(PySessionOptions&, const onnxruntime::ProviderOptions&) Please install "
+        "TensorRT libraries"
+    )
+    assert ort_library.cause(RuntimeError(told)) == "Please install TensorRT libraries"
 
 
 def test_software_for_graphics_that_is_missing_or_a_node_it_lacks_is_refused(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What the engines on ONNX Runtime share: the library, its session options, memory by arithmetic."""
 
 import os
+import re
 from typing import Any, Dict, List, Optional
 
 from profiler.engines.protocol import EngineFailure, Job
@@ -21,6 +22,9 @@ STATIC, PREFILL, DECODE = "onnx-static", "prefill.onnx", "decode.onnx"
 
 TOKENIZER = "tokenizer.json"
 ERRORS_ONLY = 3
+_PLACE = re.compile(r"^/onnxruntime_src/\S+:\d+ .*?\) (?=[A-Z])")
+"""Where in its source the library raised, which it says before what it raised."""
+
 _OUT_OF_MEMORY = ("bad_alloc", "bad allocation", "Failed to allocate memory")
 """Words of the C++ library's and of ONNX Runtime's own arena's exceptions."""
 
@@ -143,4 +147,5 @@ def failure(kind: str, library: str, error: BaseException) -> EngineFailure:
 def cause(error: BaseException) -> str:
     """The first line of what a library raised, without the code it begins with."""
     first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return first.rsplit(" : ", 1)[-1].rsplit(" was false. ", 1)[-1].strip() or type(error).__name__
+    told = _PLACE.sub("", first.rsplit(" : ", 1)[-1].rsplit(" was false. ", 1)[-1])
+    return told.strip() or type(error).__name__

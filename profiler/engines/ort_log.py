@@ -12,6 +12,7 @@ _ERROR = re.compile(r"\[E:onnxruntime:[^\]]*\] (.*?)(?:\x1b\[m)?$", re.MULTILINE
 _INVALID = re.compile(r"\[W:onnxruntime:[^\]]* Parse\w+\] (Invalid .*?)(?:\x1b\[m)?$", re.MULTILINE)
 _GENERAL = ("fallback to CPU EP has been explicitly disabled",)
 _LEADS = ("QNN SetupBackend failed ",)
+NOT_LOADED = "Failed to load library"
 UNSUPPORTED = "Unsupported nodes in QNN EP"
 MOST_KINDS = 5
 MOST_BYTES = 1 << 20
@@ -43,7 +44,7 @@ def cause(text: str) -> Optional[str]:
         if not any(word in sentence for word in _GENERAL):
             for lead in _LEADS:
                 sentence = sentence[len(lead) :] if sentence.startswith(lead) else sentence
-            return _unsupported(sentence) or str(sentence)
+            return _unsupported(sentence) or str(sentence.rsplit(" : ", 1)[-1])
     return None
 
 

@@ -222,17 +222,21 @@ def _opened(library: Any, graph: Any, options: Any, providers: Optional[List[Any
     begin = ort_log.mark()
     try:
         if providers is None:
-            return library.InferenceSession(graph, options)
-        return library.InferenceSession(graph, options, providers=providers)
+            return library.InferenceSession(graph, options, enable_fallback=0)
+        return library.InferenceSession(graph, options, providers=providers, enable_fallback=0)
     except Exception as error:  # the library has an exception for each status, and no base of its own
-        if not any(word in str(error) for word in _REFUSED):
-            raise failure("load_failed", "ONNX Runtime", error) from None
-        logged = ort_log.cause(ort_log.since(begin))
-        if logged is None or logged.startswith(ort_log.UNSUPPORTED):
-            logged = _varying(library, graph) or logged or cause(error)
-        raise EngineFailure(
-            "fell_back", f"not all of the graph would run there, so nothing is run: {logged}"
-        ) from None
+        raise _refused(library, graph, error, ort_log.cause(ort_log.since(begin))) from None
+
+
+def _refused(library: Any, graph: Any, error: Exception, logged: Optional[str]) -> EngineFailure:
+    """Why there is no session, with the cause that the log names where the exception names none."""
+    if logged is not None and logged.startswith(ort_log.NOT_LOADED):
+        return EngineFailure("missing_library", f"ONNX Runtime says: {logged}")
+    if not any(word in str(error) for word in _REFUSED):
+        return failure("load_failed", "ONNX Runtime", error)
+    if logged is None or logged.startswith(ort_log.UNSUPPORTED):
+        logged = _varying(library, graph) or logged or cause(error)
+    return EngineFailure("fell_back", f"not all of the graph would run there, so nothing is run: {logged}")
 
 
 def _varying(library: Any, graph: Any) -> Optional[str]:
