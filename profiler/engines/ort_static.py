@@ -65,6 +65,7 @@ class StaticGraph:
     """One graph, with every input and output bound once to memory that stays where it is."""
 
     def __init__(self, job: Job, name: str, cache: Dict[str, Any]) -> None:
+        self.name = name
         self.session = session(os.path.join(job["path"], name), _with_profile(job, name))
         self._binding = self.session.io_binding()
         inputs = {item.name: self._bound(item, cache) for item in self.session.get_inputs()}
@@ -112,7 +113,7 @@ class StaticGraph:
 
 
 class OrtStatic:
-    """Both graphs and the cache they share."""
+    """Both graphs and the cache they share. `runs` are the graphs that were run, in order."""
 
     clock = staticmethod(time.perf_counter_ns)
 
@@ -126,6 +127,8 @@ class OrtStatic:
         self._logits: Any = self._decode.logits
         self._vocabulary = int(self._logits.shape[-1])
         self._depth, self._pending = 0, -1
+        self.chunk = self._prefill.tokens
+        self.runs: List[str] = []
 
     def tokenize(self, text: bytes) -> List[int]:
         return self._tokenizer.tokenize(text)
@@ -162,6 +165,7 @@ class OrtStatic:
         if self._depth + len(ids) > self._context:
             raise EngineFailure("crashed", f"the context of {self._context} tokens is full")
         graph.run(ids, self._depth, self._rows)
+        self.runs.append(graph.name)
         self._depth, self._logits = self._depth + len(ids), graph.logits
 
     def save(self) -> object:

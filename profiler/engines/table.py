@@ -127,6 +127,7 @@ OPENVINO_GENAI = EngineEntry(
         "attention": Setting("word", "paged", "paged (its default) or sdpa", ("paged", "sdpa")),
     },
     environment="openvino",
+    unwatched="OpenVINO GenAI generates whole texts only",
 )
 
 SCRIPTED = EngineEntry(

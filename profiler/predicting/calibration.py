@@ -14,7 +14,8 @@ from profiler.whole_file import read_whole
 
 SCHEMA = "edgeprof.calibration/4"
 SHORT = "short rows"
-"""The name of a trial that tells what the rows of a kind cost ends with it."""
+ENDING = f" in {SHORT}"
+"""Of the name of a trial that tells what the rows of a kind cost."""
 OF_ROWS = ("values", "values_of_prompt")
 MOST_BYTES = 4 << 20
 ADVICE = "edgeprof calibrate writes a new one"
@@ -128,7 +129,7 @@ def costs_of(samples: Sequence[Sample]) -> list[Costs]:
     found = []
     for threads in dict.fromkeys(one.threads for one in samples):
         own = [one for one in samples if one.threads == threads and one.fitted]
-        apart = {one.trial.removesuffix(f" in {SHORT}") for one in own}
+        apart = {one.trial.removesuffix(ENDING) for one in own if one.trial.endswith(ENDING)}
         rows = [_told_apart(one.terms, apart) for one in own]
         found.append(Costs(threads=threads, seconds=costs(rows, [one.seconds for one in own])))
     return found
