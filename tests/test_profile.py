@@ -101,6 +101,8 @@ class TestRealEngines:
         layer = 576 * (2 * 576 + 2 * 192 + 3 * 1536)
         assert sum(part.macs or 0 for part in products) == phase.evaluations * (30 * layer + 49152 * 576)
         assert all(part.read_bytes for part in products)
+        stored = sum(file.stat().st_size for file in direct.glob("*.data"))
+        assert all((part.memory_bytes or 0) > stored // 2 for part in phase.parts), "weights are in use"
 
     @pytest.mark.parametrize(
         ("workload", "phases"),

@@ -154,6 +154,7 @@ class JsonSpent(Contract, frozen=True):
     read_bytes_per_s: float | None
     bandwidth_share: float | None
     operations_per_s: float | None
+    memory_bytes: int | None
 
 
 class JsonLayerSpent(Contract, frozen=True):

@@ -22,7 +22,8 @@ class Spent(msgspec.Struct, frozen=True, kw_only=True):
     """What one kind of operation took, or one member of it: of a prompt, or of one token.
 
     `share` is that of the phase without the watch. Bytes are of weights; `bandwidth_share` is what they reach of the
-    bandwidth, `operations_per_s` two for each multiply-add.
+    bandwidth, `operations_per_s` two for each multiply-add. `memory_bytes` is the most that the engine had in use when
+    one of them ended, where it tells.
     """
 
     kind: str
@@ -32,6 +33,7 @@ class Spent(msgspec.Struct, frozen=True, kw_only=True):
     read_bytes_per_s: float | None
     bandwidth_share: float | None
     operations_per_s: float | None
+    memory_bytes: int | None
 
 
 class LayerSpent(msgspec.Struct, frozen=True, kw_only=True):
@@ -175,6 +177,9 @@ def _spent(
         read_bytes_per_s=read,
         bandwidth_share=read / bandwidth if read is not None and bandwidth else None,
         operations_per_s=None if macs is None else 2 * macs,
+        memory_bytes=max(
+            (part.memory_bytes for part in parts if part.memory_bytes is not None), default=None
+        ),
     )
 
 
@@ -188,6 +193,7 @@ def _bare(kind: str, ns: int, phase: ProfiledPhase) -> Spent:
         read_bytes_per_s=None,
         bandwidth_share=None,
         operations_per_s=None,
+        memory_bytes=None,
     )
 
 

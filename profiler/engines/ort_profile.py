@@ -107,7 +107,13 @@ def _node(event: Dict[str, Any], began: int, weights: Dict[str, int]) -> Node:
         read_bytes=weights[name] if matrix else None,
         macs=_macs(told) if matrix else None,
         device=str(told.get("provider", "")) or None,
+        memory_bytes=_whole(told.get("mem_bytes_in_use")),
     )
+
+
+def _whole(text: Any) -> Optional[int]:
+    """The profile has numbers as text."""
+    return int(text) if str(text).isdigit() else None
 
 
 def part_of(name: str) -> str:

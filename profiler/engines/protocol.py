@@ -24,7 +24,7 @@ class Node(NamedTuple):
 
     `part` says what of the model it belongs to, in the engine's words without the layer: the weights it multiplies by,
     or else what it computes. `start_ns` counts from the start of the graph. `read_bytes` are weights read, `macs`
-    multiply-adds; both are None where they are not known.
+    multiply-adds, `memory_bytes` what the engine had in use when it ended; they are None where they are not known.
     """
 
     op: str
@@ -36,6 +36,7 @@ class Node(NamedTuple):
     read_bytes: Optional[int] = None
     macs: Optional[int] = None
     device: Optional[str] = None
+    memory_bytes: Optional[int] = None
 
 
 class Graph(NamedTuple):

@@ -126,6 +126,7 @@ class SeenNode(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
     read_bytes: Natural | None
     macs: Natural | None
     device: str | None
+    memory_bytes: Natural | None = None
 
 
 class Evaluated(_Event, frozen=True, kw_only=True, tag="evaluated"):

@@ -27,7 +27,23 @@ def events(process: int, case: str, evaluated: Sequence[Evaluated], kind_of: Kin
             )
             for node in one.nodes
         ]  # fmt: skip
+        found += _memory(process, one)
     return found
+
+
+def _memory(process: int, one: Evaluated) -> list[dict[str, Any]]:
+    """What the engine had in use after each node, as a counter beside them, where it tells."""
+    return [
+        {
+            "ph": "C",
+            "pid": process,
+            "name": "memory in use",
+            "ts": (one.start_ns + node.start_ns + node.ns) / 1000,
+            "args": {"bytes": node.memory_bytes},
+        }
+        for node in one.nodes
+        if node.memory_bytes is not None
+    ]
 
 
 def _complete(

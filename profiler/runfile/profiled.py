@@ -20,7 +20,8 @@ PromptTokens = Annotated[int, msgspec.Meta(ge=1, le=MOST_TOKENS)]
 class ProfiledPart(Record, frozen=True, kw_only=True):
     """All nodes with the same operation and part of the model, layer by layer; None is outside of all layers.
 
-    `ns`, `read_bytes` (of weights) and `macs` (multiply-adds) are those of all evaluations together.
+    `ns`, `read_bytes` (of weights) and `macs` (multiply-adds) are those of all evaluations together, `memory_bytes` the
+    most that the engine had in use when one of them ended.
     """
 
     op: Name
@@ -31,6 +32,7 @@ class ProfiledPart(Record, frozen=True, kw_only=True):
     nodes: Natural
     read_bytes: Natural | None = None
     macs: Natural | None = None
+    memory_bytes: Natural | None = None
 
     def __post_init__(self) -> None:
         if len(self.layers) != len(self.ns) or len(set(self.layers)) != len(self.layers):
