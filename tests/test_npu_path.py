@@ -72,6 +72,13 @@ def test_beside_the_cpu_in_one_run(edgeprof: Command, fixed: Path) -> None:
     assert "proof" not in rows[0]
 
 
+def test_its_profile_is_of_both_graphs(edgeprof: Command, fixed: Path) -> None:
+    words = ("run", fixed, "-p", "8", "-n", "4", "--processes", "1", "--profile", "-f", "json")
+    (row,) = json.loads(edgeprof(*words).out)["rows"]
+    assert row["profile"]["reason"] is None
+    assert [phase["phase"] for phase in row["profile"]["phases"]] == ["prefill", "decode"]
+
+
 def test_a_graph_of_varying_lengths_is_refused_with_what_to_type(
     edgeprof: Command, gguf: Path, tmp_path: Path
 ) -> None:
