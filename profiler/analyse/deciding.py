@@ -9,6 +9,7 @@ from profiler.analyse.judged import Judged, processes_for
 from profiler.analyse.limit_metrics import FIRST_TOKEN_PERCENTILES, GAP_PERCENTILES, METERED, Kind, kind
 from profiler.analyse.report import Row
 from profiler.analyse.rounds_needed import CHANCE, rounds_needed, spread
+from profiler.analyse.simulated import BASIS as SIMULATED
 from profiler.analyse.statistics import FEWEST_FOR_SIGNED_RANK, Interval, look_level
 from profiler.analyse.study import Study
 from profiler.runfile import MOST_ROUNDS
@@ -34,6 +35,8 @@ def _needed(judged: Judged, row: Row, study: Study | None) -> str:
         return "name the workload that has it in the [[use]] of this limit"
     if study is None:
         return "measure it with edgeprof run, which keeps stamps"
+    if row.basis == SIMULATED:
+        return "measure it on the device itself"
     if judged.metric in FIRST_TOKEN_PERCENTILES:
         return _of_first_tokens(
             FIRST_TOKEN_PERCENTILES[judged.metric], judged, figure.processes if figure else 0

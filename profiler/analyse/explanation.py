@@ -36,7 +36,7 @@ from profiler.analyse.steps import ProcessSteps
 from profiler.analyse.study import Study
 from profiler.analyse.symbols import Symbol
 from profiler.errors import UserError, nearest
-from profiler.runfile import Case, Failure, Run
+from profiler.runfile import Case, Failure, Run, is_simulated
 
 SCHEMA = "edgeprof.explain/1"
 
@@ -186,7 +186,8 @@ def measured_case(study: Study, row: str) -> Case:
         raise UserError(f"there is no row {row!r} in this run: {nearest(row, known)}")
     if not study.has_figures(known[row]):
         failed = _failure(study, known[row])
-        why = f"{failed.kind}: {failed.message}" if failed else "not measured yet"
+        imitated = "its device is imitated in software" if is_simulated(known[row]) else "not measured yet"
+        why = f"{failed.kind}: {failed.message}" if failed else imitated
         raise UserError(f"row {row} has no figures ({why}); choose a row that was measured")
     return known[row]
 

@@ -14,40 +14,44 @@ build = typer.Typer(
 )
 
 
+Source = Annotated[
+    Path, typer.Argument(help="A GGUF file; with --via also a Hugging Face folder.", show_default=False)
+]
+OutputFolder = Annotated[
+    Path | None, typer.Option("-o", "--output", help="The folder to make.", show_default="NAME-onnx")
+]
+Via = Annotated[
+    str, typer.Option(help="direct (the same weights), optimum or genai (weights quantized anew).")
+]
+Quant = Annotated[
+    str | None,
+    typer.Option(help="With --via optimum: int8, int4 or none; with genai: int4, int8 or fp32."),
+]
+Static = Annotated[
+    bool, typer.Option("--static", help="Graphs of fixed lengths in ordinary operators, for NPUs.")
+]
+Chunk = Annotated[
+    int | None,
+    typer.Option(min=1, help="With --static: tokens of a prompt evaluated at once.", show_default="32"),
+]
+Past = Annotated[
+    int | None, typer.Option(min=1, help="With --static: rows of the cache.", show_default="128")
+]
+Weights = Annotated[
+    str | None, typer.Option(help="With --static: int4 (4-bit blocks kept) or float.", show_default="int4")
+]
+Check = Annotated[
+    bool, typer.Option("--check", help="Compare with llama.cpp on the same text; recorded in the build.")
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Install what --via needs without asking.")]
+
+
 @build.command()
 def onnx(
-    source: Annotated[
-        Path, typer.Argument(help="A GGUF file; with --via also a Hugging Face folder.", show_default=False)
-    ],
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="The folder to make.", show_default="NAME-onnx")
-    ] = None,
-    via: Annotated[
-        str, typer.Option(help="direct (the same weights), optimum or genai (weights quantized anew).")
-    ] = "direct",
-    quant: Annotated[
-        str | None,
-        typer.Option(help="With --via optimum: int8, int4 or none; with genai: int4, int8 or fp32."),
-    ] = None,
-    static: Annotated[
-        bool, typer.Option("--static", help="Graphs of fixed lengths in ordinary operators, for NPUs.")
-    ] = False,
-    chunk: Annotated[
-        int | None,
-        typer.Option(min=1, help="With --static: tokens of a prompt evaluated at once.", show_default="32"),
-    ] = None,
-    past: Annotated[
-        int | None, typer.Option(min=1, help="With --static: rows of the cache.", show_default="128")
-    ] = None,
-    weights: Annotated[
-        str | None,
-        typer.Option(help="With --static: int4 (4-bit blocks kept) or float.", show_default="int4"),
-    ] = None,
-    check: Annotated[
-        bool, typer.Option("--check", help="Compare with llama.cpp on the same text; recorded in the build.")
-    ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Install what --via needs without asking.")] = False,
-) -> None:
+    source: Source, output: OutputFolder = None, via: Via = "direct", quant: Quant = None,
+    static: Static = False, chunk: Chunk = None, past: Past = None, weights: Weights = None,
+    check: Check = False, yes: Yes = False,
+) -> None:  # fmt: skip
     """Make an ONNX folder that ONNX Runtime and ONNX Runtime GenAI run, from a GGUF file.
 
     The direct way carries the quantized weights over unchanged, with no torch and no download.
