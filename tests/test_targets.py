@@ -9,6 +9,7 @@ import pytest
 
 from profiler.catalogue.devices import load_device
 from profiler.engines.accelerators import EMULATED, KINDS, OPTIONS, OWN, PLUGINS, ROUTES
+from profiler.engines.table import ENGINES
 from profiler.errors import UserError
 from profiler.host.machine import this_machine
 from profiler.measure.events import ReachedDevice
@@ -108,6 +109,8 @@ def test_a_provider_that_is_there_and_reaches_nothing_says_why() -> None:
     [
         ({"htp_arc": "73"}, "QNNExecutionProvider has no option 'htp_arc': did you mean htp_arch?"),
         ({"backend_type": "saver"}, "option backend_type of QNNExecutionProvider is 'saver'"),
+        ({"backend_type": "bogus"}, "option backend_type of QNNExecutionProvider is 'bogus'"),
+        ({"backend_type": "ir"}, "option backend_type of QNNExecutionProvider is 'ir'"),
         ({"backend_type": "cpu"}, "option backend_type of QNNExecutionProvider is 'cpu'"),
         ({"htp_arch": "99"}, "option htp_arch of QNNExecutionProvider is '99'"),
         ({"backend_path": "libNone.so"}, "QNNExecutionProvider has no option 'backend_path'"),
@@ -131,6 +134,10 @@ def test_every_target_of_this_machine_is_listed(edgeprof: Command) -> None:
     ways_here = {(one["target"], one["engine"], one["provider"]): one for one in found["targets"]}
     assert ways_here["cpu", "llama-cpp", "cpu"]["reached"]
     assert ways_here["cpu", "ort", "cpu"]["reached"]
+    assert {engine for _, engine, _ in ways_here} == set(ENGINES) - {"scripted"}
+    assert {(target, engine) for target, engine, _ in ways_here} >= {
+        (target, engine) for target in ("cpu", "npu", "gpu") for engine in set(ENGINES) - {"scripted"}
+    }
     missing = ways_here["npu", "ort", "VitisAIExecutionProvider"]
     assert not missing["reached"]
     assert missing["reason"] == "VitisAIExecutionProvider needs Ryzen AI software"

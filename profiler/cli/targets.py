@@ -30,7 +30,16 @@ def all_ways(profile: DeviceProfile) -> Iterator[Way]:
             reason = answer if isinstance(answer, str) else None
             yield Way(target=CPU, engine=engine, provider=CPU, route=None, reason=reason)
     for kind in KINDS:
-        yield from ways(kind, profile, ask)
+        found = list(ways(kind, profile, ask))
+        yield from found
+        led = {way.engine for way in found} | {NOT_SHOWN}
+        yield from (_nowhere(kind, engine) for engine in ENGINES if engine not in led)
+
+
+def _nowhere(kind: str, engine: str) -> Way:
+    return Way(
+        target=kind, engine=engine, provider="-", route=None, reason="edgeprof leads it to the CPU alone"
+    )
 
 
 def is_reached(way: Way) -> bool:
