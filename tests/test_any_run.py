@@ -21,11 +21,15 @@ from profiler.runfile import (
     Counters,
     Idle,
     Pass,
+    Placed,
     PowerLog,
+    Proof,
+    Route,
     Run,
     Samples,
     Sensor,
     Worker,
+    is_simulated,
 )
 from profiler.telemetry.protocol import TOPICS
 from tests.rendering import EVERY_FORMAT, rendered
@@ -109,6 +113,12 @@ LOGS = st.none() | st.builds(
     watts=st.lists(st.floats(-1e15, 1e15), max_size=8),
 )
 SETTINGS = st.dictionaries(st.text(max_size=4), st.none() | st.booleans() | WHOLE | st.text(max_size=4))
+ROUTES = st.none() | st.builds(
+    Route,
+    provider=st.text(max_size=4),
+    options=st.dictionaries(st.text(max_size=4), st.text(max_size=4), max_size=2),
+    simulated=st.none() | st.text(max_size=8),
+)
 MS_FLOATS = st.none() | st.floats(allow_nan=False, allow_infinity=False)
 
 
@@ -120,11 +130,16 @@ def any_run(draw: st.DrawFn) -> Run:
     cases = [
         Case(id=name, build=draw(st.sampled_from(names)), engine=draw(st.text(max_size=4)), target="cpu",
              settings=draw(SETTINGS),
-             workload=draw(WORKLOADS))
+             workload=draw(WORKLOADS),
+             route=draw(ROUTES))
         for name in ids
     ]  # fmt: skip
     workers = [
-        one for n in range(draw(st.integers(0, 10))) for name in ids for one in draw(any_workers(name, n))
+        one
+        for n in range(draw(st.integers(0, 10)))
+        for case in cases
+        if not is_simulated(case)
+        for one in draw(any_workers(case.id, n))
     ]
     seen = run(
         cases,
@@ -141,7 +156,30 @@ def any_run(draw: st.DrawFn) -> Run:
         idle=[Idle(when=when, meters=draw(METERS)) for when in ("before", "after", "x")],
     )  # fmt: skip
     plan = replace(seen.header.plan, cold=draw(st.booleans()), sustained_s=draw(st.sampled_from([0.0, 90.0])))
-    return replace(seen, header=replace(seen.header, plan=plan))
+    proofs = [draw(any_proof(case.id)) for case in cases if case.route and draw(st.booleans())]
+    return replace(seen, header=replace(seen.header, plan=plan, proofs=proofs))
+
+
+@st.composite
+def any_proof(draw: st.DrawFn, case_id: str) -> Proof:
+    shares = st.none() | st.floats(0, 1)
+    placed = st.builds(
+        Placed,
+        device=st.text(max_size=4),
+        count=st.integers(0, 9999),
+        unit=st.just("nodes"),
+        arithmetic=shares,
+    )
+    return Proof(
+        case=case_id,
+        tokens=draw(st.integers(0, 8)),
+        same=draw(st.integers(0, 8)),
+        cosine=draw(st.none() | st.floats(-1, 1)),
+        placed=draw(st.lists(placed, max_size=2)),
+        compile_ms=draw(st.none() | st.floats(0, 1e9)),
+        load_ms=draw(st.none() | st.floats(0, 1e9)),
+        failure=draw(st.none() | st.text(max_size=8)),
+    )
 
 
 @st.composite

@@ -9,7 +9,7 @@ import pytest
 
 from profiler.analyse.report import report
 from profiler.errors import UserError
-from profiler.runfile import Run
+from profiler.runfile import Proof, Route, Run
 from tests.run_builder import build, case, rounds, run, text, text_pass, worker
 
 
@@ -39,6 +39,22 @@ def test_a_case_of_an_unknown_build() -> None:
 def test_a_worker_of_an_unknown_case() -> None:
     said = refusal(altered(cases=[case("r1", "a")]))
     assert said == "the run file speaks of a case 'r2' that its plan does not have: it was altered"
+
+
+def test_passes_of_a_device_that_is_never_timed() -> None:
+    imitated = msgspec.structs.replace(case("r1", "a"), route=Route(provider="X", simulated="a program"))
+    said = refusal(altered(cases=[imitated, case("r2", "b")]))
+    assert said == (
+        "the run file has passes of case 'r1', whose device is imitated and is never timed: it was altered"
+    )
+
+
+def test_proofs_of_cases_that_are_not_there_or_are_proven_twice() -> None:
+    seen = altered()
+    for cases, said in ((["r9"], "speaks of a case 'r9'"), (["r1", "r1"], "has two proofs 'r1'")):
+        proofs = [Proof(case=name, tokens=1, same=1) for name in cases]
+        header = msgspec.structs.replace(seen.header, proofs=proofs)
+        assert said in refusal(msgspec.structs.replace(seen, header=header))
 
 
 def test_names_that_stand_for_two_things() -> None:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from profiler.analyse.statistics import LOOKS
 from profiler.errors import UserError
-from profiler.runfile import MOST_ROUNDS, Case, Plan, Run, extrapolated_cases, shape_cases
+from profiler.runfile import MOST_ROUNDS, Case, Plan, Run, extrapolated_cases, is_simulated, shape_cases
 
 
 def check(run: Run) -> None:
@@ -24,6 +24,7 @@ def check(run: Run) -> None:
     predicted = [one.case for one in run.header.predictions]
     _refuse_twice("prediction", predicted)
     _refuse_unknown("case", set(predicted), {case.id for case in plan.cases})
+    _refuse_timed_imitations(run)
     proven = [one.case for one in run.header.proofs]
     _refuse_twice("proof", proven)
     _refuse_unknown("case", set(proven), {case.id for case in plan.cases})
@@ -37,6 +38,15 @@ def check(run: Run) -> None:
     rounds = len({worker.round for worker in run.workers})
     if rounds > MOST_ROUNDS:
         raise UserError(f"the run file holds {rounds} rounds: at most {MOST_ROUNDS} are accepted")
+
+
+def _refuse_timed_imitations(run: Run) -> None:
+    imitated = {case.id for case in run.header.plan.cases if is_simulated(case)}
+    timed = min((one.case for one in run.workers if one.case in imitated and one.passes), default=None)
+    if timed is not None:
+        raise UserError(
+            f"the run file has passes of case {timed!r}, whose device is imitated and is never timed: it was altered"
+        )
 
 
 def _refuse_twice(what: str, ids: list[str]) -> None:
