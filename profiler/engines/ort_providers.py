@@ -27,7 +27,12 @@ _REFUSED = ("fallback to CPU EP has been explicitly disabled",)
 COMPILE = ("QNNExecutionProvider",)
 """Providers that keep a compiled graph in a file (EPContext)."""
 
-LEAVE_LENGTHS = ("WebGpuExecutionProvider",)
+LEAVE_LENGTHS = (
+    *("CUDAExecutionProvider", "TensorrtExecutionProvider", "NvTensorRTRTXExecutionProvider"),
+    *("WebGpuExecutionProvider", "DmlExecutionProvider", "MIGraphXExecutionProvider"),
+)
+"""Providers for GPUs, on which no graph of varying lengths would run wholly."""
+
 LENGTHS = frozenset({"Shape", "Gather", "ReduceSum", "Sub", "Add", "Cast", "Concat", "Unsqueeze", "Squeeze"})
 """Operators that a graph of varying lengths computes those with: integers of a few bytes, which stay on the CPU."""
 
@@ -147,7 +152,8 @@ def session(graph: Any, job: Job) -> Any:
     if route is None:
         return _opened(library, graph, options, [CPU])
     if route["provider"] in LEAVE_LENGTHS:
-        return _but_lengths(route["provider"], _with(route, library, graph, options))
+        begin = ort_log.mark()
+        return _but_lengths(route["provider"], _with(route, library, graph, options), begin)
     options.add_session_config_entry(NO_FALL_BACK, "1")
     if route["provider"] in COMPILE and job.get("compiled"):
         path = _compiled(graph, job, lambda: _with(route, library, graph, options), options)
@@ -192,16 +198,20 @@ def _with(route: Dict[str, Any], library: Any, graph: Any, options: Any) -> Any:
     return _opened(library, graph, options, [(provider, chosen)])
 
 
-def _but_lengths(provider: str, opened: Any) -> Any:
-    """The session, if no node but those of lengths is elsewhere."""
+def _but_lengths(provider: str, opened: Any, begin: Optional[int]) -> Any:
+    """The session, if no node but those of lengths is elsewhere. Where `begin` is, its log begins."""
     parts = opened.get_provider_graph_assignment_info()
     elsewhere = {node.op_type for part in parts if part.ep_name != provider for node in part.get_nodes()}
     beyond = sorted(elsewhere - LENGTHS)
-    if beyond:
-        raise EngineFailure(
-            "fell_back", f"{provider} leaves {', '.join(beyond[:4])} to the CPU, so nothing is run"
-        )
-    return opened
+    if not beyond:
+        return opened
+    logged = ort_log.cause(ort_log.since(begin))
+    if logged is not None and logged.startswith(ort_log.NOT_LOADED):
+        raise EngineFailure("missing_library", f"ONNX Runtime says: {logged}")
+    why = f": {logged}" if logged else ""
+    raise EngineFailure(
+        "fell_back", f"{provider} leaves {', '.join(beyond[:4])} to the CPU, so nothing is run{why}"
+    )
 
 
 def fell_back(opened: Any, job: Job) -> Optional[str]:
