@@ -23,13 +23,12 @@ from profiler.errors import ExitCode, UserError
 from profiler.host.machine import this_machine
 from profiler.predicting import calibrated, trials
 from profiler.predicting.calibrating import NO_TIME, label, timed
-from profiler.predicting.calibration import SHORT, calibration_file, costs_of, fastest_read, save, saved
-from profiler.predicting.cost_model import seconds_by_term
+from profiler.predicting.calibration import calibration_file, costs_of, fastest_read, save, saved
 from profiler.predicting.prediction import Speed
 from profiler.predicting.speeds import Question, speeds
 from profiler.predicting.trials import Trial
 from profiler.runfile import Settings
-from tests.calibrations import calibration, sample
+from tests.calibrations import calibration
 
 SMALL_BYTES = 1 << 20
 
@@ -111,28 +110,6 @@ def test_rows_of_every_trial_are_whole_blocks() -> None:
 )
 def test_size_is_beyond_the_caches_and_no_burden(memory: int, cache: int, large: int) -> None:
     assert trials.large_bytes(memory, cache) == large
-
-
-def test_rows_of_a_type_cost_their_own_only_where_short_ones_were_timed() -> None:
-    wide = {"read:Q4_K": 100.0, "values:Q4_K": 1.0, "read:Q6_K": 100.0, "values:Q6_K": 1.0}
-    short = {"read:Q4_K": 100.0, "values:Q4_K": 10.0}
-    prompt = {"multiply:Q6_K": 10.0, "values_of_prompt:Q6_K": 5.0}
-    (found,) = costs_of(
-        [
-            sample({"read:Q4_K": 100.0, "values:Q4_K": 1.0}, 102.0),
-            replace(sample(short, 120.0), trial=f"Q4_K in {SHORT}"),
-            sample({"values": 4.0}, 12.0),
-            replace(sample(wide, 255.0), trial="Q6_K"),
-            sample(prompt, 20.0, prompt=8),
-        ]
-    )
-    assert found.seconds["values:Q4_K"] == pytest.approx(2)
-    assert found.seconds["values"] == pytest.approx(3)
-    assert found.seconds["multiply:Q6_K"] == pytest.approx(2)
-    assert not {"values:Q6_K", "values_of_prompt:Q6_K"} & found.seconds.keys()
-    asked = {"read:Q6_K": 100.0, "values:Q6_K": 1.0, "values_of_prompt:Q6_K": 5.0}
-    told = seconds_by_term(replace(calibration(), costs=[found]), 4, asked)
-    assert told == pytest.approx({"read:Q6_K": 150, "values:Q6_K": 3, "values_of_prompt:Q6_K": 0})
 
 
 def test_it_is_kept_and_read_again() -> None:

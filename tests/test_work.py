@@ -53,7 +53,7 @@ def test_a_token_reads_what_is_active() -> None:
     assert found["read:Q4_K"] == 800 / 8 * 2 * 0.5625
     assert weights_per_token(TWO_LAYERS) == 1062.5 + 1000 + 112.5
     assert (found["call"], found["layer"], found["choose"]) == (1, 2, 2)
-    assert (found["values"], found["values:Q4_K"]) == (10 + 10, 2 * 10)
+    assert found["values"] == 10 + 10 + 2 * 10
     assert found["attend:f16:auto"] == 64 * 100 + 64 * 16
     assert found["fetch"] == 2 * 16 * (2 * 100 + 4 * 16)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -12,11 +12,7 @@ import platformdirs
 from profiler.errors import UserError
 from profiler.whole_file import read_whole
 
-SCHEMA = "edgeprof.calibration/4"
-SHORT = "short rows"
-ENDING = f" in {SHORT}"
-"""Of the name of a trial that tells what the rows of a kind cost."""
-OF_ROWS = ("values", "values_of_prompt")
+SCHEMA = "edgeprof.calibration/3"
 MOST_BYTES = 4 << 20
 ADVICE = "edgeprof calibrate writes a new one"
 
@@ -110,18 +106,6 @@ def fastest_read(samples: Sequence[Sample]) -> float:
     )
 
 
-def _told_apart(terms: Mapping[str, float], kinds: Collection[str]) -> Mapping[str, float]:
-    """The terms of a sample, in which rows of kinds that were not timed in short ones count as those of all others."""
-    found: dict[str, float] = {}
-    for name, amount in terms.items():
-        what, _, kind = name.partition(":")
-        if what not in OF_ROWS or kind in kinds:
-            found[name] = found.get(name, 0) + amount
-        elif what == OF_ROWS[0]:
-            found[what] = found.get(what, 0) + amount
-    return found
-
-
 def costs_of(samples: Sequence[Sample]) -> list[Costs]:
     """The costs of each number of threads."""
     from profiler.predicting.least_squares import costs
@@ -129,7 +113,6 @@ def costs_of(samples: Sequence[Sample]) -> list[Costs]:
     found = []
     for threads in dict.fromkeys(one.threads for one in samples):
         own = [one for one in samples if one.threads == threads and one.fitted]
-        apart = {one.trial.removesuffix(ENDING) for one in own if one.trial.endswith(ENDING)}
-        rows = [_told_apart(one.terms, apart) for one in own]
+        rows: list[Mapping[str, float]] = [one.terms for one in own]
         found.append(Costs(threads=threads, seconds=costs(rows, [one.seconds for one in own])))
     return found

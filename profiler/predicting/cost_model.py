@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from statistics import fmean, median
 
-from profiler.predicting.calibration import OF_ROWS, Calibration, Costs
+from profiler.predicting.calibration import Calibration, Costs
 from profiler.predicting.terms import LONGEST_KEY
 
 LIKE = {"F32": "F16", "BF16": "F16"}
@@ -19,7 +19,6 @@ AS_CLASS = {
     "fetch": "read",
     "attend_prompt": "multiply",
     "values": "multiply",
-    "values_of_prompt": "multiply",
 }
 """Where a class of terms was not timed with a number of threads, its threads help as much as they help this class."""
 
@@ -69,8 +68,6 @@ def _cost(costs: Mapping[str, float], name: str) -> float | None:
     if name in costs:
         return costs[name]
     what, _, kind = name.partition(":")
-    if what in OF_ROWS and kind:
-        return costs.get(what, 0)
     if kind in LIKE and f"{what}:{LIKE[kind]}" in costs:
         return costs[f"{what}:{LIKE[kind]}"]
     return _routed(costs, what, kind) if what.startswith("route") else None

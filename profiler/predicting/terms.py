@@ -1,7 +1,6 @@
 """The physical terms of a call's duration: each is a count of something the processor does, with one cost per unit.
 
-Decoding reads every active weight once (`read:KIND`, bytes) and ends a sum with every row of them (`values`, or
-`values:KIND` where a kind takes long to end one; `values_of_prompt:KIND` for every token of a prompt). It passes
+Decoding reads every active weight once (`read:KIND`, bytes) and ends a sum with every row of them (`values`). It passes
 over the cache (`attend:CACHE`, elements), which comes from memory once for all heads that share it (`fetch`, bytes). A
 prompt takes its weights apart once for each part of `ubatch` rows (`unpack:KIND`, bytes) and multiplies every row with
 them (`multiply:KIND`, products). Rows of a mixture of experts go through their experts one by one (`route:KIND`, bytes;
@@ -24,9 +23,6 @@ from profiler.runfile import Settings
 LONGEST_KEY = 256
 """Heads of 64 and 128 elements are timed; up to twice as long ones are taken to cost as much for each element."""
 LARGE_EXPERT_BYTES = 2 << 20
-
-BY_ROW = frozenset({"Q4_K", "Q6_K", "Q5_K", "Q3_K"})
-"""Kinds of wide blocks: one row of them takes long to begin and to end, so that short rows cost more for each byte."""
 
 PART = 256
 """Cells by which llama.cpp takes more of its cache into the graph."""
@@ -117,7 +113,7 @@ def _of_token(work: Work, call: Call) -> dict[str, float]:
         found["fetch"] += one.kept * cells * kept_bytes
     for matrix in work.matrices:
         found[f"read:{matrix.kind}"] += matrix.bytes_per_token
-        found[f"values:{matrix.kind}" if matrix.kind in BY_ROW else "values"] += matrix.values_per_token
+        found["values"] += matrix.values_per_token
         if matrix.routed:
             found["choose"] += matrix.used
     return found
@@ -145,5 +141,3 @@ def _add_matrix(found: dict[str, float], matrix: Matrix, rows: int, *, is_last: 
     else:
         found[f"unpack:{matrix.kind}"] += matrix.elements * matrix.bytes_each
         found[f"multiply:{matrix.kind}"] += float(matrix.elements) * rows
-        if matrix.kind in BY_ROW:
-            found[f"values_of_prompt:{matrix.kind}"] += matrix.values_per_token * rows

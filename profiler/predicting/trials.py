@@ -1,8 +1,7 @@
 """The small models that a calibration times, and what is asked of each.
 
 Each storage type has two models of that type alone, wide enough that its matrices are most of the work: a large one is
-read for single tokens, a small one is multiplied with prompts; types whose rows have a cost of their own have one with
-short rows. One model is nothing but layers, one attends with many
+read for single tokens, a small one is multiplied with prompts. One model is nothing but layers, one attends with many
 heads to long contexts, some send tokens to experts. A last one, of an ordinary mix, is timed and never fitted: it says
 how well the costs hold for another model.
 """
@@ -17,8 +16,6 @@ from msgspec.structs import replace
 from profiler.builds.shapes.blueprint import Blueprint, blueprint
 from profiler.builds.shapes.header import Tensor, data_bytes
 from profiler.catalogue.models import Experts, Shape
-from profiler.predicting.calibration import SHORT
-from profiler.predicting.terms import BY_ROW
 
 KINDS = (
     *("Q4_K", "Q6_K", "Q8_0", "Q4_0", "F16", "Q5_0", "Q5_K", "Q5_1"),
@@ -78,13 +75,13 @@ def large_bytes(memory_bytes: int, cache_bytes: int) -> int:
 def _usual(threads: int, large: int) -> Iterator[Trial]:
     attends = _attends(128, threads)
     for kind in KINDS[:FIRST]:
-        yield from _of_kind(kind, threads, large)
+        yield from (_read(kind, threads, large), _multiplied(kind, threads))
     yield from (_layers(threads), _short_rows(threads))
     yield from (_prompts_attend(threads), attends, _attends(64, threads))
     yield _attends(128, threads, heads=16)
     yield from (checking(threads, large), _routed(ROUTED_KINDS[0], threads, large))
     for kind in KINDS[FIRST:SECOND]:
-        yield from _of_kind(kind, threads, large)
+        yield from (_read(kind, threads, large), _multiplied(kind, threads))
     yield _attends(64, threads, kv_heads=32)
     yield from (
         replace(one, name=f"{one.name} over q8_0", kv="q8_0") for one in (attends, _prompts_attend(threads))
@@ -99,7 +96,7 @@ def _usual(threads: int, large: int) -> Iterator[Trial]:
 
 def _rare(threads: int, large: int) -> Iterator[Trial]:
     for kind in KINDS[SECOND:]:
-        yield from _of_kind(kind, threads, large)
+        yield from (_read(kind, threads, large), _multiplied(kind, threads))
 
 
 def _few(threads: int, large: int) -> Iterator[Trial]:
@@ -108,28 +105,10 @@ def _few(threads: int, large: int) -> Iterator[Trial]:
     yield from (_layers(threads), _short_rows(threads), _attends(128, threads))
 
 
-def _of_kind(kind: str, threads: int, large: int) -> Iterator[Trial]:
-    yield from (_read(kind, threads, large), _multiplied(kind, threads))
-    if kind in BY_ROW:
-        yield _narrow(kind, threads, large // 4)
-
-
 def _of_one_type(kind: str, least: int) -> Shape:
     """A model of `least` bytes in one storage type, wide enough that its matrices are most of the work."""
     one = _shape(layers=1, embedding=2048, feed_forward=8192, heads=32, kv_heads=8)
     return _grown(one, {WIDE: kind}, least)
-
-
-def _narrow(kind: str, threads: int, least: int) -> Trial:
-    """A model of rows so short that what each costs beside its bytes can be seen."""
-    one = _shape(layers=1, embedding=768, feed_forward=2048, heads=12, kv_heads=4)
-    return Trial(
-        name=f"{kind} in {SHORT}",
-        shape=_grown(one, {WIDE: kind}, least),
-        kinds={WIDE: kind},
-        tasks=(Task(prompt=96, tokens=12),),
-        threads=threads,
-    )
 
 
 def _read(kind: str, threads: int, large: int) -> Trial:
