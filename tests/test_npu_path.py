@@ -12,9 +12,9 @@ import pytest
 from profiler.builds.onnx_direct.write import write
 from profiler.builds.onnx_static.lengths import Lengths
 from profiler.measure.proving import prove, refused
-from profiler.measure.start import prepare
-from profiler.runfile import Case, Route, read
+from profiler.runfile import Route, read
 from tests.conftest import Command, Outcome
+from tests.run_builder import build, case
 from tests.static_builds import static
 from tests.tiny_decoders import write_tiny
 
@@ -132,39 +132,6 @@ def test_other_answers_than_the_cpu_s_are_refused(
     there = Seen(proved=Proved(**answers(cosine=cosine, tokens=tokens)))
     told = iter([cpu, there])
     monkeypatch.setattr(proving, "run_worker", lambda *_: next(told))
-    case, build = a_case(tmp_path)
-    found = refused(prove(case, build, tmp_path, tmp_path))
+    on_device = msgspec.structs.replace(case("r1", "a", target="npu"), route=Route(provider=QNN))
+    found = refused(prove(on_device, build("a"), tmp_path, tmp_path))
     assert (found.kind if found else None) == kind
-
-
-def a_case(folder: Path) -> tuple[Case, Any]:
-    """A case of a scripted build, as if a provider led to a device."""
-    from profiler.measure.request import Request
-
-    script = folder / "script.json"
-    script.write_text('{"edgeprof_script": 1}')
-    asked = Request(
-        builds=[str(script)],
-        workloads=["chat"],
-        prompt=8,
-        output_tokens=4,
-        engines=[],
-        settings={},
-        device="this",
-        targets=["cpu"],
-        within=0.02,
-        until_decided=True,
-        max_time_s=None,
-        rounds=1,
-        passes=1,
-        more_passes=False,
-        seed=1,
-        stall_s=60,
-        settle_s=0,
-        cold=False,
-        sustained_s=0,
-        force=False,
-    )
-    plan = prepare(asked).header.plan
-    route = Route(provider=QNN, device="Hexagon NPU")
-    return msgspec.structs.replace(plan.cases[0], target="npu", route=route), plan.builds[0]

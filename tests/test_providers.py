@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import subprocess
 import sys
 import tempfile
@@ -25,9 +26,10 @@ CHILD = """
 import json, sys
 from profiler.engines import ort_providers
 from profiler.engines.protocol import EngineFailure
-graph, provider, options, before = sys.argv[1:]
+graph, provider, options, before, compiled = sys.argv[1:]
 exec(before)
-job = {"settings": {"threads": 1}, "route": {"provider": provider, "options": json.loads(options)}}
+route = {"provider": provider, "options": json.loads(options)}
+job = {"settings": {"threads": 1}, "compiled": compiled, "route": route}
 try:
     opened = ort_providers.session(graph, job)
 except EngineFailure as failure:
@@ -57,13 +59,13 @@ def graph(path: Path, *, last: str = "Softmax", rows: int | str = 4) -> Path:
     return path
 
 
-def opened(path: Path, provider: str, options: dict[str, str], before: str = "") -> str:
+def opened(
+    path: Path, provider: str, options: dict[str, str], before: str = "", compiled: Path | None = None
+) -> str:
     """What a session on a provider comes to."""
-    import json
-
     with tempfile.TemporaryFile() as log:
         done = subprocess.run(
-            [sys.executable, "-c", CHILD, path, provider, json.dumps(options), before],
+            [sys.executable, "-c", CHILD, path, provider, json.dumps(options), before, str(compiled or "")],
             stdout=subprocess.PIPE,
             stderr=log,
             check=True,
@@ -98,6 +100,40 @@ def test_a_plug_in_whose_library_is_gone(tmp_path: Path) -> None:
     gone = "import onnxruntime_qnn; onnxruntime_qnn.get_library_path = lambda: '/nowhere/libqnn.so'"
     found = opened(graph(tmp_path / "g.onnx"), QNN, HTP, before=gone)
     assert found.startswith(f"missing_library {QNN} cannot be loaded: ")
+
+
+WITHOUT = """
+import os, pathlib, onnxruntime_qnn
+place, package = pathlib.Path({folder!r}), pathlib.Path(onnxruntime_qnn.__file__).parent
+place.mkdir()
+for file in package.glob("*.so"):
+    if file.name != {missing!r}:
+        os.symlink(file, place / file.name)
+os.symlink(str(package) + ".libs", str(place) + ".libs")
+onnxruntime_qnn.get_library_path = lambda: str(place / "libonnxruntime_providers_qnn.so")
+"""
+"""The package as it would be without one of its libraries."""
+
+
+@pytest.mark.parametrize(
+    ("missing", "compiled", "outcome"),
+    [
+        ("libQnnHtp.so", False, "libQnnHtp.so: cannot open shared object file"),
+        ("libQnnSystem.so", False, f"runs {QNN}"),
+        ("libQnnSystem.so", True, "libQnnSystem.so: cannot open shared object file"),
+        ("libHtpPrepare.so", True, f"runs {QNN}"),
+    ],
+)
+def test_a_library_of_the_plug_in_that_is_gone(
+    tmp_path: Path, missing: str, compiled: bool, outcome: str
+) -> None:
+    """The system's library is needed for compiled graphs alone, the compiler's for none on this processor."""
+    before = WITHOUT.format(folder=str(tmp_path / "onnxruntime_qnn"), missing=missing)
+    folder = tmp_path / "compiled"
+    folder.mkdir()
+    found = opened(graph(tmp_path / "g.onnx"), QNN, HTP, before, folder if compiled else None)
+    assert outcome in found
+    assert found.startswith(("runs", "fell_back"))
 
 
 def test_a_plug_in_that_is_not_installed(tmp_path: Path) -> None:

@@ -80,6 +80,18 @@ def test_the_engines_that_were_asked_for_are_all_used() -> None:
     assert asked == [("llama-cpp", Route(provider="Vulkan", device="Vulkan0"))]
 
 
+def test_one_of_several_devices_is_chosen_by_its_name() -> None:
+    other = ReachedDevice(provider="Vulkan", kind="gpu", name="Vulkan1")
+
+    def both(engine: str) -> tuple[ReachedDevice, ...]:
+        return (CARD, other) if engine == "llama-cpp" else ()
+
+    ((_, route),) = chosen("gpu", [], "gguf", this_machine(), both, "Vulkan1")
+    assert route.device == "Vulkan1"
+    with pytest.raises(UserError, match="Vulkan sees Vulkan0 and Vulkan1, and no Vulkan2"):
+        chosen("gpu", [], "gguf", this_machine(), both, "Vulkan2")
+
+
 @pytest.mark.parametrize(
     ("target", "engines", "build_format", "told"),
     [

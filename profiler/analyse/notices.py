@@ -264,8 +264,11 @@ def unlike_prediction(told: RowPrediction | None) -> list[Notice]:
     ]
 
 
-def disturbed_profile(found: RowProfile | None) -> list[Notice]:
-    """A notice where others must have been at work while a case was profiled."""
+def of_profile(found: RowProfile | None) -> list[Notice]:
+    """A notice where a case could not be profiled, or others must have been at work while it was."""
+    if found is not None and found.reason is not None:
+        advice = "the figures stand without; run it with --profile again"
+        return [Notice(code="not_profiled", seen=f"not profiled: {found.reason}", advice=advice)]
     phase = disturbed(found) if found is not None else None
     if phase is None or phase.measured_ms is None:
         return []

@@ -19,7 +19,7 @@ from profiler.analyse.contrasts import best_rows, comparisons
 from profiler.analyse.energy_figures import Energy, energy_figures, energy_of, idle_moved
 from profiler.analyse.estimate import Estimate, estimates
 from profiler.analyse.metrics import PASS_METRICS, judged_metrics
-from profiler.analyse.notices import Notice, disturbed_profile, row_notices, run_notices, unlike_prediction
+from profiler.analyse.notices import Notice, of_profile, row_notices, run_notices, unlike_prediction
 from profiler.analyse.percentiles import percentiles
 from profiler.analyse.profiled import RowProfile
 from profiler.analyse.residual import RowPrediction, of_row
@@ -305,7 +305,7 @@ def _sustained(study: Study, case: Case) -> Sustained | None:
 
 def _seen(study: Study, case: Case, told: RowPrediction | None, profile: RowProfile | None) -> list[Notice]:
     """What was noticed of a measured case, its prediction and its profile."""
-    return [*_notices(study, case), *unlike_prediction(told), *disturbed_profile(profile)]
+    return [*_notices(study, case), *unlike_prediction(told), *of_profile(profile)]
 
 
 def _notices(study: Study, case: Case) -> list[Notice]:

@@ -49,7 +49,10 @@ Target = Annotated[
 ]
 ProviderOption = Annotated[
     Words,
-    typer.Option(metavar="KEY=VALUE", help="An option of the target's provider, such as htp_arch=73."),
+    typer.Option(
+        metavar="KEY=VALUE",
+        help="An option of the target's provider, such as htp_arch=73; device=NAME chooses one of several.",
+    ),
 ]
 Within = Annotated[
     str | None,

@@ -12,13 +12,11 @@ import re
 from typing import Any, Callable, Dict, List, Optional
 
 from profiler.engines.ort_library import graph_of
+from profiler.engines.ort_weights import MATRICES, Weights, weights_of_nodes
 from profiler.engines.protocol import EngineFailure, Graph, Job, Node
 from profiler.engines.watched_nodes import without_watch
 
 RUN, END = "model_run", "_kernel_time"
-MATRICES = frozenset(
-    {"MatMul", "MatMulNBits", "MatMulInteger", "DynamicQuantizeMatMul", "Gemm", "FusedMatMul", "FusedGemm"}
-)
 IDLE = frozenset({"Reshape"})
 """Operations that only give a result another shape."""
 
@@ -73,8 +71,8 @@ def _events(path: str) -> List[Dict[str, Any]]:
         return list(json.load(file))
 
 
-def graphs(events: List[Dict[str, Any]], weights: Dict[str, int]) -> List[Graph]:
-    """Each run of the session with its nodes; times are in microseconds there. `weights` are bytes by node."""
+def graphs(events: List[Dict[str, Any]], weights: Dict[str, Weights]) -> List[Graph]:
+    """Each run of the session with its nodes; times are in microseconds there. `weights` are those of nodes by name."""
     runs = sorted((e for e in events if e.get("name") == RUN), key=_began)
     nodes = sorted((e for e in events if e.get("cat") == "Node" and str(e["name"]).endswith(END)), key=_began)
     found, at = [], 0
@@ -93,7 +91,7 @@ def _began(event: Dict[str, Any]) -> int:
     return int(event["ts"])
 
 
-def _node(event: Dict[str, Any], began: int, weights: Dict[str, int]) -> Node:
+def _node(event: Dict[str, Any], began: int, weights: Dict[str, Weights]) -> Node:
     told, name = event["args"], str(event["name"])[: -len(END)]
     op, layer = str(told.get("op_name", "")), _LAYER.search(name)
     matrix = op in MATRICES and name in weights
@@ -104,7 +102,7 @@ def _node(event: Dict[str, Any], began: int, weights: Dict[str, int]) -> Node:
         layer=int(layer[1]) if layer else None,
         start_ns=1000 * (_began(event) - began),
         ns=1000 * int(event["dur"]),
-        read_bytes=weights[name] if matrix else None,
+        read_bytes=weights[name].bytes if matrix else None,
         macs=_macs(told) if matrix else None,
         device=str(told.get("provider", "")) or None,
         memory_bytes=_whole(told.get("mem_bytes_in_use")),
@@ -133,24 +131,3 @@ def _macs(told: Dict[str, Any]) -> Optional[int]:
     for length in result:
         product *= int(length)
     return product
-
-
-def weights_of_nodes(path: str) -> Dict[str, int]:
-    """Bytes of the weights that each node of the graph reads, by its name; none where the graph cannot be read."""
-    try:
-        import onnx
-
-        graph = onnx.load(path, load_external_data=False).graph
-    except Exception:  # missing, or protobufs by strangers: the profile is worth having without
-        return {}
-    sizes = {tensor.name: _bytes(onnx, tensor) for tensor in graph.initializer}
-    found = {node.name: sum(sizes.get(name, 0) for name in node.input) for node in graph.node}
-    return {name: size for name, size in found.items() if name and size}
-
-
-def _bytes(onnx: Any, tensor: Any) -> int:
-    size = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
-    for length in tensor.dims:
-        size *= length
-    packed = tensor.data_type in (onnx.TensorProto.UINT4, onnx.TensorProto.INT4)
-    return int(size) // 2 if packed else int(size)

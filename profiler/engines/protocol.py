@@ -110,6 +110,10 @@ class EngineModule(Protocol):
     One that can account for its memory has `account(job, anonymous)` too, which gives fields of the record
     `Account`; `anonymous()` reads the bytes of this process that no file backs. One that the table calls `watched` has
     `watch(job)`, which gives a `Watch`; `scratch` of that job is an empty folder.
+
+    One that reaches more than the CPU has `devices(plugin)`, with the fields of `measure.events.ReachedDevice`. Its
+    engines have `logits()`, those of the last position, or `generate`, and may have `shares()`: what lies where, in the
+    fields of the record `Placed` by device.
     """
 
     def import_library(self) -> None:

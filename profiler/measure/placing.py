@@ -8,7 +8,7 @@ from functools import lru_cache
 from profiler.catalogue.devices import DeviceProfile
 from profiler.errors import UserError
 from profiler.measure.reaching import reached
-from profiler.measure.targets import CPU, check, chosen, with_options
+from profiler.measure.targets import CPU, DEVICE, check, chosen, with_options
 from profiler.measure.variants import Place, Places, on_the_cpu
 from profiler.runfile import Build
 
@@ -24,6 +24,7 @@ def places_on(profile: DeviceProfile, targets: Sequence[str], typed: Mapping[str
         raise UserError(
             f"--provider-option {next(iter(typed))} has no provider to go to: use --target npu or gpu"
         )
+    rest = {name: word for name, word in typed.items() if name != DEVICE}
     ask = lru_cache(maxsize=None)(reached)
 
     def places(build: Build, engines: Sequence[str]) -> list[Place]:
@@ -32,8 +33,8 @@ def places_on(profile: DeviceProfile, targets: Sequence[str], typed: Mapping[str
             if target == CPU:
                 found += on_the_cpu(build, engines)
                 continue
-            for engine, route in chosen(target, engines, build.format, profile, ask):
-                found.append(Place(engine=engine, target=target, route=with_options(route, typed)))
+            for engine, route in chosen(target, engines, build.format, profile, ask, typed.get(DEVICE)):
+                found.append(Place(engine=engine, target=target, route=with_options(route, rest)))
         return found
 
     return places

@@ -17,6 +17,9 @@ from profiler.measure.events import ReachedDevice
 from profiler.runfile import Route
 
 CPU = "cpu"
+DEVICE = "device"
+"""The option that names one of several devices, whatever the provider."""
+
 KINDS = ("npu", "gpu")
 MOST_REASONS = 2
 
@@ -51,13 +54,16 @@ def check(target: str, profile: DeviceProfile) -> None:
         )
 
 
-def ways(target: str, profile: DeviceProfile, ask: Ask) -> Iterator[Way]:
-    """Every way to a target, the best supported engine first, and for each whether it leads there on this machine."""
+def ways(target: str, profile: DeviceProfile, ask: Ask, device: str | None = None) -> Iterator[Way]:
+    """Every way to a target, the best supported engine first, and for each whether it leads there on this machine.
+
+    With the name of a `device`, to that one of several.
+    """
     for known in _known(target, profile):
         if known.engine not in ENGINES:
             continue
         answer = ask(known.engine)
-        made = answer if isinstance(answer, str) else _made(known, target, profile, answer)
+        made = answer if isinstance(answer, str) else _made(known, target, profile, answer, device)
         route, reason = (None, made) if isinstance(made, str) else (made, None)
         yield Way(target=target, engine=known.engine, provider=known.provider, route=route, reason=reason)
 
@@ -70,7 +76,11 @@ def _known(target: str, profile: DeviceProfile) -> list[accelerators.Route]:
 
 
 def _made(
-    known: accelerators.Route, target: str, profile: DeviceProfile, devices: Sequence[ReachedDevice]
+    known: accelerators.Route,
+    target: str,
+    profile: DeviceProfile,
+    devices: Sequence[ReachedDevice],
+    device: str | None,
 ) -> Route | str:
     kind = profile.accelerators[target].kind if target in profile.accelerators else target
     of_provider = [one for one in devices if one.provider == known.provider]
@@ -82,7 +92,9 @@ def _made(
             if reason
             else f"{known.provider} needs {_to_type(known)}"
         )
-    first = found[0]
+    first = next((one for one in found if device in (None, one.name)), None)
+    if first is None:
+        return f"{known.provider} sees {' and '.join(one.name or '?' for one in found)}, and no {device}"
     options = known.options | (EMULATED.get(known.provider, {}) if first.simulated else {})
     return Route(provider=known.provider, options=options, device=first.name, simulated=first.simulated)
 
@@ -110,7 +122,12 @@ def with_options(route: Route, typed: Mapping[str, str]) -> Route:
 
 
 def chosen(
-    target: str, engines: Sequence[str], build_format: str, profile: DeviceProfile, ask: Ask
+    target: str,
+    engines: Sequence[str],
+    build_format: str,
+    profile: DeviceProfile,
+    ask: Ask,
+    device: str | None = None,
 ) -> list[tuple[str, Route]]:
     """The engines of these, or the first of all, that read the format and reach the target, with their routes.
 
@@ -118,7 +135,7 @@ def chosen(
     """
     reasons: list[str] = []
     found: dict[str, Route] = {}
-    for way in ways(target, profile, ask):
+    for way in ways(target, profile, ask, device):
         fits = build_format in ENGINES[way.engine].formats and (not engines or way.engine in engines)
         if fits and way.route is not None:
             found.setdefault(way.engine, way.route)

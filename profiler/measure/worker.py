@@ -283,7 +283,7 @@ def work(job: Job, emit: Emit) -> None:
     elif job["mode"] == "devices":
         emit("reached", devices=module.devices(job.get("plugin")) if hasattr(module, "devices") else [])
     elif job["mode"] == "prove":
-        worker_proof.prove(job, module, emit, lambda engine: prompt_ids(engine, job["workload"], job["seed"]))
+        worker_proof.prove(job, module, emit)
     elif job["mode"] == "calibrate":
         worker_calibration.calibrate(job, module, emit)
     elif job["mode"] == "profile":

@@ -11,23 +11,25 @@ import time
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from profiler.engines.protocol import EngineFailure, Job
+from profiler.measure.worker_prompt import prompt_ids
 
 _NOT_COMPARED: Dict[str, Optional[float]] = {"cosine": None, "largest": None}
 Rows = List[Sequence[float]]
 Emit = Callable[..., None]
 
 
-def prove(job: Job, module: Any, emit: Emit, ids: Callable[[Any], List[int]]) -> None:
+def prove(job: Job, module: Any, emit: Emit) -> None:
     """Load, evaluate the prompt and some tokens, and keep the logits or compare them with those kept."""
     started = time.perf_counter_ns()
     engine = module.load(job)
     load_ms = (time.perf_counter_ns() - started) / 1e6
     wanted, fed = job["tokens"], job.get("fed")
+    prompt = prompt_ids(engine, job["workload"], job["seed"])
     if hasattr(engine, "logits"):
-        rows, said = _answers(engine, ids(engine), wanted, fed)
+        rows, said = _answers(engine, prompt, wanted, fed)
         compared = _compared(rows, job["reference"]) if fed is not None else _kept(rows, job["output"])
     elif hasattr(engine, "generate"):
-        said, compared = engine.generate(ids(engine), wanted, _unstamped), _NOT_COMPARED
+        said, compared = engine.generate(prompt, wanted, _unstamped), _NOT_COMPARED
     else:
         raise EngineFailure("fell_back", "this engine gives no logits, so its answers cannot be compared")
     facts = dict(engine.facts(), shares=engine.shares() if hasattr(engine, "shares") else None)
@@ -40,18 +42,21 @@ def _answers(engine: Any, prompt: List[int], wanted: int, fed: Any) -> Any:
     """The logits after the prompt and after each token but the last, and the token that each makes most likely."""
     engine.reset()
     engine.prefill(prompt)
-    rows: Rows = [array.array("f", engine.logits())]
-    said = [_most_likely(rows[0])]
+    rows: Rows = [_row(engine)]
+    said = [rows[0].index(max(rows[0]))]
     while len(rows) < wanted:
         engine.feed(said[-1] if fed is None else fed[len(rows) - 1])
-        rows.append(array.array("f", engine.logits()))
-        said.append(_most_likely(rows[-1]))
+        rows.append(_row(engine))
+        said.append(rows[-1].index(max(rows[-1])))
     return rows, said
 
 
-def _most_likely(row: Sequence[float]) -> int:
-    largest = max(row)
-    return list(row).index(largest) if largest == largest else -1
+def _row(engine: Any) -> Sequence[float]:
+    """The logits of the last position. Raises EngineFailure where one is no number."""
+    row = array.array("f", engine.logits())
+    if not all(map(math.isfinite, row)):
+        raise EngineFailure("wrong_answers", "it answers with logits that are no numbers")
+    return row
 
 
 def _kept(rows: Rows, path: str) -> Dict[str, Optional[float]]:
@@ -72,9 +77,6 @@ def _compared(rows: Rows, path: str) -> Dict[str, Optional[float]]:
                 raise EngineFailure("fell_back", "the device gives another number of logits than the CPU")
             cosines.append(_cosine(row, other))
             differences.append(max(abs(a - b) for a, b in zip(row, other)))  # noqa: B905
-    sound = all(math.isfinite(value) for value in cosines + differences)
-    if not sound:
-        raise EngineFailure("wrong_answers", "it answers with logits that are no numbers")
     return {"cosine": min(cosines), "largest": max(differences)}
 
 

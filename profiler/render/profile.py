@@ -33,9 +33,9 @@ NONE = Cell("-")
 
 
 def sections(report: Report) -> list[Section]:
-    """One for each profiled row; none where nothing was profiled."""
+    """One for each row with a profile; none where nothing was profiled."""
     names = rows.names(report)
-    profiled = [(row, row.profile) for row in report.rows if row.profile is not None]
+    profiled = [(row, row.profile) for row in report.rows if row.profile is not None and row.profile.phases]
     return [_section(row, found, names[row.id]) for row, found in profiled[:MOST_SHOWN]]
 
 
@@ -109,7 +109,7 @@ def _facts(found: RowProfile) -> list[tuple[str, str]]:
         facts.append(
             ("Bandwidth", limit + (f" ({found.bandwidth_source})" if found.bandwidth_source else ""))
         )
-    return facts + ([("Not profiled", found.reason)] if found.reason else [])
+    return facts
 
 
 def told(phase: PhaseProfile) -> str:

@@ -18,10 +18,6 @@ from profiler.render.charts.picture import Key, Piece, hatched
 
 MIB, GIB = 2**20, 2**30
 IN_GIB_FROM = 4 * GIB
-BAR = 14
-"""Height of a bar in pixels."""
-
-OUTLINE = 1.2
 WEIGHTS, KV, COMPUTE, RUNTIME, UNEXPLAINED = PARTS = ("weights", "KV", "compute", "runtime", "unexplained")
 FILLS = dict(zip(PARTS, (COLOURS[0], COLOURS[1], COLOURS[2], COLOURS[4], SURFACE), strict=True))
 HATCHED = {KV: hatched("rising"), COMPUTE: hatched("dotted"), RUNTIME: hatched("falling")}
@@ -93,18 +89,10 @@ def _plot(
     axis = alt.Axis(grid=True, tickCount=5, title=unit, titleAnchor="end")
     x = alt.X("start:Q", axis=axis, scale=alt.Scale(zero=True, nice=False))
     bars = alt.Chart(table(segments)).encode(x=x, x2=alt.X2("end:Q"), y=y)
-    bar = {"height": BAR, "yOffset": down}
     layers = [
-        bars.mark_bar(**bar, strokeWidth=OUTLINE).encode(
-            fill=alt.Fill("fill:N", scale=None),
-            stroke=alt.Stroke("stroke:N", scale=None),
-            description=alt.Description("says:N"),
-        ),
-        bars.mark_bar(**bar, aria=False)
-        .transform_filter("datum.hatch")
-        .encode(fill=alt.Fill("hatch:N", scale=None)),
+        *rows.bars(bars, down),
         alt.Chart(table(wholes))
-        .mark_tick(thickness=2, size=BAR + 8, yOffset=down, orient="vertical", fill=INK, opacity=1)
+        .mark_tick(thickness=2, size=rows.BAR + 8, yOffset=down, orient="vertical", fill=INK, opacity=1)
         .encode(x=alt.X("whole:Q"), y=y, description=alt.Description("says:N")),
         *rows.texts(lines, size),
     ]
@@ -134,7 +122,7 @@ def _segments(n: int, parts: Parts, bytes_of_unit: int) -> list[dict[str, Any]]:
 
 
 def _key(mine: Sequence[Parts], size: rows.Size) -> Piece:
-    box = {"d": "M1,-6H21V6H1Z", "stroke-width": f"{OUTLINE}"}
+    box = {"d": "M1,-6H21V6H1Z", "stroke-width": f"{rows.OUTLINE}"}
     entries = []
     for name in PARTS:
         if any(parts.of[name] > 0 for parts in mine):

@@ -16,7 +16,6 @@ from profiler.render.charts.palette import COLOURS, MUTED, SURFACE
 from profiler.render.charts.picture import Key, Piece, hatched
 from profiler.render.profile import LABELS, PHASES, spent
 
-BAR, OUTLINE = 14, 1.2
 FILLS = {
     "attention": (COLOURS[0], None),
     "feed_forward": (COLOURS[1], hatched("rising")),
@@ -76,16 +75,8 @@ def _plot(mine: Sequence[tuple[str, PhaseProfile]], lines: Sequence[rows.Line], 
     axis = alt.Axis(grid=True, tickCount=5, title="% of the time, without the watch", titleAnchor="end")
     x = alt.X("start:Q", axis=axis, scale=alt.Scale(domain=[0, 100], nice=False))
     bars = alt.Chart(table(segments)).encode(x=x, x2=alt.X2("end:Q"), y=y)
-    bar = {"height": BAR, "yOffset": down}
     layers = [
-        bars.mark_bar(**bar, strokeWidth=OUTLINE).encode(
-            fill=alt.Fill("fill:N", scale=None),
-            stroke=alt.Stroke("stroke:N", scale=None),
-            description=alt.Description("says:N"),
-        ),
-        bars.mark_bar(**bar, aria=False)
-        .transform_filter("datum.hatch")
-        .encode(fill=alt.Fill("hatch:N", scale=None)),
+        *rows.bars(bars, down),
         *rows.texts(lines, size),
     ]
     return Piece.of(layers, rows.frame(size, len(lines)))
@@ -113,7 +104,7 @@ def _segments(n: int, row_id: str, phase: PhaseProfile) -> list[dict[str, Any]]:
 
 
 def _key(mine: Sequence[tuple[str, PhaseProfile]], size: rows.Size) -> Piece:
-    box = {"d": "M1,-6H21V6H1Z", "stroke-width": f"{OUTLINE}"}
+    box = {"d": "M1,-6H21V6H1Z", "stroke-width": f"{rows.OUTLINE}"}
     there = {kind for _, phase in mine for kind in _kinds(phase)}
     entries = []
     for kind in LABELS:

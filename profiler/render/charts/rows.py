@@ -44,6 +44,9 @@ LEAST_SAVED = 6
 
 LONGEST_ID = 6
 MARGIN = 6
+BAR, OUTLINE = 14, 1.2
+"""Height of a bar of segments, and the width of the lines between them."""
+
 """Pixels that a mark at the edge of the plot may reach beyond it."""
 
 BAND, SLACK = 16, 6
@@ -170,6 +173,18 @@ def texts(lines: Sequence[Line], size: Size) -> list[Any]:
         _text(values, "figure", y, end, up, "right", weight=600),
         _text(values, "beside", y, end + (5 if size.beside else 4), up, "left", MUTED, SMALL),
     ]
+
+
+def bars(segments: Any, down: int) -> list[Any]:
+    """Segments with a fill, a stroke and what they say, and the hatch of those that have one over it."""
+    alt, bar = vega(), {"height": BAR, "yOffset": down}
+    filled = segments.mark_bar(**bar, strokeWidth=OUTLINE).encode(
+        fill=alt.Fill("fill:N", scale=None),
+        stroke=alt.Stroke("stroke:N", scale=None),
+        description=alt.Description("says:N"),
+    )
+    hatched = segments.mark_bar(**bar, aria=False).transform_filter("datum.hatch")
+    return [filled, hatched.encode(fill=alt.Fill("hatch:N", scale=None))]
 
 
 def _band(values: Any, y: Any, width: int, up: int) -> Any:
