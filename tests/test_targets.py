@@ -169,7 +169,7 @@ def test_targets_of_another_device_cannot_be_asked(edgeprof: Command) -> None:
         (["--target", "npu", "--provider-option", "x"], "--provider-option 'x': key=value is accepted"),
         (
             ["--target", "npu"],
-            "target npu is not reached with this build on this: no engine that reads scripted",
+            "target npu is not reached with this build on this: ",
         ),
         (["--target", "gpu,tpu"], "device this has no target 'tpu'"),
     ],
@@ -178,3 +178,12 @@ def test_bad_words_are_one_sentence(
     edgeprof: Command, script: Script, words_typed: list[str], sentence: str
 ) -> None:
     assert sentence in only_refusal(edgeprof("run", script(), *words_typed))
+
+
+def test_an_engine_that_reaches_it_and_reads_other_builds_is_named() -> None:
+    with pytest.raises(
+        UserError, match="engine ort reaches it, and reads onnx-genai, onnx, onnx-static: edgeprof build"
+    ):
+        chosen("npu", [], "gguf", this_machine(), sees(ort=EMULATOR))
+    with pytest.raises(UserError, match="engine ort reaches it: --engine ort"):
+        chosen("npu", ["ort-genai"], "onnx-genai", this_machine(), sees(ort=EMULATOR))

@@ -35,7 +35,7 @@ Chunk = Annotated[
     typer.Option(min=1, help="With --static: tokens of a prompt evaluated at once.", show_default="32"),
 ]
 Past = Annotated[
-    int | None, typer.Option(min=1, help="With --static: rows of the cache.", show_default="128")
+    int | None, typer.Option(min=1, help="With --static: rows of the cache.", show_default="255")
 ]
 Weights = Annotated[
     str | None, typer.Option(help="With --static: int4 (4-bit blocks kept) or float.", show_default="int4")

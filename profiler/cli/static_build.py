@@ -7,7 +7,7 @@ import msgspec
 from profiler.errors import UserError, nearest
 
 WEIGHTS = ("int4", "float")
-CHUNK, PAST = 32, 128
+CHUNK, PAST = 32, 255
 
 
 class Fixed(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,6 +22,9 @@ DEVICE = "device"
 
 KINDS = ("npu", "gpu")
 MOST_REASONS = 2
+FIXED, MADE = "onnx-static", "edgeprof build onnx FILE.gguf --static"
+"""The format of fixed lengths, and how a GGUF file becomes one."""
+
 
 Ask = Callable[[str], tuple[ReachedDevice, ...] | str]
 """What an engine reaches, or why it cannot be asked."""
@@ -135,22 +138,37 @@ def chosen(
     """
     reasons: list[str] = []
     found: dict[str, Route] = {}
+    others: list[Way] = []
     for way in ways(target, profile, ask, device):
         fits = build_format in ENGINES[way.engine].formats and (not engines or way.engine in engines)
         if fits and way.route is not None:
             found.setdefault(way.engine, way.route)
         elif way.reason is not None and fits:
             reasons.append(way.reason)
+        elif way.route is not None:
+            others.append(way)
     if not found:
-        raise UserError(_unreached(target, engines, build_format, reasons, profile))
+        ways_of_others = [_by_another(way, build_format) for way in others]
+        raise UserError(_unreached(target, engines, build_format, [*ways_of_others, *reasons], profile))
     return list(found.items()) if engines else list(found.items())[:1]
+
+
+def _by_another(way: Way, build_format: str) -> str:
+    """An engine that reaches the target, and reads other builds or was not asked for."""
+    formats = ENGINES[way.engine].formats
+    if build_format in formats:
+        return f"engine {way.engine} reaches it: --engine {way.engine}"
+    made = f": {MADE}" if build_format == "gguf" and FIXED in formats else ""
+    return f"engine {way.engine} reaches it, and reads {', '.join(formats)}{made}"
 
 
 def _some(reasons: list[str]) -> str:
     """Those of what is installed, or else the first."""
-    nearest_first = sorted(reasons, key=lambda reason: " needs " in reason)
+    nearest_first = sorted(reasons, key=lambda reason: ("reaches it" not in reason, " needs " in reason))
     more = len(reasons) - MOST_REASONS
-    return ", ".join(nearest_first[:MOST_REASONS]) + (f", and {more} other ways" if more > 0 else "")
+    return ", ".join(nearest_first[:MOST_REASONS]) + (
+        f", and {more} other way{'s' * (more > 1)}" if more > 0 else ""
+    )
 
 
 def _unreached(
