@@ -28,11 +28,12 @@ from profiler.predicting.before_run import (
 )
 from profiler.predicting.prediction import DecodeAt, Figure, PromptOf, Speed
 from profiler.predicting.speeds import Question
-from profiler.runfile import THIS, Case, Device, Predicted, PredictedFigure, Workload
+from profiler.runfile import THIS, Case, Ceiling, Device, Predicted, PredictedFigure, Workload
 from tests import gguf_builder
 from tests.run_builder import BOARD, build, case, pp, run, text, tg
 
 SOURCE = "calibration of this machine, 2026-11-29"
+CEILING = Ceiling(bytes_per_s=1e6, bytes_source=f"measured by {SOURCE}", macs_per_s=2e6, macs_source=SOURCE)
 HERE = Device(id=THIS, name="here")
 KNOWN = DeviceProfile(id=THIS, name="here", version=1, kind="laptop")
 TINY = build("tiny-Q4_0", read_bytes_per_token=900, kv_elements_per_token=64)
@@ -81,7 +82,7 @@ def calibrated(monkeypatch: pytest.MonkeyPatch, answer: Answer) -> list[Question
         return answer(question)
 
     monkeypatch.setattr(before_run, "calibration", lambda: SOURCE)
-    monkeypatch.setattr(before_run, "measured_bandwidth", lambda: (1e6, f"measured by {SOURCE}"))
+    monkeypatch.setattr(before_run, "measured", lambda: CEILING)
     monkeypatch.setattr(speeds, "speeds", told)
     return asked
 
@@ -193,11 +194,12 @@ class TestRunThatStarts:
             1e6,
             f"measured by {SOURCE}",
         )
+        assert device.ceilings == {"cpu": CEILING}
 
     def test_a_bandwidth_that_the_profile_has_stays(self, asked: list[Question], tiny: Path) -> None:
         stated = replace(HERE, memory_bandwidth_bytes_per_s=5e10, bandwidth_source="theoretical, a sheet")
         found, _ = with_predictions(prepared(tiny, case("r1"), device=stated))
-        assert found.header.device == stated
+        assert found.header.device == replace(stated, ceilings={"cpu": CEILING})
 
     def test_without_a_calibration_nothing_is_read(
         self, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -238,9 +240,9 @@ class TestRunThatStarts:
 
 CALIBRATED = """
 from profiler.predicting import before_run, speeds
-from tests.test_before_run import SOURCE, answer
+from tests.test_before_run import CEILING, SOURCE, answer
 before_run.calibration = lambda: SOURCE
-before_run.measured_bandwidth = lambda: (1e12, "measured by " + SOURCE)
+before_run.measured = lambda: CEILING
 speeds.speeds = lambda header, question, device, target: answer(question)
 from profiler.cli.app import main
 main()

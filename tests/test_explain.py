@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from profiler import runfile
 from profiler.analyse import symbols
@@ -36,7 +37,7 @@ from profiler.render.columns import tables
 from profiler.render.json import encoded
 from profiler.render.terminal import as_text
 from profiler.render.worked import precise, worked
-from profiler.runfile import Run
+from profiler.runfile import Proof, Route, Run
 from tests.conftest import Command, only_refusal
 from tests.hand_made import hand_made
 from tests.run_builder import (
@@ -426,6 +427,22 @@ def test_memory_is_explained_by_phase() -> None:
         "peak_rss": {"before_load": 30 * MIB, "loaded": 195 * MIB, "after_decode": 200 * MIB}
     }
     assert f"max({30 * MIB}, {195 * MIB}, {200 * MIB}) = {200 * MIB} B (200 MiB)" in shown(found)
+
+
+def test_what_the_file_of_a_row_on_an_imitated_device_says() -> None:
+    """Its report has those figures; nothing was timed."""
+    imitated = replace(case("r1", "model"), route=Route(provider="X", simulated="an emulation"))
+    seen = run([imitated], builds=[build("model", read_bytes_per_token=900, kv_elements_per_token=64)])
+    seen = replace(seen, header=replace(seen.header, proofs=[Proof(case="r1", tokens=8, same=8)]))
+    found = explain(seen, "r1", "read_bytes_per_token")
+    assert found.cell.value is not None
+    assert found.cell.value > 900
+    timed = explain(seen, "r1", "decode_tps")
+    assert timed.cell.value is None
+    assert "withheld: an emulation says nothing" in (timed.cell.reason or "")
+    assert all(shown(one, width=60, every=True) and encoded(one) for one in (found, timed))
+    with pytest.raises(UserError, match="its device is imitated in software"):
+        explain_ratio(seen, "r1", "decode_tps", "r1")
 
 
 @settings(

@@ -26,7 +26,7 @@ QNN = "QNNExecutionProvider"
 @pytest.fixture(scope="module")
 def gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("tiny") / "tiny.gguf"
-    write_tiny(path, "llama", "Q4_1")
+    write_tiny(path, "llama", "Q4_1", layers=2)
     return path
 
 

@@ -21,18 +21,19 @@ from profiler.measure.events import Evaluated, SeenNode
 from profiler.measure.launch import Seen, job, run_worker
 from profiler.measure.profiling import between_ns, fastest_quarter, profile, units
 from profiler.render import formats
-from profiler.runfile import Case, Profile, Run, Workload, decode, read
+from profiler.runfile import Case, Ceiling, Profile, Run, Workload, decode, read
 from tests.bundles import content
 from tests.conftest import Command, command, only_refusal
 from tests.launching import BUILD
 from tests.profiles import a_profile
-from tests.run_builder import BOARD, MS, build, case, pp, rounds, run, text, tg
+from tests.run_builder import BOARD, MS, case, pp, rounds, run, text, tg
 from tests.tiny_shapes import write_tiny
 
 pytest.importorskip("llama_cpp")
 pytest.importorskip("onnxruntime_genai")
 
 CHAT = text(prompt=40, output=12)
+AROUND = {"between", "sampling", "unexplained"}
 FOLDER_OF_ONNX: dict[str, Any] = {"graph": "model.onnx", "via": "direct", "kv_type": "f32"}
 
 
@@ -47,8 +48,9 @@ def profiled(path: Path, engine: str, workload: Workload = CHAT, **facts: Any) -
     return profile("r1", seen.evaluated), seen
 
 
-def analysed(found: Profile, **facts: Any) -> dict[str, PhaseProfile]:
-    row = of_row([found], [], replace(BOARD, **facts), build("model"), case("r1", "model"), {})
+def analysed(found: Profile, **ceiling: Any) -> dict[str, PhaseProfile]:
+    device = replace(BOARD, ceilings={"cpu": Ceiling(**ceiling)} if ceiling else {})
+    row = of_row([found], device, case("r1", "model"), {})
     assert row is not None
     return {phase.phase: phase for phase in row.phases}
 
@@ -73,7 +75,7 @@ class TestRealEngines:
         """Ratios within one process: neither depends on how fast the machine is."""
         path = smollm2 if engine == "llama-cpp" else direct
         found, _ = profiled(path, engine, **FOLDER_OF_ONNX)
-        phases = analysed(found)
+        phases = analysed(found, bytes_per_s=1e12, macs_per_s=1e13)
         assert list(phases) == ["prefill", "decode"]
         for phase in phases.values():
             assert phase.explained >= 0.95, phase.phase
@@ -83,21 +85,30 @@ class TestRealEngines:
             assert sum(one.share for one in whole) == pytest.approx(1)
             assert {"attention", "feed_forward", "norm", "head", "embedding"} <= {one.kind for one in whole}
             assert max(whole, key=lambda one: one.ms).kind == "feed_forward"
+            for one in phase.spent:
+                assert (one.limit_share is None) is (one.kind in AROUND), (one.kind, one.member)
+                assert one.limit_share is None or 0 <= one.limit_share < 1, (one.kind, one.member)
 
     def test_weights_and_multiply_adds_are_those_of_the_file(self, smollm2: Path) -> None:
         """30 layers of 576: q and output 576, k and v 192 rows; three matrices of 1536; a tied head of 49152."""
         (phase,) = profiled(smollm2, "llama-cpp", tg(4))[0].phases
-        matrices = [part for part in phase.parts if part.macs is not None]
+        matrices = [part for part in phase.parts if part.read_bytes is not None]
         layer = 576 * (2 * 576 + 2 * 192 + 3 * 1536)
         assert sum(part.macs or 0 for part in matrices) == phase.evaluations * (30 * layer + 49152 * 576)
         of_layers = sum(part.read_bytes or 0 for part in matrices if part.part != "token_embd")
         assert of_layers == phase.evaluations * 30 * layer * 20 // 32
         (head,) = [part for part in matrices if part.part == "token_embd"]
         assert (head.op, head.layers) == ("MUL_MAT", [None])
+        (scores,) = [part for part in phase.parts if part.op == "FLASH_ATTN_EXT"]
+        seen = 30 * 9 * 2 * 64 * phase.evaluations
+        assert seen <= (scores.macs or 0) <= 4 * seen, "9 heads of 64 see 1 to 4 keys and values"
 
     def test_onnx_counts_the_same_multiply_adds(self, direct: Path) -> None:
         (phase,) = profiled(direct, "ort", tg(4), **FOLDER_OF_ONNX)[0].phases
         products = [part for part in phase.parts if part.op == "MatMulNBits"]
+        (scores,) = [part for part in phase.parts if part.op == "GroupQueryAttention"]
+        seen = 30 * 9 * 2 * 64 * phase.evaluations
+        assert seen <= (scores.macs or 0) <= 4 * seen, "9 heads of 64 see 1 to 4 keys and values"
         layer = 576 * (2 * 576 + 2 * 192 + 3 * 1536)
         assert sum(part.macs or 0 for part in products) == phase.evaluations * (30 * layer + 49152 * 576)
         assert all(part.read_bytes for part in products)
@@ -202,7 +213,7 @@ def test_kinds_by_name(op: str, part: str, kind: tuple[str, str | None]) -> None
 
 
 def node(part: str, start: int, ns: int, layer: int | None = 0) -> SeenNode:
-    return SeenNode("MUL_MAT", part, f"{part}-{layer}", layer, start, ns, 100, 200, "CPU")
+    return SeenNode("MUL_MAT", part, f"{part}-{layer}", layer, start, ns, 100, 200, "CPU", moved_bytes=150)
 
 
 def token(number: int, ns: int, *nodes: SeenNode, watched: bool = True) -> Evaluated:
@@ -227,20 +238,44 @@ class TestAddingUp:
             ("attn_q", [0, 1], [20, 10], 2),
             ("output", [None], [9], 1),
         ]
-        assert (phase.parts[0].read_bytes, phase.parts[0].macs) == (200, 400)
+        first = phase.parts[0]
+        assert (first.read_bytes, first.macs, first.moved_bytes) == (200, 400, 300)
         found = analysed(Profile(case="r1", phases=[phase]))["decode"]
         assert found.overhead == 1.25
         assert found.explained == pytest.approx(1 - 45 / 94)
         shares = {one.kind: one.share for one in found.spent}
         assert shares["sampling"] == pytest.approx(10 / 94)
+        assert (shares["between"], found.watch_ms) == (0, 6e-6)
         assert [layer.layer for layer in found.layers] == [0, 1]
         assert [layer.kinds["attention"] for layer in found.layers] == pytest.approx([2e-5, 1e-5])
 
-    def test_a_share_of_the_bandwidth(self) -> None:
+    def test_of_the_time_between_operations_the_watch_has_what_it_took_longer(self) -> None:
+        """Watched it took 4 ms longer, and 10 ms lay between operations."""
+        (phase,) = a_profile(plain_ns=96 * MS, between_ns=10 * MS).phases
+        found = analysed(Profile(case="r1", phases=[phase]))["decode"]
+        (between,) = [one for one in found.spent if one.kind == "between"]
+        assert (found.watch_ms, between.ms, between.limit_share) == (4, 6, None)
+        assert between.share == pytest.approx(6 / 96)
+        assert sum(one.share for one in found.spent if one.member is None) == pytest.approx(1)
+
+    @pytest.mark.parametrize(
+        ("ceiling", "share", "by"),
+        [
+            ({"bytes_per_s": 4e9, "macs_per_s": 1e12}, 0.75, "memory"),
+            ({"bytes_per_s": 1e12, "macs_per_s": 1e10}, 0.4, "compute"),
+            ({"bytes_per_s": 4e9}, 0.75, "memory"),
+            ({"macs_per_s": 1e10}, None, None),
+            ({}, None, None),
+        ],
+    )
+    def test_against_the_ceilings(
+        self, ceiling: dict[str, float], share: float | None, by: str | None
+    ) -> None:
+        """50 ns for 150 bytes, 100 of them weights, and 200 multiply-adds."""
         seen = [token(1, 100, node("attn_q", 0, 50)), token(1, 80, watched=False)]
-        found = analysed(profile("r1", seen), memory_bandwidth_bytes_per_s=4e9)["decode"]
-        q = next(one for one in found.spent if one.member == "q")
-        assert (q.read_bytes_per_s, q.bandwidth_share, q.operations_per_s) == (2e9, 0.5, 8e9)
+        q = next(one for one in analysed(profile("r1", seen), **ceiling)["decode"].spent if one.member == "q")
+        assert (q.read_bytes_per_s, q.operations_per_s) == (2e9, 8e9)
+        assert (q.limit_share, q.limited_by) == (pytest.approx(share) if share else None, by)
 
     def test_no_nodes_are_no_time(self) -> None:
         assert between_ns([]) == 0

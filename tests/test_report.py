@@ -144,16 +144,18 @@ class JsonSpent(Contract, frozen=True):
         "norm",
         "head",
         "embedding",
-        "sampling",
         "other",
+        "between",
+        "sampling",
         "unexplained",
     ]
     member: str | None
     ms: float
     share: float
     read_bytes_per_s: float | None
-    bandwidth_share: float | None
     operations_per_s: float | None
+    limit_share: float | None
+    limited_by: Literal["memory", "compute"] | None
     memory_bytes: int | None
 
 
@@ -171,16 +173,22 @@ class JsonPhaseProfile(Contract, frozen=True):
     plain_ms: float
     measured_ms: float | None
     overhead: float | None
-    between_ms: float
+    watch_ms: float
     explained: float
     spent: list[JsonSpent]
     layers: list[JsonLayerSpent]
 
 
+class JsonCeiling(Contract, frozen=True):
+    bytes_per_s: float | None
+    bytes_source: str | None
+    macs_per_s: float | None
+    macs_source: str | None
+
+
 class JsonProfile(Contract, frozen=True):
     phases: list[JsonPhaseProfile]
-    bandwidth_bytes_per_s: float | None
-    bandwidth_source: str | None
+    ceiling: JsonCeiling
     reason: str | None
 
 

@@ -48,16 +48,16 @@ def _matrices(arch: str) -> dict[str, tuple[int, int]]:
     return first | {"attn_output": (HIDDEN, queries), "ffn_down": (HIDDEN, FEED_FORWARD)}
 
 
-def _vectors(arch: str, draw: np.random.Generator, factors: bool) -> dict[str, Floats]:
+def _vectors(arch: str, draw: np.random.Generator, factors: bool, layers: int) -> dict[str, Floats]:
     """Norms near 1, as GGUF files have them, biases, and tables of factors."""
     found = {"output_norm.weight": HIDDEN}
-    for layer in range(LAYERS):
+    for layer in range(layers):
         for name in ("attn_norm", "ffn_norm", *NORMS.get(arch, ())):
             length = head(arch) if name in ("attn_q_norm", "attn_k_norm") else HIDDEN
             found[f"blk.{layer}.{name}.weight"] = length
     vectors = {name: 1 + 0.1 * draw.standard_normal(length) for name, length in found.items()}
     if arch == "qwen2":
-        for layer in range(LAYERS):
+        for layer in range(layers):
             for name, heads in (("q", HEADS), ("k", KV_HEADS), ("v", KV_HEADS)):
                 vectors[f"blk.{layer}.attn_{name}.bias"] = draw.standard_normal(heads * head(arch))
     if factors:
@@ -87,17 +87,18 @@ def write_tiny(
     metadata: dict[str, Any] | None = None,
     extra: dict[str, Floats] | None = None,
     without: str | None = None,
+    layers: int = LAYERS,
 ) -> int:
     """Write a model and return how many weights it has. `metadata` adds keys, each after the architecture's name;
     `kinds` gives single matrices another type."""
     draw, count = np.random.default_rng(11), 0
     writer = gguf.GGUFWriter(path, arch)
-    _metadata(writer, arch, metadata or {})
+    _metadata(writer, arch, layers, metadata or {})
     _tokenizer(writer, tokenizer)
     tables = ("token_embd.weight",) if tied else ("token_embd.weight", "output.weight")
     shapes = dict.fromkeys(tables, (VOCABULARY, HIDDEN))
     shapes |= {
-        f"blk.{n}.{name}.weight": shape for n in range(LAYERS) for name, shape in _matrices(arch).items()
+        f"blk.{n}.{name}.weight": shape for n in range(layers) for name, shape in _matrices(arch).items()
     }
     for name, shape in shapes.items():
         chosen = next((other for part, other in (kinds or {}).items() if part in name), kind)
@@ -105,7 +106,7 @@ def write_tiny(
         if name != without:
             writer.add_tensor(name, raw, raw_dtype=GGMLQuantizationType[chosen])
         count += shape[0] * shape[1]
-    for name, vector in (_vectors(arch, draw, arch == "phi3") | (extra or {})).items():
+    for name, vector in (_vectors(arch, draw, arch == "phi3", layers) | (extra or {})).items():
         if name != without:
             writer.add_tensor(name, vector)
         count += 0 if name.startswith("rope_factors") else vector.size
@@ -116,8 +117,8 @@ def write_tiny(
     return count
 
 
-def _metadata(writer: gguf.GGUFWriter, arch: str, more: dict[str, Any]) -> None:
-    writer.add_block_count(LAYERS)
+def _metadata(writer: gguf.GGUFWriter, arch: str, layers: int, more: dict[str, Any]) -> None:
+    writer.add_block_count(layers)
     writer.add_context_length(CONTEXT)
     writer.add_embedding_length(HIDDEN)
     writer.add_feed_forward_length(FEED_FORWARD)

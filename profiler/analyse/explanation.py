@@ -29,7 +29,7 @@ from profiler.analyse.metrics import (
     Metric,
 )
 from profiler.analyse.percentiles import FIRST_TOKENS, GAPS, rank
-from profiler.analyse.report import figures
+from profiler.analyse.report import shown_figures
 from profiler.analyse.residual import RowPrediction, of_row
 from profiler.analyse.statistics import bound_rank
 from profiler.analyse.steps import ProcessSteps
@@ -121,9 +121,11 @@ def explain(run: Run, row: str, name: str) -> Explanation:
     """
     coherent.check(run)
     study = Study(run)
-    case = measured_case(study, row)
+    case = _case(study, row)
     is_extrapolated = case.id in study.extrapolated
-    cells = extrapolated.figures(study, case) if is_extrapolated else figures(study, case)
+    cells = shown_figures(study, case)
+    if not cells:
+        raise _without_figures(study, case)
     if name not in cells:
         raise UserError(f"row {row} has no metric {name!r}: {nearest(name, cells)}")
     metric = EXPLAINED.get(name)
@@ -180,16 +182,25 @@ def _interval_of_lines(study: Study, lined: ExtrapolationSteps | None) -> Interv
 
 
 def measured_case(study: Study, row: str) -> Case:
-    """The case of this id. Raises `UserError` where there is none, or where it has no figures."""
+    """The case of this id. Raises `UserError` where there is none, or where nothing of it was measured."""
+    case = _case(study, row)
+    if not study.has_figures(case):
+        raise _without_figures(study, case)
+    return case
+
+
+def _case(study: Study, row: str) -> Case:
     known = study.cases
     if row not in known:
         raise UserError(f"there is no row {row!r} in this run: {nearest(row, known)}")
-    if not study.has_figures(known[row]):
-        failed = _failure(study, known[row])
-        imitated = "its device is imitated in software" if is_simulated(known[row]) else "not measured yet"
-        why = f"{failed.kind}: {failed.message}" if failed else imitated
-        raise UserError(f"row {row} has no figures ({why}); choose a row that was measured")
     return known[row]
+
+
+def _without_figures(study: Study, case: Case) -> UserError:
+    failed = _failure(study, case)
+    imitated = "its device is imitated in software" if is_simulated(case) else "not measured yet"
+    why = f"{failed.kind}: {failed.message}" if failed else imitated
+    return UserError(f"row {case.id} has no figures ({why}); choose a row that was measured")
 
 
 def _failure(study: Study, case: Case) -> Failure | None:

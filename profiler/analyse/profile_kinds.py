@@ -6,9 +6,11 @@ import re
 from functools import lru_cache
 
 ATTENTION, FEED_FORWARD, EXPERTS, NORM = "attention", "feed_forward", "experts", "norm"
-HEAD, EMBEDDING, SAMPLING, OTHER, UNEXPLAINED = "head", "embedding", "sampling", "other", "unexplained"
-KINDS = (ATTENTION, FEED_FORWARD, EXPERTS, NORM, HEAD, EMBEDDING, SAMPLING, OTHER, UNEXPLAINED)
-"""Kinds in the order of a report. Sampling is what is done around the graph; unexplained no operation accounts for."""
+HEAD, EMBEDDING, OTHER = "head", "embedding", "other"
+BETWEEN, SAMPLING, UNEXPLAINED = "between", "sampling", "unexplained"
+KINDS = (ATTENTION, FEED_FORWARD, EXPERTS, NORM, HEAD, EMBEDDING, OTHER, BETWEEN, SAMPLING, UNEXPLAINED)
+"""Kinds in the order of a report. Between operations the engine starts the next one; sampling is what is done around
+the graph; what is unexplained lies in the graph and nothing accounts for it."""
 
 ANY = ""
 RULES = (

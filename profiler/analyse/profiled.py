@@ -6,24 +6,23 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from profiler.analyse.bandwidth import read_bytes
 from profiler.analyse.estimate import Estimate
-from profiler.analyse.profile_kinds import KINDS, SAMPLING, UNEXPLAINED, kind_of
-from profiler.runfile import Build, Case, Device, Predicted, Profile, ProfiledPart, ProfiledPhase
+from profiler.analyse.profile_kinds import BETWEEN, KINDS, SAMPLING, UNEXPLAINED, kind_of
+from profiler.analyse.roofline import at_ceilings
+from profiler.runfile import Case, Ceiling, Device, Profile, ProfiledPart, ProfiledPhase
 
 SPEEDS = {"prefill": ("prefill_tps", "pp_tps"), "decode": ("decode_tps", "tg_tps")}
 MOST_SLOWER = 1.3
 """A profile's own unwatched passes may be so much slower than the measured ones: deeper tokens are not that far."""
 
-MEASURED_BY = "measured by the calibration"
-
 
 class Spent(msgspec.Struct, frozen=True, kw_only=True):
     """What one kind of operation took, or one member of it: of a prompt, or of one token.
 
-    `share` is that of the phase without the watch. Bytes are of weights; `bandwidth_share` is what they reach of the
-    bandwidth, `operations_per_s` two for each multiply-add. `memory_bytes` is the most that the engine had in use when
-    one of them ended, where it tells.
+    `share` is that of the phase without the watch. `read_bytes_per_s` are weights, `operations_per_s` two for each
+    multiply-add. `limit_share` is the time that the device would take at its ceilings over the time it took, and
+    `limited_by` the ceiling that is met first: memory or compute. `memory_bytes` is the most that the engine had in use
+    when one of them ended, where it tells.
     """
 
     kind: str
@@ -31,8 +30,9 @@ class Spent(msgspec.Struct, frozen=True, kw_only=True):
     ms: float
     share: float
     read_bytes_per_s: float | None
-    bandwidth_share: float | None
     operations_per_s: float | None
+    limit_share: float | None
+    limited_by: str | None
     memory_bytes: int | None
 
 
@@ -47,9 +47,9 @@ class LayerSpent(msgspec.Struct, frozen=True, kw_only=True):
 class PhaseProfile(msgspec.Struct, frozen=True, kw_only=True):
     """One phase, of a prompt of `tokens` or of one token: the mean of so many evaluations.
 
-    `wall_ms` is with the watch, `plain_ms` without, `overhead` their ratio, and `between_ms` what passed between
-    operations, the watch itself in the first place. `explained` is the share of the rest that is accounted for.
-    `measured_ms` is what the rounds of the run measured of the same.
+    `wall_ms` is with the watch, `plain_ms` without, `overhead` their ratio. `watch_ms` is what the watch took between
+    operations, at most what it made the phase longer; shares are of the rest. `explained` is the share of that which is
+    accounted for. `measured_ms` is what the rounds of the run measured of the same.
     """
 
     phase: str
@@ -59,56 +59,33 @@ class PhaseProfile(msgspec.Struct, frozen=True, kw_only=True):
     plain_ms: float
     measured_ms: float | None
     overhead: float | None
-    between_ms: float
+    watch_ms: float
     explained: float
     spent: list[Spent]
     layers: list[LayerSpent]
 
 
 class RowProfile(msgspec.Struct, frozen=True, kw_only=True):
-    """The profile of a row, or the reason why it has none. The bandwidth is the one that shares are of."""
+    """The profile of a row, or the reason why it has none. Its operations are held against `ceiling`."""
 
     phases: list[PhaseProfile]
-    bandwidth_bytes_per_s: float | None
-    bandwidth_source: str | None
+    ceiling: Ceiling
     reason: str | None
 
 
-class Limit(msgspec.Struct, frozen=True):
-    """A bandwidth in bytes per second, and where it comes from; None where it is not known."""
-
-    bytes_per_s: float | None
-    source: str | None
-
-
 def of_row(
-    profiles: Sequence[Profile],
-    predictions: Sequence[Predicted],
-    device: Device,
-    build: Build,
-    case: Case,
-    measured: Mapping[str, Estimate],
+    profiles: Sequence[Profile], device: Device, case: Case, measured: Mapping[str, Estimate]
 ) -> RowProfile | None:
     """The profile of this case, beside its figures; None where none was asked for."""
     found = next((one for one in profiles if one.case == case.id), None)
     if found is None:
         return None
-    limit = _limit(predictions, device, build, case)
+    ceiling = device.ceilings.get(case.target, Ceiling())
     return RowProfile(
-        phases=[_phase(phase, limit.bytes_per_s, measured) for phase in found.phases],
-        bandwidth_bytes_per_s=limit.bytes_per_s,
-        bandwidth_source=limit.source,
+        phases=[_phase(phase, ceiling, measured) for phase in found.phases],
+        ceiling=ceiling,
         reason=found.reason,
     )
-
-
-def _limit(predictions: Sequence[Predicted], device: Device, build: Build, case: Case) -> Limit:
-    """The calibration's bandwidth, behind the speed limit that it told of this case; else the profile's."""
-    limit_tps = next((one.limit_tps for one in predictions if one.case == case.id), None)
-    read = read_bytes(build, case).value
-    if limit_tps is not None and read is not None:
-        return Limit(limit_tps * read, MEASURED_BY)
-    return Limit(device.memory_bandwidth_bytes_per_s, device.bandwidth_source)
 
 
 def _measured_ms(phase: ProfiledPhase, measured: Mapping[str, Estimate]) -> float | None:
@@ -126,12 +103,16 @@ def disturbed(found: RowProfile) -> PhaseProfile | None:
     return next(slower, None)
 
 
-def _phase(phase: ProfiledPhase, bandwidth: float | None, measured: Mapping[str, Estimate]) -> PhaseProfile:
-    per_ms, without_watch = 1e6 * phase.evaluations, phase.wall_ns - phase.between_ns
+def _phase(phase: ProfiledPhase, ceiling: Ceiling, measured: Mapping[str, Estimate]) -> PhaseProfile:
+    per_ms, watch, without_watch = 1e6 * phase.evaluations, _watch_ns(phase), phase.wall_ns - _watch_ns(phase)
     unexplained = phase.graph_ns - phase.between_ns - sum(sum(part.ns) for part in phase.parts)
-    beside = {SAMPLING: phase.wall_ns - phase.graph_ns, UNEXPLAINED: unexplained}
+    beside = {
+        BETWEEN: phase.between_ns - watch,
+        SAMPLING: phase.wall_ns - phase.graph_ns,
+        UNEXPLAINED: unexplained,
+    }
     spent = [
-        *(_spent(key, mine, phase, bandwidth) for key, mine in _by_kind(phase.parts).items()),
+        *(_spent(key, mine, phase, ceiling) for key, mine in _by_kind(phase.parts).items()),
         *(_bare(kind, ns, phase) for kind, ns in beside.items()),
     ]
     return PhaseProfile(
@@ -142,11 +123,16 @@ def _phase(phase: ProfiledPhase, bandwidth: float | None, measured: Mapping[str,
         plain_ms=phase.plain_ns / per_ms,
         measured_ms=_measured_ms(phase, measured),
         overhead=phase.wall_ns / phase.plain_ns if phase.plain_ns else None,
-        between_ms=phase.between_ns / per_ms,
+        watch_ms=watch / per_ms,
         explained=1 - unexplained / without_watch if without_watch else 0.0,
         spent=sorted(spent, key=_place),
         layers=_layers(phase),
     )
+
+
+def _watch_ns(phase: ProfiledPhase) -> int:
+    """Between operations lie the watch and starting the next one: the watch has what made the phase longer."""
+    return min(phase.between_ns, max(0, phase.wall_ns - phase.plain_ns))
 
 
 def _place(one: Spent) -> tuple[int, bool, float]:
@@ -165,18 +151,18 @@ def _by_kind(parts: Iterable[ProfiledPart]) -> dict[tuple[str, str | None], list
 
 
 def _spent(
-    key: tuple[str, str | None], parts: Sequence[ProfiledPart], phase: ProfiledPhase, bandwidth: float | None
+    key: tuple[str, str | None], parts: Sequence[ProfiledPart], phase: ProfiledPhase, ceiling: Ceiling
 ) -> Spent:
     """Rates are those of the operations whose bytes or multiply-adds are known."""
-    read = _rate([(part.read_bytes, sum(part.ns)) for part in parts])
     macs = _rate([(part.macs, sum(part.ns)) for part in parts])
-    bare = _bare(key[0], sum(sum(part.ns) for part in parts), phase)
+    limit_share, limited_by = at_ceilings(parts, ceiling)
     return msgspec.structs.replace(
-        bare,
+        _bare(key[0], sum(sum(part.ns) for part in parts), phase),
         member=key[1],
-        read_bytes_per_s=read,
-        bandwidth_share=read / bandwidth if read is not None and bandwidth else None,
+        read_bytes_per_s=_rate([(part.read_bytes, sum(part.ns)) for part in parts]),
         operations_per_s=None if macs is None else 2 * macs,
+        limit_share=limit_share,
+        limited_by=limited_by,
         memory_bytes=max(
             (part.memory_bytes for part in parts if part.memory_bytes is not None), default=None
         ),
@@ -184,15 +170,16 @@ def _spent(
 
 
 def _bare(kind: str, ns: int, phase: ProfiledPhase) -> Spent:
-    without_watch = phase.wall_ns - phase.between_ns
+    without_watch = phase.wall_ns - _watch_ns(phase)
     return Spent(
         kind=kind,
         member=None,
         ms=ns / phase.evaluations / 1e6,
         share=ns / without_watch if without_watch else 0.0,
         read_bytes_per_s=None,
-        bandwidth_share=None,
         operations_per_s=None,
+        limit_share=None,
+        limited_by=None,
         memory_bytes=None,
     )
 

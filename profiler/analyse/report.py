@@ -238,12 +238,10 @@ def _extrapolated(study: Study, case: Case) -> Row:
 
 def _row(study: Study, case: Case) -> Row:
     build, workers = study.builds[case.build], study.workers[case.id]
-    measured = bool(study.samples[case.id].passes)
     imitated, header = is_simulated(case), study.run.header
-    cells = figures(study, case) if measured or is_proven(header, case) else {}
-    cells = withheld(case, cells) if imitated else cells
+    cells, measured = shown_figures(study, case), study.has_figures(case)
     told = of_row(header.predictions, case, cells)
-    profile = profiled.of_row(study.run.profiles, header.predictions, header.device, build, case, cells)
+    profile = profiled.of_row(study.run.profiles, header.device, case, cells)
     return Row(
         id=case.id,
         device=study.run.header.device.id,
@@ -329,6 +327,15 @@ def _spread(study: Study, case: Case) -> dict[str, Spread]:
 
 def _last_failure(workers: Sequence[Worker]) -> Failure | None:
     return next((worker.failure for worker in reversed(workers) if worker.failure is not None), None)
+
+
+def shown_figures(study: Study, case: Case) -> dict[str, Estimate]:
+    """Every cell that a report has of a case: none where nothing is known, on an imitated device those of its file."""
+    if is_simulated(case):
+        return withheld(case, figures(study, case)) if is_proven(study.run.header, case) else {}
+    if not study.has_figures(case):
+        return {}
+    return (extrapolated.figures if case.id in study.extrapolated else figures)(study, case)
 
 
 def figures(study: Study, case: Case) -> dict[str, Estimate]:

@@ -57,10 +57,10 @@ class LlamaWatch:
         self._stamps, self._describer = stamps, Describer(base)
         self._graphs: List[Graph] = []
 
-    def evaluated(self) -> None:
+    def evaluated(self, depth: int) -> None:
         """Describe the nodes of the graph that has just been evaluated, while they are there."""
         begin, end = self.watched.decoded
-        described = self._describer.graph(list(self._stamps.addresses))
+        described = self._describer.graph(list(self._stamps.addresses), depth)
         times = self._stamps.times
         nodes = [
             Node(
@@ -73,6 +73,7 @@ class LlamaWatch:
                 one.read_bytes,
                 one.macs,
                 self._device,
+                moved_bytes=one.moved_bytes,
             )
             for one, start, done in zip(described, times[::2], times[1::2])  # noqa: B905
         ]

@@ -12,7 +12,8 @@ import re
 from typing import Any, Callable, Dict, List, Optional
 
 from profiler.engines.ort_library import graph_of
-from profiler.engines.ort_weights import MATRICES, Weights, weights_of_nodes
+from profiler.engines.ort_weights import Weights, weights_of_nodes
+from profiler.engines.ort_work import work
 from profiler.engines.protocol import EngineFailure, Graph, Job, Node
 from profiler.engines.watched_nodes import without_watch
 
@@ -34,11 +35,11 @@ class OrtWatch:
         self.plain = load(job)
         self.watched = load(dict(job, settings=dict(job["settings"], profile=self._prefix)))
         self.piece: Optional[int] = getattr(self.plain, "chunk", None)
-        self._count = 0
+        self._depths: List[int] = []
 
-    def evaluated(self) -> None:
+    def evaluated(self, depth: int) -> None:
         """One more run of the session."""
-        self._count += 1
+        self._depths.append(depth)
 
     def finish(self) -> List[Graph]:
         """Close both sessions, which writes the profile, and read it."""
@@ -48,22 +49,24 @@ class OrtWatch:
         del self.watched, self.plain
         gc.collect()
         if order is None:
-            found = self._graphs(self._prefix, graph_of(self._job))
-        else:
-            of = {name: self._graphs(f"{self._prefix}-{name}", name) for name in dict.fromkeys(order)}
-            found = [of[name].pop(0) for name in order if of[name]]
-        if len(found) != self._count:
-            raise EngineFailure(
-                "crashed",
-                f"ONNX Runtime's profile has {len(found)} runs of {self._count} that were asked for",
-            )
-        return found
+            return self._graphs(self._prefix, graph_of(self._job), self._depths)
+        found = {}
+        for name in dict.fromkeys(order):
+            depths = [depth for of, depth in zip(order, self._depths) if of == name]  # noqa: B905
+            found[name] = self._graphs(f"{self._prefix}-{name}", name, depths)
+        return [found[name].pop(0) for name in order]
 
-    def _graphs(self, prefix: str, name: str) -> List[Graph]:
+    def _graphs(self, prefix: str, name: str, depths: List[int]) -> List[Graph]:
         """Each run of one graph, from the files of its session."""
         files = sorted(glob.glob(glob.escape(prefix) + "*"))
         weights = weights_of_nodes(os.path.join(self._job["path"], name))
-        return graphs([event for path in files for event in _events(path)], weights)
+        found = graphs([event for path in files for event in _events(path)], weights, depths)
+        if len(found) != len(depths):
+            raise EngineFailure(
+                "crashed",
+                f"ONNX Runtime's profile has {len(found)} runs of {len(depths)} that were asked for",
+            )
+        return found
 
 
 def _events(path: str) -> List[Dict[str, Any]]:
@@ -71,18 +74,21 @@ def _events(path: str) -> List[Dict[str, Any]]:
         return list(json.load(file))
 
 
-def graphs(events: List[Dict[str, Any]], weights: Dict[str, Weights]) -> List[Graph]:
-    """Each run of the session with its nodes; times are in microseconds there. `weights` are those of nodes by name."""
+def graphs(events: List[Dict[str, Any]], weights: Dict[str, Weights], depths: List[int]) -> List[Graph]:
+    """Each run of the session with its nodes; times are in microseconds there.
+
+    `weights` are those of nodes by name, `depths` the tokens before each run.
+    """
     runs = sorted((e for e in events if e.get("name") == RUN), key=_began)
     nodes = sorted((e for e in events if e.get("cat") == "Node" and str(e["name"]).endswith(END)), key=_began)
     found, at = [], 0
-    for run in runs:
+    for run, depth in zip(runs, depths):  # noqa: B905
         while at < len(nodes) and _began(nodes[at]) < _began(run):
             at += 1
         first = at
         while at < len(nodes) and _began(nodes[at]) <= _began(run) + int(run["dur"]):
             at += 1
-        mine = [_node(event, _began(run), weights) for event in nodes[first:at]]
+        mine = [_node(event, _began(run), weights, depth) for event in nodes[first:at]]
         found.append(Graph(1000 * int(run["dur"]), without_watch(mine, IDLE)))
     return found
 
@@ -91,21 +97,21 @@ def _began(event: Dict[str, Any]) -> int:
     return int(event["ts"])
 
 
-def _node(event: Dict[str, Any], began: int, weights: Dict[str, Weights]) -> Node:
+def _node(event: Dict[str, Any], began: int, weights: Dict[str, Weights], depth: int) -> Node:
     told, name = event["args"], str(event["name"])[: -len(END)]
-    op, layer = str(told.get("op_name", "")), _LAYER.search(name)
-    matrix = op in MATRICES and name in weights
+    layer, done = _LAYER.search(name), work(told, weights.get(name), depth)
     return Node(
-        op=op,
+        op=str(told.get("op_name", "")),
         part=part_of(name),
         name=name,
         layer=int(layer[1]) if layer else None,
         start_ns=1000 * (_began(event) - began),
         ns=1000 * int(event["dur"]),
-        read_bytes=weights[name].bytes if matrix else None,
-        macs=_macs(told) if matrix else None,
+        read_bytes=done.read_bytes,
+        macs=done.macs,
         device=str(told.get("provider", "")) or None,
         memory_bytes=_whole(told.get("mem_bytes_in_use")),
+        moved_bytes=done.moved_bytes,
     )
 
 
@@ -119,15 +125,3 @@ def part_of(name: str) -> str:
     found = _LAYER.search(name)
     inner = name[found.end() :] if found else _OUTER.sub("", name).lstrip("/")
     return _NUMBER.sub("", inner)
-
-
-def _macs(told: Dict[str, Any]) -> Optional[int]:
-    """Multiply-adds of a product: the elements of its result times the length of a row of its first input."""
-    try:
-        (rows,), (result,) = told["input_type_shape"][0].values(), told["output_type_shape"][0].values()
-        product = int(rows[-1])
-    except (KeyError, IndexError, ValueError, TypeError):
-        return None
-    for length in result:
-        product *= int(length)
-    return product

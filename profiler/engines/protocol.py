@@ -24,7 +24,8 @@ class Node(NamedTuple):
 
     `part` says what of the model it belongs to, in the engine's words without the layer: the weights it multiplies by,
     or else what it computes. `start_ns` counts from the start of the graph. `read_bytes` are weights read, `macs`
-    multiply-adds, `memory_bytes` what the engine had in use when it ended; they are None where they are not known.
+    multiply-adds, `moved_bytes` all that it reads and writes, weights included; `memory_bytes` is what the engine had
+    in use when it ended. They are None where they are not known.
     """
 
     op: str
@@ -37,6 +38,7 @@ class Node(NamedTuple):
     macs: Optional[int] = None
     device: Optional[str] = None
     memory_bytes: Optional[int] = None
+    moved_bytes: Optional[int] = None
 
 
 class Graph(NamedTuple):
@@ -97,8 +99,8 @@ class Watch(Protocol):
     piece: Optional[int]
     """Tokens of a prompt that one call of `prefill` evaluates in one graph; None where there is no limit."""
 
-    def evaluated(self) -> None:
-        """Called outside of all times, after each call that made `watched` evaluate its graph."""
+    def evaluated(self, depth: int) -> None:
+        """Called outside of all times, after each call that made `watched` evaluate its graph after `depth` tokens."""
 
     def finish(self) -> List[Graph]:
         """Close both, and tell the graphs that `watched` evaluated, in order. Raises `EngineFailure`."""

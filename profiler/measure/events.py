@@ -127,6 +127,7 @@ class SeenNode(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
     macs: Natural | None
     device: str | None
     memory_bytes: Natural | None = None
+    moved_bytes: Natural | None = None
 
 
 class Evaluated(_Event, frozen=True, kw_only=True, tag="evaluated"):

@@ -98,6 +98,7 @@ def _part(nodes: Sequence[SeenNode]) -> ProfiledPart:
         ns=list(by_layer.values()),
         nodes=len(nodes),
         read_bytes=_sum([node.read_bytes for node in nodes]),
+        moved_bytes=_sum([node.moved_bytes for node in nodes]),
         macs=_sum([node.macs for node in nodes]),
         memory_bytes=max(
             (node.memory_bytes for node in nodes if node.memory_bytes is not None), default=None

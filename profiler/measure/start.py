@@ -16,6 +16,7 @@ from profiler.catalogue.devices import DeviceProfile, load_device
 from profiler.errors import UserError
 from profiler.host.environment import environment
 from profiler.host.machine import available_memory, this_machine
+from profiler.measure.ceilings import ceilings
 from profiler.measure.full_size import with_full_sizes
 from profiler.measure.gate import Need, needs, refusal
 from profiler.measure.launch import now
@@ -167,4 +168,5 @@ def device_of(profile: DeviceProfile, cpu_model: str | None) -> Device:
         memory_bandwidth_bytes_per_s=bandwidth.value if bandwidth else None,
         bandwidth_source=f"theoretical, {bandwidth.source}" if bandwidth else None,
         throttle_celsius=throttles.value if throttles else None,
+        ceilings=ceilings(profile),
     )

@@ -51,13 +51,18 @@ class _Passes:
     """Passes of one engine. `done` has an entry for each evaluation; None for those that only lead to the depth."""
 
     def __init__(
-        self, job: Job, engine: Engine, piece: Optional[int], evaluated: Callable[[], None] = lambda: None
+        self,
+        job: Job,
+        engine: Engine,
+        piece: Optional[int],
+        evaluated: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._engine, self._piece, self._evaluated = engine, piece, evaluated
         self._workload, self._seed = job["workload"], job["seed"]
         self._raw = self._workload["method"] == "raw"
         self._ids = prompt_ids(engine, self._workload, self._seed)
         self._depth_state: Optional[object] = None
+        self._at = 0
         self.done: List[Optional[Timed]] = []
 
     def one(self, number: int) -> List[Timed]:
@@ -71,15 +76,17 @@ class _Passes:
         return [timed for timed in self.done[first:] if timed is not None]
 
     def _go_to_depth(self) -> None:
+        depth = self._workload["depth"]
         if self._depth_state is not None:
             self._engine.restore(self._depth_state)
+            self._at = depth
             return
         self._engine.reset()
-        depth = self._workload["depth"]
+        self._at = 0
         if depth:
             for part in self._pieces(self._engine.random_ids(depth, self._seed + 1)):
                 self._engine.prefill(part)
-                self._note(None)
+                self._note(None, len(part))
             self._depth_state = self._engine.save()
 
     def _pieces(self, ids: List[int]) -> List[List[int]]:
@@ -100,8 +107,9 @@ class _Passes:
         clock = self._engine.clock
         start = clock()
         act()
-        self._note((phase, number, tokens, start, clock()))
+        self._note((phase, number, tokens, start, clock()), tokens)
 
-    def _note(self, timed: Optional[Timed]) -> None:
+    def _note(self, timed: Optional[Timed], tokens: int) -> None:
         self.done.append(timed)
-        self._evaluated()
+        self._evaluated(self._at)
+        self._at += tokens

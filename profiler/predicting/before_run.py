@@ -15,8 +15,9 @@ from profiler.errors import UserError
 from profiler.host.machine import this_machine
 from profiler.measure.start import Prepared
 from profiler.predicting import calibrated
+from profiler.predicting.calibration import fastest_products
 from profiler.predicting.prediction import Figure, Speed
-from profiler.runfile import Build, Case, Device, Header, Plan, Predicted, PredictedFigure, Workload
+from profiler.runfile import Build, Case, Ceiling, Device, Header, Plan, Predicted, PredictedFigure, Workload
 from profiler.runfile.fields import LONGEST_SENTENCE
 
 NOT_CALIBRATED = "only llama.cpp on the CPU is calibrated"
@@ -33,26 +34,34 @@ def calibration() -> str | None:
     return None if isinstance(found, str) else calibrated.named(found)
 
 
-def measured_bandwidth() -> tuple[float, str] | None:
-    """Bytes per second that the calibration read from memory, and its source ("measured by calibration, 2026-11-29").
+def measured() -> Ceiling | None:
+    """What the CPU of this machine was calibrated to do at most. None without a calibration.
 
-    None without a calibration. Raises `UserError` for a broken one.
+    Raises `UserError` for a broken one.
     """
     found = calibrated.usable()
-    return None if isinstance(found, str) else (found.bytes_per_s, f"measured by calibration, {found.date}")
+    if isinstance(found, str):
+        return None
+    source, macs = f"measured by calibration, {found.date}", fastest_products(found.samples)
+    return Ceiling(
+        bytes_per_s=found.bytes_per_s,
+        bytes_source=source,
+        macs_per_s=macs,
+        macs_source=source if macs is not None else None,
+    )
 
 
 def with_predictions(prepared: Prepared) -> tuple[Prepared, str | None]:
     """The run with what is predicted of it in its header; and a sentence where a calibration cannot be used.
 
-    A bandwidth that the device's profile does not have is the measured one.
+    What the CPU was measured to do at most is told of the device.
     """
     header = prepared.header
     try:
         if calibration() is None:
             return prepared, None
         found = predicted(header.plan, prepared.paths, this_machine())
-        told = replace(header, predictions=found, device=with_bandwidth(header.device))
+        told = replace(header, predictions=found, device=with_measured(header.device))
         _check(told)
     except (UserError, ValueError, msgspec.ValidationError) as error:
         return prepared, f"nothing is predicted of this run: {error}"
@@ -65,13 +74,17 @@ def _check(header: Header) -> None:
     msgspec.convert(msgspec.to_builtins(header.device), Device)
 
 
-def with_bandwidth(device: Device) -> Device:
-    """The device with the bandwidth that was measured here, unless its profile states one."""
-    found = measured_bandwidth()
-    if found is None or device.memory_bandwidth_bytes_per_s is not None:
+def with_measured(device: Device) -> Device:
+    """The device with what its CPU was measured to do, and the measured bandwidth unless its profile states one."""
+    found = measured()
+    if found is None:
         return device
-    bytes_per_s, source = found
-    return replace(device, memory_bandwidth_bytes_per_s=bytes_per_s, bandwidth_source=source)
+    device = replace(device, ceilings=device.ceilings | {"cpu": found})
+    if device.memory_bandwidth_bytes_per_s is not None:
+        return device
+    return replace(
+        device, memory_bandwidth_bytes_per_s=found.bytes_per_s, bandwidth_source=found.bytes_source
+    )
 
 
 def predicted(plan: Plan, paths: Mapping[str, Path], profile: DeviceProfile) -> list[Predicted]:
@@ -163,19 +176,20 @@ def _recorded(figure: Figure, value: float) -> PredictedFigure:
 
 def limit_tps(build: Build, case: Case) -> float | None:
     """Tokens per second at which weights and KV cache, read once for each, take the whole measured bandwidth."""
-    found, kv = measured_bandwidth(), str(case.settings.get("kv") or "f16").upper()
+    found, kv = measured(), str(case.settings.get("kv") or "f16").upper()
     kind = next((one for one in TENSOR_TYPES.values() if one.name == kv), None)
     weights, elements = build.read_bytes_per_token, build.kv_elements_per_token
     if (
         not case.workload.output_tokens
         or found is None
+        or found.bytes_per_s is None
         or kind is None
         or weights is None
         or elements is None
     ):
         return None
     cache = elements * kind.block_bytes / kind.block * middle(case.workload)
-    return found[0] / (weights + cache) if weights else None
+    return found.bytes_per_s / (weights + cache) if weights else None
 
 
 def _short(text: str) -> str:

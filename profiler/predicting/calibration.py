@@ -106,6 +106,16 @@ def fastest_read(samples: Sequence[Sample]) -> float:
     )
 
 
+def fastest_products(samples: Sequence[Sample]) -> float | None:
+    """The highest rate at which a whole prompt was multiplied with weights, in multiply-adds per second."""
+    rates = [
+        sum(amount for name, amount in one.terms.items() if name.startswith("multiply:")) / one.seconds
+        for one in samples
+        if one.prompt
+    ]
+    return max(rates, default=0.0) or None
+
+
 def costs_of(samples: Sequence[Sample]) -> list[Costs]:
     """The costs of each number of threads."""
     from profiler.predicting.least_squares import costs

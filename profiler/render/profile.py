@@ -10,6 +10,7 @@ from profiler.analyse.report import Report, Row
 from profiler.render import format as fmt
 from profiler.render import rows
 from profiler.render.columns import Cell, Line, Section, Table
+from profiler.runfile import Ceiling
 
 LABELS = {
     "attention": "attention",
@@ -18,8 +19,9 @@ LABELS = {
     "norm": "norms and residual",
     "head": "output head",
     "embedding": "embedding",
-    "sampling": "sampling, loop",
     "other": "other",
+    "between": "between operations",
+    "sampling": "sampling, loop",
     "unexplained": "unexplained",
 }
 PHASES = {"prefill": "prompt", "decode": "token"}
@@ -74,27 +76,22 @@ def _label(kind: str, member: str | None) -> str:
 
 
 def _columns(phase: PhaseProfile, found: RowProfile) -> list[tuple[str, str]]:
-    each = PHASES[phase.phase]
-    columns = [(each, "ms"), ("share", "")]
-    if phase.phase == "decode":
-        columns += [("weights", "GB/s"), *([("of bandwidth", "")] if found.bandwidth_bytes_per_s else [])]
-    else:
-        columns += [("matrices", "GFLOP/s")]
-    return columns
+    rate = ("weights", "GB/s") if phase.phase == "decode" else ("products", "GFLOP/s")
+    limit = [("of the limit", "")] if found.ceiling.bytes_per_s else []
+    return [(PHASES[phase.phase], "ms"), ("share", ""), rate, *limit]
 
 
 def _cells(phase: PhaseProfile, found: RowProfile, kind: str, member: str | None) -> list[Cell]:
     one = spent(phase, kind, member)
     if one is None:
         return [NONE] * len(_columns(phase, found))
-    cells = [Cell(fmt.number(one.ms)), Cell(fmt.percent(one.share))]
-    if phase.phase == "decode":
-        cells.append(_of(one.read_bytes_per_s))
-        if found.bandwidth_bytes_per_s:
-            cells.append(NONE if one.bandwidth_share is None else Cell(fmt.percent(one.bandwidth_share)))
-    else:
-        cells.append(_of(one.operations_per_s))
-    return cells
+    rate = one.read_bytes_per_s if phase.phase == "decode" else one.operations_per_s
+    cells = [Cell(fmt.number(one.ms)), Cell(fmt.percent(one.share)), _of(rate)]
+    return [*cells, _limit(one)] if found.ceiling.bytes_per_s else cells
+
+
+def _limit(one: Spent) -> Cell:
+    return NONE if one.limit_share is None else Cell(f"{fmt.percent(one.limit_share)} {one.limited_by}")
 
 
 def _of(per_s: float | None) -> Cell:
@@ -104,12 +101,20 @@ def _of(per_s: float | None) -> Cell:
 def _facts(found: RowProfile) -> list[tuple[str, str]]:
     facts = [(phase.phase.capitalize(), told(phase)) for phase in found.phases]
     facts += [("Layers", text) for text in [_layers(found.phases)] if text]
-    if found.bandwidth_bytes_per_s:
-        limit = f"{fmt.number(found.bandwidth_bytes_per_s / 1e9)} GB/s"
-        facts.append(
-            ("Bandwidth", limit + (f" ({found.bandwidth_source})" if found.bandwidth_source else ""))
+    return [*facts, ("Limits", _ceilings(found.ceiling))]
+
+
+def _ceilings(ceiling: Ceiling) -> str:
+    """Both ceilings with their sources, or how to get to know them."""
+    told = [
+        f"{fmt.number(factor * per_s / 1e9)} {unit} ({source})"
+        for per_s, source, factor, unit in (
+            (ceiling.bytes_per_s, ceiling.bytes_source, 1, "GB/s"),
+            (ceiling.macs_per_s, ceiling.macs_source, 2, "GFLOP/s"),
         )
-    return facts
+        if per_s is not None
+    ]
+    return "; ".join(told) or "not known of this device: edgeprof calibrate measures those of a CPU"
 
 
 def told(phase: PhaseProfile) -> str:
@@ -123,7 +128,7 @@ def told(phase: PhaseProfile) -> str:
     )
     return (
         f"{of}, {fmt.percent(phase.explained)} explained; {fmt.number(phase.wall_ms)} ms while watched, {cost}; "
-        f"of that {fmt.number(phase.between_ms)} ms passed between operations and are in no share; "
+        f"{fmt.number(phase.watch_ms)} ms of watching between operations are in no share; "
         f"mean of the fastest {mean}"
     )
 

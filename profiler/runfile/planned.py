@@ -293,10 +293,19 @@ def own_cases(plan: Plan) -> list[Case]:
     return [*extrapolated_cases(plan), *(case for case in plan.cases if case.id not in beside)]
 
 
+class Ceiling(Record, frozen=True, kw_only=True):
+    """What a target of a device can do at most: bytes from its memory, multiply-adds; and where that is known from."""
+
+    bytes_per_s: Positive | None = None
+    bytes_source: Sentence | None = None
+    macs_per_s: Positive | None = None
+    macs_source: Sentence | None = None
+
+
 class Device(Record, frozen=True, kw_only=True):
     """The machine the run was made on: a profile's id and name and the facts that reports print.
 
-    From `throttle_celsius` on its processor slows itself down.
+    From `throttle_celsius` on its processor slows itself down. `ceilings` are those of its targets.
     """
 
     id: Name
@@ -307,6 +316,7 @@ class Device(Record, frozen=True, kw_only=True):
     memory_bandwidth_bytes_per_s: Positive | None = None
     bandwidth_source: str | None = None
     throttle_celsius: Celsius | None = None
+    ceilings: dict[Name, Ceiling] = msgspec.field(default_factory=dict)
 
     @property
     def label(self) -> str:

@@ -20,8 +20,8 @@ PromptTokens = Annotated[int, msgspec.Meta(ge=1, le=MOST_TOKENS)]
 class ProfiledPart(Record, frozen=True, kw_only=True):
     """All nodes with the same operation and part of the model, layer by layer; None is outside of all layers.
 
-    `ns`, `read_bytes` (of weights) and `macs` (multiply-adds) are those of all evaluations together, `memory_bytes` the
-    most that the engine had in use when one of them ended.
+    `ns`, `read_bytes` (of weights), `moved_bytes` (all that is read and written) and `macs` (multiply-adds) are those
+    of all evaluations together, `memory_bytes` the most that the engine had in use when one of them ended.
     """
 
     op: Name
@@ -31,6 +31,7 @@ class ProfiledPart(Record, frozen=True, kw_only=True):
     ns: Annotated[list[Natural], msgspec.Meta(min_length=1, max_length=MOST_LAYERS + 1)]
     nodes: Natural
     read_bytes: Natural | None = None
+    moved_bytes: Natural | None = None
     macs: Natural | None = None
     memory_bytes: Natural | None = None
 

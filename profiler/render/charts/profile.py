@@ -23,8 +23,9 @@ FILLS = {
     "norm": (COLOURS[3], hatched("level")),
     "head": (COLOURS[4], hatched("falling")),
     "embedding": (COLOURS[5], hatched("dotted")),
-    "sampling": (COLOURS[5], None),
     "other": (MUTED, None),
+    "between": (MUTED, hatched("rising")),
+    "sampling": (COLOURS[5], None),
     "unexplained": (SURFACE, None),
 }
 """Colour and pattern of each kind."""
@@ -60,7 +61,7 @@ def _phase(row: Row, name: str) -> PhaseProfile | None:
 
 
 def _line(row_id: str, name: str, phase: PhaseProfile) -> rows.Line:
-    return rows.Line(id=row_id, name=name, figure=fmt.number(phase.wall_ms - phase.between_ms), beside="ms")
+    return rows.Line(id=row_id, name=name, figure=fmt.number(phase.wall_ms - phase.watch_ms), beside="ms")
 
 
 def _kinds(phase: PhaseProfile) -> dict[str, float]:
