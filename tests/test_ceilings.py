@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from profiler.catalogue.devices import load_device
@@ -42,5 +43,7 @@ def test_the_fastest_prompt_of_a_calibration() -> None:
     assert fastest_products(samples[2:]) is None
 
 
-def test_a_ceiling_is_nothing_by_default() -> None:
-    assert Ceiling() == Ceiling(bytes_per_s=None, bytes_source=None, macs_per_s=None, macs_source=None)
+@pytest.mark.parametrize("rate", [0, 0.5, -1, 1e300, float("nan")])
+def test_a_rate_that_no_device_has_is_refused(rate: float) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"bytes_per_s": rate}, Ceiling)

@@ -39,6 +39,8 @@ SMALLEST_PREDICTED = 1e-15
 PredictedMetric = Annotated[str, msgspec.Meta(pattern=r"^(ttft_ms|(prefill|decode|pp|tg)_tps)\Z")]
 PredictedValue = Annotated[float, msgspec.Meta(ge=SMALLEST_PREDICTED, le=LARGEST_READING)]
 
+Rate = Annotated[float, msgspec.Meta(ge=1, le=LARGEST_READING)]
+
 
 class Closeness(Record, frozen=True, kw_only=True):
     """How near the logits of one path are to those of another, teacher-forced on the same tokens.
@@ -296,9 +298,9 @@ def own_cases(plan: Plan) -> list[Case]:
 class Ceiling(Record, frozen=True, kw_only=True):
     """What a target of a device can do at most: bytes from its memory, multiply-adds; and where that is known from."""
 
-    bytes_per_s: Positive | None = None
+    bytes_per_s: Rate | None = None
     bytes_source: Sentence | None = None
-    macs_per_s: Positive | None = None
+    macs_per_s: Rate | None = None
     macs_source: Sentence | None = None
 
 
