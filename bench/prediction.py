@@ -33,7 +33,7 @@ SHAPES = (
 )
 """Model, mix and, where the whole model takes long, its number of layers."""
 
-RUNS = (("-w", "chat", "-p", "192", "-n", "16"), ("-w", "tg8@d512"))
+RUNS = (("-w", "chat", "-p", "192", "-n", "32"), ("-w", "tg24@d512"))
 DECODE = ("decode_tps", "tg_tps")
 BARS = {"decode": (0.05, 0.15), "prompts": (0.08, 0.20)}
 """Largest median and largest error of any that are accepted."""
@@ -77,7 +77,7 @@ def rows_of(shape: str, folder: Path) -> Iterator[Row]:
         for options in RUNS:
             run = path.with_suffix(".jsonl")
             run.unlink(missing_ok=True)
-            often = ["--processes", "2", "--passes", "2"]
+            often = ["--processes", "2", "--passes", "3"]
             report = json.loads(
                 _edgeprof(folder, "run", str(path), *options, *often, "-o", str(run), "-f", "json")
             )

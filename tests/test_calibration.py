@@ -21,14 +21,14 @@ from profiler.catalogue.models import load_model
 from profiler.engines.table import LLAMA_CPP
 from profiler.errors import ExitCode, UserError
 from profiler.host.machine import this_machine
-from profiler.predicting import calibrated, trials
+from profiler.predicting import calibrated, calibrating, trials
 from profiler.predicting.calibrating import NO_TIME, label, timed
-from profiler.predicting.calibration import calibration_file, costs_of, fastest_read, save, saved
+from profiler.predicting.calibration import Sample, calibration_file, costs_of, fastest_read, save, saved
 from profiler.predicting.prediction import Speed
 from profiler.predicting.speeds import Question, speeds
 from profiler.predicting.trials import Trial
 from profiler.runfile import Settings
-from tests.calibrations import calibration
+from tests.calibrations import calibration, sample
 
 SMALL_BYTES = 1 << 20
 
@@ -81,7 +81,25 @@ def test_trials_are_timed_by_the_engine_and_explain_themselves(few: list[Trial],
 def test_trials_without_time_are_named(few: list[Trial], tmp_path: Path) -> None:
     found = timed(few, tmp_path, 0, lambda *_: None)
     assert found.samples == []
-    assert found.left_out == [f"{label(one)}: {NO_TIME}" for one in few]
+    assert found.left_out == [f"{name}: {NO_TIME}" for name in dict.fromkeys(map(label, few))]
+
+
+def test_other_threads_are_told_whole_or_not_at_all(
+    few: list[Trial], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each trial takes 10 s of 25: the costs of a number of threads with one trial of two would be made up."""
+    now = [0.0]
+
+    def measured(trial: Trial, _: Path) -> list[Sample]:
+        now[0] += 10
+        return [replace(sample({"read:Q4_K": 1.0}, 1.0), threads=trial.threads)]
+
+    monkeypatch.setattr(calibrating, "_timed", measured)
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    others = [replace(few[0], threads=7, name=name) for name in ("a", "b")]
+    found = timed([few[0], *others], tmp_path, 25, lambda _what, _gone, _all: None)
+    assert found.left_out == [f"b, 7 threads: {NO_TIME}"]
+    assert [one.threads for one in found.samples] == [few[0].threads]
 
 
 def test_a_trial_that_the_engine_refuses_is_named(tmp_path: Path) -> None:
@@ -106,7 +124,7 @@ def test_rows_of_every_trial_are_whole_blocks() -> None:
 
 @pytest.mark.parametrize(
     ("memory", "cache", "large"),
-    [(32 << 30, 8 << 20, 512 << 20), (32 << 30, 256 << 20, 1 << 30), (1 << 30, 2 << 20, 128 << 20)],
+    [(32 << 30, 8 << 20, 320 << 20), (32 << 30, 256 << 20, 1 << 30), (1 << 30, 2 << 20, 128 << 20)],
 )
 def test_size_is_beyond_the_caches_and_no_burden(memory: int, cache: int, large: int) -> None:
     assert trials.large_bytes(memory, cache) == large

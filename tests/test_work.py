@@ -11,7 +11,9 @@ from msgspec.structs import replace
 from profiler.builds.gguf import read_header
 from profiler.builds.shapes.sparse import sparse_build
 from profiler.catalogue.models import load_model
-from profiler.predicting.terms import Call, terms, waited_for
+from profiler.predicting.call import Call
+from profiler.predicting.terms import terms
+from profiler.predicting.waiting import busiest, waited_for
 from profiler.predicting.work import (
     Attention,
     Matrix,
@@ -53,8 +55,9 @@ def test_a_token_reads_what_is_active() -> None:
     assert found["read:Q4_K"] == 800 / 8 * 2 * 0.5625
     assert weights_per_token(TWO_LAYERS) == 1062.5 + 1000 + 112.5
     assert (found["call"], found["layer"], found["choose"]) == (1, 2, 2)
-    assert found["values"] == 10 + 10 + 2 * 10
-    assert found["attend:f16:auto"] == 64 * 100 + 64 * 16
+    assert found["values"] == 10 * (1 - 100 / 2048) + 10 * (1 - 50 / 2048)
+    assert found["values:Q4_K"] == pytest.approx(2 * 10 * (1 - 10 / 2048))
+    assert found["attend_short:f16:auto"] == 64 * 100 + 64 * 16
     assert found["fetch"] == 2 * 16 * (2 * 100 + 4 * 16)
 
 
@@ -77,7 +80,29 @@ def test_threads_wait_for_the_one_that_attends_to_most(
     depth: int, window: int | None, cache: str, cells: float
 ) -> None:
     """Of 300 keys in a graph of 512 cells two threads get 256 and 44: it takes as long as 512."""
-    assert waited_for(window, call(depth=depth, cache=cache)) == cells
+    waits = waited_for(8, window, call(depth=depth, cache=cache))
+    assert waits.cells == cells
+    assert waits.is_short is (cache == "f16:auto" and depth <= 255)
+
+
+@pytest.mark.parametrize(
+    ("heads", "threads", "most"),
+    [
+        (9, 2, 5),
+        (14, 2, 8),
+        (15, 2, 8),
+        (32, 2, 16),
+        (9, 1, 9),
+        (15, 1, 15),
+        (3, 4, 1),
+        (9, 4, 3),
+        (40, 8, 6),
+    ],
+)
+def test_a_thread_has_whole_chunks_of_heads(heads: int, threads: int, most: int) -> None:
+    """9 heads on 2 threads are chunks of 2, 2, 2, 2 and 1: one thread has 5 of them."""
+    assert busiest(heads, threads) == most
+    assert waited_for(heads, None, call(depth=100)).cells == 100 * 2 * busiest(heads, 2) / heads
 
 
 def test_a_prompt_unpacks_once_for_each_part_and_multiplies_every_row() -> None:

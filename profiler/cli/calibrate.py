@@ -20,7 +20,7 @@ def calibrate(
     seconds: Annotated[
         float,
         typer.Option(help="Time to measure in. What does not fit is left out and named.", min=20, max=3600),
-    ] = 165,
+    ] = 170,
 ) -> None:
     """Measures this machine on small models of random weights, so that `predict` knows its speed.
 

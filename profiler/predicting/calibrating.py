@@ -18,7 +18,8 @@ from profiler.engines.table import LLAMA_CPP
 from profiler.errors import UserError
 from profiler.measure.launch import Seen, order_of, run_worker
 from profiler.predicting.calibration import Sample
-from profiler.predicting.terms import call_of, terms
+from profiler.predicting.call import call_of
+from profiler.predicting.terms import terms
 from profiler.predicting.trials import CONTEXT, Task, Trial, plan, tensors
 from profiler.predicting.work import Work, work_of
 from profiler.runfile import Settings, Workload
@@ -52,8 +53,8 @@ class Timed(msgspec.Struct, frozen=True, kw_only=True):
 def timed(trials: Sequence[Trial], folder: Path, seconds: float, tell: Tell) -> Timed:
     """Time these trials, and then once more as many as there is time for, so that one bad moment spoils none.
 
-    What does not fit into `seconds` is left out. Raises `UserError` without llama.cpp or room on the disk, and
-    KeyboardInterrupt after Ctrl-C.
+    What does not fit into `seconds` is left out, with other numbers of threads all or nothing. Raises `UserError`
+    without llama.cpp or room on the disk, and KeyboardInterrupt after Ctrl-C.
     """
     started = time.monotonic()
     sweeps: dict[str, list[list[Sample]]] = {}
@@ -73,8 +74,10 @@ def timed(trials: Sequence[Trial], folder: Path, seconds: float, tell: Tell) -> 
             left[name] = str(refused)
         took[name] = time.monotonic() - started - gone
     told = [f"{name}: {reason}" for name, reason in left.items()]
+    hurried = {trial.threads for trial in trials if left.get(label(trial)) == NO_TIME} - {trials[0].threads}
+    every = [one for found in sweeps.values() for one in _faster(found)]
     return Timed(
-        samples=[one for found in sweeps.values() for one in _faster(found)],
+        samples=[one for one in every if one.threads not in hurried],
         left_out=told,
         drift=_drift(sweeps),
     )

@@ -12,7 +12,7 @@ import platformdirs
 from profiler.errors import UserError
 from profiler.whole_file import read_whole
 
-SCHEMA = "edgeprof.calibration/3"
+SCHEMA = "edgeprof.calibration/4"
 MOST_BYTES = 4 << 20
 ADVICE = "edgeprof calibrate writes a new one"
 

@@ -16,9 +16,11 @@ AS_CLASS = {
     "route_large": "read",
     "experts": "read",
     "attend": "read",
+    "attend_short": "attend",
     "fetch": "read",
     "attend_prompt": "multiply",
     "values": "multiply",
+    "ends": "multiply",
 }
 """Where a class of terms was not timed with a number of threads, its threads help as much as they help this class."""
 

@@ -10,6 +10,7 @@ CLASSES = {
     "read": "weights",
     "values": "weights",
     "attend": "attention",
+    "attend_short": "attention",
     "fetch": "attention",
     "layer": "starting operations",
     "call": "starting operations",

@@ -12,11 +12,12 @@ from profiler.builds.gguf_types import TENSOR_TYPES
 from profiler.catalogue.devices import DeviceProfile
 from profiler.predicting import calibrated, published
 from profiler.predicting.calibration import Calibration
+from profiler.predicting.call import call_of
 from profiler.predicting.cost_model import LEVEL, WITHIN, seconds_by_term, spread
 from profiler.predicting.limiting import limit_of
 from profiler.predicting.prediction import DecodeAt, Figure, PromptOf, Speed
 from profiler.predicting.published_rows import Target
-from profiler.predicting.terms import call_of, terms
+from profiler.predicting.terms import terms
 from profiler.predicting.work import Work, cached_bytes, weights_per_token, work_of
 from profiler.runfile import THIS, Settings
 

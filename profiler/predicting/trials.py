@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from profiler.builds.shapes.blueprint import Blueprint, blueprint
 from profiler.builds.shapes.header import Tensor, data_bytes
 from profiler.catalogue.models import Experts, Shape
+from profiler.predicting.terms import IN_SHORT_ROWS
 
 KINDS = (
     *("Q4_K", "Q6_K", "Q8_0", "Q4_0", "F16", "Q5_0", "Q5_K", "Q5_1"),
@@ -29,13 +30,16 @@ WIDE_ROUTED_KINDS, WIDE_EXPERTS = ("MXFP4", "Q4_K"), 2816
 """Experts too large for the cache of a core, nearly as wide as those of gpt-oss, whose type is MXFP4."""
 FEW_KINDS = ("Q4_K", "Q8_0")
 """What is timed at other numbers of threads than the usual one."""
-LARGE_BYTES = 512 << 20
+LARGE_BYTES = 320 << 20
 """Of models that are read: memory is not equally fast everywhere, and small models happen to lie well or badly."""
 SHARE_OF_MEMORY = 0.125
 LEAST_PROMPT_BYTES = 24 << 20
 VOCABULARY, SHORT_ROWS = 4096, 65536
-CONTEXT = 2304
+CONTEXT, SHORT = 2304, 192
+"""Of each model, and the depth at which heads are still divided among the threads."""
 WIDE = "wide"
+TOKENS = 24
+"""Decoded in each round: a busy machine changes from one tenth of a second to the next."""
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,10 +65,10 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
 
 def trials(threads: int, others: Sequence[int], large: int) -> list[Trial]:
     """All trials, those first that matter most. Models that are read are `large` bytes."""
-    found = [*_usual(threads, large)]
+    found = [*_usual(threads, large), *_other_experts(threads, large)]
     for number in others:
         found += _few(number, large)
-    return [*found, *_rare(threads, large)]
+    return [*found, *_of_every_model(threads), *_other_caches(threads), *_rare(threads, large)]
 
 
 def large_bytes(memory_bytes: int, cache_bytes: int) -> int:
@@ -73,36 +77,48 @@ def large_bytes(memory_bytes: int, cache_bytes: int) -> int:
 
 
 def _usual(threads: int, large: int) -> Iterator[Trial]:
-    attends = _attends(128, threads)
     for kind in KINDS[:FIRST]:
-        yield from (_read(kind, threads, large), _multiplied(kind, threads))
-    yield from (_layers(threads), _short_rows(threads))
-    yield from (_prompts_attend(threads), attends, _attends(64, threads))
-    yield _attends(128, threads, heads=16)
+        yield from _of_kind(kind, threads, large)
+    yield from _of_every_model(threads)
+    yield from (_attends(64, threads), _attends(128, threads, heads=16))
     yield from (checking(threads, large), _routed(ROUTED_KINDS[0], threads, large))
     for kind in KINDS[FIRST:SECOND]:
-        yield from (_read(kind, threads, large), _multiplied(kind, threads))
+        yield from _of_kind(kind, threads, large)
     yield _attends(64, threads, kv_heads=32)
-    yield from (
-        replace(one, name=f"{one.name} over q8_0", kv="q8_0") for one in (attends, _prompts_attend(threads))
-    )
+
+
+def _of_every_model(threads: int) -> Iterator[Trial]:
+    """What all models have: it is timed twice, so that one bad moment does not spoil every prediction."""
+    yield from (_layers(threads), _short_rows(threads), _prompts_attend(threads), _attends(128, threads))
+
+
+def _other_caches(threads: int) -> Iterator[Trial]:
+    both = _attends(128, threads), _prompts_attend(threads)
+    yield from (replace(one, name=f"{one.name} over q8_0", kv="q8_0") for one in both)
+    yield from (replace(one, name=f"{one.name} without flash", flash="off") for one in both)
+
+
+def _other_experts(threads: int, large: int) -> Iterator[Trial]:
     yield from (_routed(kind, threads, large, WIDE_EXPERTS) for kind in WIDE_ROUTED_KINDS)
     yield from (_routed(kind, threads, large) for kind in ROUTED_KINDS[1:])
-    yield from (
-        replace(one, name=f"{one.name} without flash", flash="off")
-        for one in (attends, _prompts_attend(threads))
-    )
 
 
 def _rare(threads: int, large: int) -> Iterator[Trial]:
     for kind in KINDS[SECOND:]:
-        yield from (_read(kind, threads, large), _multiplied(kind, threads))
+        yield from _of_kind(kind, threads, large)
 
 
 def _few(threads: int, large: int) -> Iterator[Trial]:
     for kind in FEW_KINDS:
-        yield from (_read(kind, threads, large), _multiplied(kind, threads))
+        yield from _of_kind(kind, threads, large)
     yield from (_layers(threads), _short_rows(threads), _attends(128, threads))
+
+
+def _of_kind(kind: str, threads: int, large: int) -> Iterator[Trial]:
+    yield _read(kind, threads, large)
+    if kind in IN_SHORT_ROWS:
+        yield _in_short_rows(kind, threads, large // 2)
+    yield _multiplied(kind, threads)
 
 
 def _of_one_type(kind: str, least: int) -> Shape:
@@ -117,7 +133,19 @@ def _read(kind: str, threads: int, large: int) -> Trial:
         name=kind,
         shape=_of_one_type(kind, large),
         kinds={WIDE: kind},
-        tasks=(Task(prompt=8, tokens=10),),
+        tasks=(Task(prompt=8, tokens=TOKENS),),
+        threads=threads,
+    )
+
+
+def _in_short_rows(kind: str, threads: int, large: int) -> Trial:
+    """A model of more rows for each byte, so that both costs can be told apart."""
+    one = _shape(layers=1, embedding=1024, feed_forward=1024, heads=16, kv_heads=8)
+    return Trial(
+        name=f"{kind} in short rows",
+        shape=_grown(one, {WIDE: kind}, large),
+        kinds={WIDE: kind},
+        tasks=(Task(prompt=128, tokens=TOKENS),),
         threads=threads,
     )
 
@@ -128,7 +156,7 @@ def _multiplied(kind: str, threads: int) -> Trial:
         name=f"{kind} in prompts",
         shape=_of_one_type(kind, LEAST_PROMPT_BYTES),
         kinds={WIDE: kind},
-        tasks=(Task(prompt=32), Task(prompt=128), Task(prompt=512)),
+        tasks=(Task(prompt=32), Task(prompt=128), Task(prompt=320)),
         threads=threads,
     )
 
@@ -141,14 +169,14 @@ def _grown(shape: Shape, kinds: Mapping[str, str], least: int) -> Shape:
 
 def _layers(threads: int) -> Trial:
     shape = _shape(layers=64, embedding=256, feed_forward=512, heads=4, kv_heads=2)
-    tasks = (Task(prompt=32), Task(prompt=256, tokens=24))
+    tasks = (Task(prompt=32), Task(prompt=256, tokens=TOKENS))
     return Trial(name="layers", shape=shape, kinds={WIDE: "Q8_0"}, tasks=tasks, threads=threads)
 
 
 def _short_rows(threads: int) -> Trial:
     """A model with as many rows as the one of layers and few layers, so that both costs can be told apart."""
     shape = _shape(layers=12, embedding=512, feed_forward=1536, heads=8, kv_heads=4, vocabulary=SHORT_ROWS)
-    tasks = (Task(prompt=32), Task(prompt=256, tokens=24))
+    tasks = (Task(prompt=32), Task(prompt=256, tokens=TOKENS))
     return Trial(name="short rows", shape=shape, kinds={WIDE: "Q8_0"}, tasks=tasks, threads=threads)
 
 
@@ -167,7 +195,11 @@ def _attends(head_length: int, threads: int, *, heads: int = 32, kv_heads: int =
         name=f"{heads} heads of {head_length}, {kv_heads} kept",
         shape=shape,
         kinds={WIDE: "Q8_0"},
-        tasks=(Task(prompt=8, tokens=8), Task(depth=1024, tokens=8)),
+        tasks=(
+            Task(prompt=8, tokens=TOKENS),
+            Task(depth=SHORT, tokens=TOKENS),
+            Task(depth=1024, tokens=TOKENS),
+        ),
         threads=threads,
     )
 
@@ -182,7 +214,7 @@ def _routed(kind: str, threads: int, large: int, wide: int | None = None) -> Tri
     shape = _shape(layers=2, embedding=wide or 2048, feed_forward=768, heads=16, kv_heads=4, head_length=128)
     kinds = {WIDE: "Q8_0", "exps": kind}
     shape = replace(shape, gguf_architecture="qwen3moe", qk_norm="rms", experts=experts)
-    tasks = (Task(prompt=32), Task(prompt=96, tokens=12))
+    tasks = (Task(prompt=32), Task(prompt=96, tokens=TOKENS))
     return Trial(
         name=f"{'wide ' if wide else ''}experts in {kind}",
         shape=_grown(shape, kinds, large),
@@ -196,7 +228,7 @@ def checking(threads: int, large: int) -> Trial:
     """A model of two types and other widths, which is timed to see how well it is predicted."""
     shape = _shape(layers=2, embedding=1536, feed_forward=4608, heads=12, kv_heads=4, head_length=128)
     kinds = {WIDE: "Q4_K", "ffn_down": "Q6_K", "attn_v": "Q6_K"}
-    tasks = (Task(prompt=128, tokens=10), Task(depth=512, tokens=8))
+    tasks = (Task(prompt=128, tokens=TOKENS), Task(depth=512, tokens=TOKENS))
     return Trial(
         name="check",
         shape=_grown(shape, kinds, large // 2),

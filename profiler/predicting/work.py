@@ -50,10 +50,9 @@ class Matrix(msgspec.Struct, frozen=True, kw_only=True):
         """What one token reads of it."""
         return self.bytes_of_expert * self.used
 
-    @property
-    def values_per_token(self) -> float:
-        """How many rows one token is multiplied with."""
-        return self.elements / self.experts / self.row * self.used
+    def short_values(self, long_row: int) -> float:
+        """How many rows one token is multiplied with, each counted by what it lacks of a long one."""
+        return self.elements / self.experts / self.row * self.used * max(0.0, 1 - self.row / long_row)
 
     def bytes_of_prompt(self, rows: int) -> float:
         """What is read for a prompt of so many rows: of experts those that one of them goes to, chosen evenly."""
