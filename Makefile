@@ -15,7 +15,7 @@ WITHOUT_IMAGES := -DLLAVA_BUILD=OFF
 CODE := profiler tests bench
 
 .PHONY: help demo test check format bench bench-cost bench-telemetry bench-llama bench-onnx bench-intrusion bench-prediction \
-  bench-simulation environments software-gpu browser clean
+  bench-simulation environments software-gpu board-library sshd browser clean
 
 help:  ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -83,6 +83,13 @@ environments: $(READY)  ## Optimum, the GenAI builder and OpenVINO GenAI, each i
 
 software-gpu: $(READY)  ## A GPU in software (Debian 12, as root): Mesa's Vulkan device, and llama.cpp with Vulkan in a folder of its own.
 	bench/software_gpu.sh $(HOME)/.cache/edgeprof/llama-vulkan $(abspath $(BIN)/python)
+
+board-library: $(READY)  ## llama.cpp for 64-bit ARM boards (Debian 12, as root): cross-built into llama-aarch64, for edgeprof board setup.
+	bench/board_library.sh llama-aarch64 $(abspath $(BIN)/python)
+
+sshd:  ## Debian's OpenSSH server, over which the tests run boards; nothing where one is there.
+	@{ test -x /usr/sbin/sshd || command -v sshd; } >/dev/null || \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends openssh-server openssh-client >/dev/null; }
 
 browser:  ## Debian's Chromium, in which the tests open HTML reports; nothing where a browser is there.
 	@{ command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null || \

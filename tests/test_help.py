@@ -10,7 +10,7 @@ import pytest
 COMMANDS = (
     *("run", "report", "compare", "explain", "devices", "models", "doctor", "setup", "build onnx"),
     *("build shape", "capture", "fetch", "verdict", "import llama-bench", "bundle", "verify", "predict"),
-    "calibrate",
+    *("calibrate", "board setup", "board clean"),
 )
 HEAVY = ("llama_cpp", "onnxruntime", "numpy", "scipy", "rich.table", "rich.live", "msgspec", "psutil")
 LOADED = """

@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "agreement": {"errors", "runfile", "catalogue", "builds", "engines"},
     "telemetry": {"errors", "runfile", "host"},
     "measure": {"errors", "runfile", "catalogue", "host", "builds", "engines", "telemetry", "environments"},
+    "boards": {"errors", "runfile", "catalogue", "host", "builds", "telemetry", "measure"},
     "documents": {"errors", "catalogue"},
     "importing": {"errors", "whole_file", "runfile"},
     "analyse": {"errors", "runfile", "documents"},

@@ -18,6 +18,7 @@ import pytest
 from profiler.errors import UserError
 from profiler.measure.course import MOST_REPEATS, Judges
 from profiler.measure.launch import Seen, run_worker
+from profiler.measure.machine import Here
 from profiler.measure.memory_limit import Place, limited_place
 from profiler.measure.metering import Metering
 from profiler.measure.order import order
@@ -77,7 +78,7 @@ class Bench:
     def go(self, judges: Judges = QUIET, earlier: Sequence[Worker] = ()) -> tuple[str, Watch]:
         watch = Watch()
         with self.opened() as file:
-            return Session(self.plan, self.paths, file, judges, watch, earlier).go(), watch
+            return Session(self.plan, self.paths, file, judges, watch, Here(), earlier).go(), watch
 
     def workers(self) -> list[Worker]:
         return read(self.file).workers
@@ -148,7 +149,7 @@ def test_refused_case_is_recorded_and_never_visited(script: Script, tmp_path: Pa
     watch = Watch()
     watch.visits.append((0, 0, "r1"))
     with bench.opened() as file:
-        session = Session(bench.plan, bench.paths, file, QUIET, watch)
+        session = Session(bench.plan, bench.paths, file, QUIET, watch, Here())
         session.refuse(bench.plan.cases[0], failure)
         session.go()
     assert [(w.case, w.failure) for w in bench.workers()] == [("r1", failure), ("r2", None)]
@@ -254,10 +255,10 @@ def test_ctrl_c_while_sensors_are_read_for_the_last_time_loses_no_worker(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Metering, "stop", ctrl_c)
-    monkeypatch.setattr("profiler.measure.session.idle", lambda meters, external: {})
+    monkeypatch.setattr("profiler.measure.machine.idle", lambda meters, external: {})
     bench = Bench([script("a")], tmp_path, rounds=2)
     with bench.opened() as file, pytest.raises(KeyboardInterrupt):
-        Session(bench.plan, bench.paths, file, QUIET, Watch(), meters=[Gauge()]).go()
+        Session(bench.plan, bench.paths, file, QUIET, Watch(), Here([Gauge()])).go()
     [worker] = bench.workers()
     assert [done.number for done in worker.passes] == [0, 1]
     assert set(worker.meters["g"].values) == {5.0}
@@ -274,10 +275,10 @@ def test_what_was_measured_stands_where_the_engine_cannot_be_asked_to_account_fo
         except StopIteration:
             raise UserError("no control group can be made below /sys/fs/cgroup/ann") from None
 
-    monkeypatch.setattr("profiler.measure.session.limited_place", one_place)
+    monkeypatch.setattr("profiler.measure.machine.limited_place", one_place)
     bench = Bench([script("a")], tmp_path, rounds=2)
     with bench.opened() as file, pytest.raises(UserError):
-        Session(bench.plan, bench.paths, file, QUIET, Watch()).go()
+        Session(bench.plan, bench.paths, file, QUIET, Watch(), Here()).go()
     [worker] = bench.workers()
     assert worker.failure is None
     assert worker.account == Account(reason="no control group can be made below ann")
@@ -296,7 +297,7 @@ def test_nothing_is_left_of_what_an_engine_wrote_for_its_account(
             return Seen(failure=Failure(kind="timeout", message="no progress"))
         return run_worker(order, *words, **named)
 
-    monkeypatch.setattr("profiler.measure.session.run_worker", killed)
+    monkeypatch.setattr("profiler.measure.machine.run_worker", killed)
     bench = Bench([script("a")], tmp_path, rounds=1)
     bench.go()
     assert [folder.exists() for folder in folders] == [False]
@@ -384,7 +385,7 @@ def test_a_profile_adds_one_worker_a_case_and_changes_no_other(
         asked.append({name: value for name, value in order.items() if name != "scratch"})
         return Seen(evaluated=[]) if order["mode"] == "profile" else run_worker(order, *words, **more)
 
-    monkeypatch.setattr("profiler.measure.session.run_worker", without_profiling)
+    monkeypatch.setattr("profiler.measure.machine.run_worker", without_profiling)
     scripts = [script("a"), script("b")]
     for profile in (False, True):
         (tmp_path / str(profile)).mkdir()

@@ -59,6 +59,7 @@ _INSTEAD = {
     "wrong_answers": "another build or provider: what answers otherwise is another model",
     "missing_library": "install the engine, and run it again",
     "bad_file": "fetch or make the file again, and run it",
+    "link_lost": "look at its network and its power supply, and go on with --resume",
     "timeout": "a run with a longer --stall tells how slow it is",
 }
 

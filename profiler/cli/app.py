@@ -9,6 +9,7 @@ from typing import cast
 import typer
 
 from profiler import __version__
+from profiler.cli.board_commands import board
 from profiler.cli.build import build
 from profiler.cli.bundle import bundle
 from profiler.cli.calibrate import calibrate
@@ -78,6 +79,7 @@ app.command()(predict)
 app.command()(calibrate)
 app.add_typer(build, name="build")
 app.add_typer(importing, name="import")
+app.add_typer(board, name="board")
 app.command()(fetch)
 app.command()(setup)
 app.command()(doctor)

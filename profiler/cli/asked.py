@@ -58,6 +58,9 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     provider_option: list[str] | None = None
     profile: bool = False
     trace: Path | None = None
+    on: str | None = None
+    board_python: str = "python3"
+    cores: str | None = None
 
     def request(self) -> Request:
         """The request behind these words. Raises `UserError` for a word that cannot be read."""
@@ -68,6 +71,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
             output_tokens=self.output_tokens,
             engines=several("--engine", self.engine) if self.engine else [],
             settings=self._settings(),
+            cores=several("--cores", self.cores) if self.cores is not None else (),
             device=self.device,
             targets=several("--target", self.target),
             provider_options=options("--provider-option", self.provider_option or []),

@@ -33,8 +33,14 @@ TITLES = {
 
 def doctor(
     output: Annotated[str, typer.Option("-f", "--format", help="terminal or json.")] = "terminal",
+    on: Annotated[
+        str | None, typer.Option("--on", metavar="USER@BOARD", help="A board that OpenSSH reaches.")
+    ] = None,
+    board_python: Annotated[
+        str, typer.Option(metavar="COMMAND", help="Python 3.9 or later there.")
+    ] = "python3",
 ) -> None:
-    """Says what can be measured on this machine, what would disturb it now, and what to type.
+    """Says what can be measured on this machine or on a board, what would disturb it now, and what to type.
 
     Example: edgeprof doctor
     """
@@ -46,12 +52,24 @@ def doctor(
     from profiler.host.environment import environment
     from profiler.host.preflight import findings
 
-    here, busy = environment(), busy_now()
-    found = [*findings(here=here, busy=busy), *environments()]
+    if on is not None:
+        here, found, busy = of_board(on, board_python)
+    else:
+        here, busy = environment(), busy_now()
+        found = [*findings(here=here, busy=busy), *environments()]
     if output == "json":
         typer.echo(as_json(here, found))
     else:
         show(Console(highlight=False), found, busy)
+
+
+def of_board(host: str, python: str) -> tuple[Environment, list[Finding], BusyNow]:
+    """The same of a board."""
+    from profiler.boards.boarding import boarded
+
+    with boarded(host, python) as board:
+        seen = board.look()
+    return seen.environment, seen.findings, seen.busy
 
 
 def environments() -> list[Finding]:

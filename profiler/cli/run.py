@@ -148,6 +148,25 @@ Layers = Annotated[
 Experts = Annotated[
     int | None, typer.Option(help="Fewer experts in shapes than the model has, where they take too much.")
 ]
+Cores = Annotated[
+    str | None,
+    typer.Option(
+        help="Bind workers to cores: big, little, all, or numbers such as 4-7; several make cases: big,little.",
+        show_default=False,
+    ),
+]
+On = Annotated[
+    str | None,
+    typer.Option(
+        "--on",
+        metavar="USER@BOARD",
+        help="Measure on a board that OpenSSH reaches, as ~/.ssh/config has it: worker and builds are copied there.",
+        show_default=False,
+    ),
+]
+BoardPython = Annotated[
+    str, typer.Option(help="Python 3.9 or later on the board, which has the engine.", metavar="COMMAND")
+]
 Resume = Annotated[Path | None, typer.Option(help="Go on with this run file: same builds, its own plan.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show plan, memory and duration only.")]
 RunFile = Annotated[Path | None, typer.Option("-o", "--output", help="The run file to write.")]
@@ -168,7 +187,8 @@ def run(
     as_shape: AsShape = False, quant: Quant = None, layers: Layers = None, experts: Experts = None,
     resume: Resume = None, dry_run: DryRun = False, output: RunFile = None, output_format: Format = None,
     power_log: PowerLogFile = None, power_zone: PowerZone = None, power_offset: PowerOffset = None,
-    profile: Profile = False, trace: Trace = None,
+    profile: Profile = False, trace: Trace = None, on: On = None, board_python: BoardPython = "python3",
+    cores: Cores = None,
 ) -> None:  # fmt: skip
     """Profile builds on this machine: first token, tokens per second, memory, with intervals.
 

@@ -23,11 +23,13 @@ from profiler.analyse.report import report as analyse
 from profiler.analyse.simulated import is_proven
 from profiler.analyse.source import Source
 from profiler.analyse.study import Study
+from profiler.boards.boarding import Boarded, boarded
 from profiler.builds.hashes import build_sha256
 from profiler.builds.identify import identify
 from profiler.cli import power_log
 from profiler.cli.app import printable
 from profiler.cli.asked import Asked
+from profiler.cli.board import made_ready, refuse_on_board
 from profiler.cli.foretold import foretold
 from profiler.cli.judging import judges, so_far
 from profiler.cli.limited_run import Limited, judge, limited
@@ -36,16 +38,18 @@ from profiler.cli.shaped import requested
 from profiler.cli.show import show
 from profiler.cli.tracing import TraceFile
 from profiler.errors import ExitCode, UserError
+from profiler.host.machine import available_memory
 from profiler.measure.course import FINAL
 from profiler.measure.expectation import run_seconds
 from profiler.measure.launch import now
+from profiler.measure.machine import Here
 from profiler.measure.request import Request
 from profiler.measure.resuming import matched
 from profiler.measure.session import Session
 from profiler.measure.start import Prepared, prepare, proven, with_known_meters, with_meters, with_needs
 from profiler.render import formats, plan
 from profiler.render.live import LiveView, PlainView
-from profiler.runfile import Event, Hashes, Header, Run, Worker
+from profiler.runfile import THIS, Event, Hashes, Header, Run, Worker
 
 
 class After(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,14 +76,31 @@ def start(asked: Asked) -> None:
 
 
 def go(asked: Asked, request: Request, after: After) -> None:
-    """One of the three."""
+    """One of the three, here or on a board."""
     fit = after.limited
-    if asked.dry_run:
-        dry(fit.request if fit else request, fit)
+    wanted = fit.request if fit else request
+    if asked.on is not None:
+        on_board(asked, wanted, after)
+    elif asked.dry_run:
+        dry(prepare(wanted), fit)
     elif asked.resume is not None:
         resumed(request, asked.resume, after)
     else:
-        fresh(fit.request if fit else request, asked.output, after)
+        fresh(wanted, asked.output, after)
+
+
+def on_board(asked: Asked, request: Request, after: After) -> None:
+    """The same on a board, which is reached first: what it is decides the plan."""
+    refuse_on_board(asked)
+    assert asked.on is not None
+    with boarded(asked.on, asked.board_python) as board:
+        if asked.resume is not None:
+            resumed(request, asked.resume, after, board)
+        elif asked.dry_run:
+            dry(prepare(request, board.site(request.device)), after.limited)
+        else:
+            ready = prepare(request, board.site(request.device))
+            begin(made_ready(board, ready, external=after.log is not None), asked.output, after)
 
 
 def format_of(asked: Asked) -> str:
@@ -103,28 +124,32 @@ def refuse_other_plans(asked: Asked) -> None:
         raise UserError(f"{typed[0]} and --resume exclude each other: a run goes on by the plan in its file")
 
 
-def dry(request: Request, fit: Limited | None) -> None:
+def dry(prepared: Prepared, fit: Limited | None) -> None:
     """Show what would be run."""
-    typer.echo("\n".join(_plan_lines(prepare(request), fit)))
+    typer.echo("\n".join(_plan_lines(prepared, fit)))
 
 
 def fresh(request: Request, output: Path | None, after: After) -> None:
     """A new run, into a new file."""
     with TemporaryDirectory(prefix="edgeprof-") as compiled:
         prepared = proven(prepare(request), Path(compiled), _tell)
-        prepared = foretold(with_meters(prepared, external=after.log is not None))
-        path = output or default_path(prepared.header)
-        with _created(path) as file:
-            _hold(file, path)
-            runfile.append(file, prepared.header)
-            _run(prepared, file, path, None, after)
+        begin(foretold(with_meters(prepared, external=after.log is not None)), output, after)
+
+
+def begin(prepared: Prepared, output: Path | None, after: After) -> None:
+    """Into a new file."""
+    path = output or default_path(prepared.header)
+    with _created(path) as file:
+        _hold(file, path)
+        runfile.append(file, prepared.header)
+        _run(prepared, file, path, None, after)
 
 
 def _tell(what: str) -> None:
     typer.echo(f"Proving {printable(what)}", err=True)
 
 
-def resumed(request: Request, path: Path, after: After) -> None:
+def resumed(request: Request, path: Path, after: After, board: Boarded | None = None) -> None:
     """Go on with a run that was cut short, by the plan in its file. One cut while it hashed is only hashed."""
     with _reopened(path) as file:
         _hold(file, path)
@@ -141,8 +166,14 @@ def resumed(request: Request, path: Path, after: After) -> None:
         if earlier.ended is not None:
             runfile.append(file, _hashes(paths))
             _show_and_exit(file, path, after, interrupted=False)
-        needed = with_needs(earlier.header, paths, force=request.force)
-        prepared = with_known_meters(needed, external=after.log is not None)
+        free = board.site(THIS).available_bytes if board else available_memory().available_bytes
+        needed = with_needs(earlier.header, paths, free, force=request.force)
+        external = after.log is not None
+        prepared = (
+            made_ready(board, needed, external=external)
+            if board
+            else with_known_meters(needed, external=external)
+        )
         runfile.append(file, Event(name="resumed", at=now()))
         _run(prepared, file, path, earlier, after)
 
@@ -242,10 +273,9 @@ def _measure(
             file,
             judges(header),
             view,
+            prepared.machine
+            or Here(prepared.meters, external_meter=prepared.external_meter, way=prepared.way),
             workers,
-            prepared.meters,
-            external_meter=prepared.external_meter,
-            way=prepared.way,
             compiled=prepared.compiled,
             profiled={one.case for one in earlier.profiles} if earlier else (),
             traced=trace.add,

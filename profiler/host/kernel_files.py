@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 HERE = Path("/")
@@ -19,8 +21,24 @@ class UnreadableError(Exception):
     """A fact that cannot be read here. The text is the reason; it holds no absolute path."""
 
 
+_noted: list[set[str]] = []
+
+
+@contextmanager
+def names_read() -> Iterator[set[str]]:
+    """The names of all files that are asked for meanwhile: what a board must read for a sensor."""
+    found: set[str] = set()
+    _noted.append(found)
+    try:
+        yield found
+    finally:
+        _noted.remove(found)
+
+
 def read_text(root: Path, name: str, most: int = LONGEST_FILE) -> str:
     """One kernel file, at most `most` bytes of it, with whatever cannot be printed turned into spaces."""
+    for names in _noted:
+        names.add(name)
     try:
         raw = _begin(root, name, most) if most <= LONGEST_NUMBER else _whole(root, name, most)
     except (FileNotFoundError, NotADirectoryError):

@@ -26,7 +26,7 @@ class Watched(msgspec.Struct, frozen=True, kw_only=True):
     other_mappers: list[str] | None
 
 
-def _news(before: Board, after: Board) -> Board:
+def news(before: Board, after: Board) -> Board:
     """The later state without the reasons that the earlier one gave already."""
     told = before.unreadable.items()
     return msgspec.structs.replace(
@@ -60,7 +60,7 @@ class Around:
         samples, share = self._metering.told()
         return Watched(
             board_before=self._before,
-            board_after=_news(self._before, self._after) if self._after else None,
+            board_after=news(self._before, self._after) if self._after else None,
             meters=samples,
             metering_share=share,
             other_mappers=self._mappers,

@@ -194,9 +194,10 @@ def run_worker(
             seen.interrupted = True
         finally:
             _stop(process)
-        _salvage(seen, stamps)
+        salvage(seen, words(stamps))
         if not seen.interrupted:
-            _conclude(seen, process.returncode, stall_s if stalled else None, oom_before, errors)
+            kills, said = oom_kill_count() - oom_before, _last_words(errors)
+            conclude(seen, process.returncode, stall_s if stalled else None, kills, said)
     seen.ended = seen.ended or now()
     return seen
 
@@ -253,7 +254,7 @@ def _watch(
             return not _ends(process, GRACE_S if seen.in_good_order else stall_s)
         watchdog.spoke()
         known = len(seen.phases)
-        _take(line, seen)
+        take(line, seen)
         if len(seen.phases) > known and seen.phases[-1].name == LAST_PHASE:
             at_last_phase(process.pid)
 
@@ -284,7 +285,8 @@ def _limited(pipe: IO[bytes]) -> Iterator[bytes]:
     return iter(lambda: pipe.readline(LONGEST_LINE), b"")
 
 
-def _take(line: bytes, seen: Seen) -> None:
+def take(line: bytes, seen: Seen) -> None:
+    """Note what one line of a worker says."""
     try:
         event = decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -330,20 +332,22 @@ def _note(event: WorkerEvent, seen: Seen) -> None:
             setattr(seen, to, getattr(event, of))
 
 
-def _salvage(seen: Seen, stamps: Path) -> None:
-    rest = unfinished_pass(words(stamps), {done.number for done in seen.passes})
+def salvage(seen: Seen, stamps: tuple[int, ...]) -> None:
+    """Keep what was stamped of a pass that the worker did not live to report."""
+    rest = unfinished_pass(stamps, {done.number for done in seen.passes})
     if rest is not None:
         seen.passes.append(rest)
 
 
-def _conclude(
-    seen: Seen, status: int | None, stalled_s: float | None, oom_before: int, errors: IO[bytes]
-) -> None:
+def _last_words(errors: IO[bytes]) -> str:
+    errors.seek(max(0, errors.seek(0, os.SEEK_END) - 4096))
+    return errors.read().decode("utf-8", "replace")
+
+
+def conclude(seen: Seen, status: int | None, stalled_s: float | None, oom_kills: int, said: str) -> None:
+    """The failure behind a worker that did not end in good order and named none. `said` are its last words."""
     if seen.failure is not None or seen.in_good_order:
         return
-    errors.seek(max(0, errors.seek(0, os.SEEK_END) - 4096))
-    said = errors.read().decode("utf-8", "replace")
-    oom_kills = oom_kill_count() - oom_before
     seen.failure = failure_of(status, stalled_s=stalled_s, oom_kills=oom_kills, last_words=said)
     if seen.failure is None:
         seen.failure = Failure(

@@ -11,6 +11,8 @@ from profiler.builds.identify import Found
 from profiler.catalogue import workloads
 from profiler.engines.table import ENGINES
 from profiler.errors import UserError
+from profiler.host.chosen_cores import chosen, cores_among
+from profiler.host.cpus import Cpu
 from profiler.host.machine import default_threads
 from profiler.measure.passes import MORE_PASSES
 from profiler.measure.request import Request, Shaped
@@ -36,13 +38,24 @@ MOST_STAMPS = 4_000_000
 """Of one worker: its line in the run file then stays within what is read back."""
 
 
-def plan_of(request: Request, found: Sequence[Found], places: Places = on_the_cpu) -> Plan:
-    """The plan of a run of the builds found, the anchor last. Raises `UserError` for what is too much."""
+def plan_of(
+    request: Request,
+    found: Sequence[Found],
+    places: Places = on_the_cpu,
+    threads: int | None = None,
+    cpus: Sequence[Cpu] = (),
+) -> Plan:
+    """The plan of a run of the builds found, the anchor last. Raises `UserError` for what is too much.
+
+    `threads` are the usual ones of the machine, if that is not this one, `cpus` those that workers may use.
+    """
     asked = [workloads.parse(word, request.prompt, request.output_tokens) for word in request.workloads]
     _check_stamps(asked, max(request.passes, MORE_PASSES) if request.more_passes else request.passes)
     builds = [item.build for item in found]
-    threads = default_threads()
-    own = cases(builds[: len(request.builds)], asked, request.engines, request.settings, threads, places)
+    threads = threads or default_threads()
+    pinned = {word: cores_among(chosen(word, cpus, {c.number for c in cpus}), cpus) for word in request.cores}
+    named = builds[: len(request.builds)]
+    own = cases(named, asked, request.engines, request.settings, threads, places, pinned)
     tied = [
         case
         for build in builds[len(request.builds) :]

@@ -44,6 +44,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     output_tokens: int | None
     engines: list[str]
     settings: dict[str, list[str]]
+    cores: Sequence[str] = ()
     device: str
     targets: list[str]
     within: float

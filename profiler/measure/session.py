@@ -1,35 +1,29 @@
-"""The run on this machine: a fresh worker for each visit, appended to the run file as soon as it has ended."""
+"""A run: a fresh worker for each visit, appended to the run file as soon as it has ended."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Sequence
-from contextlib import closing
 from io import FileIO
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 import msgspec
 
 from profiler.errors import UserError
-from profiler.host.counters import QuietStart, wait_until_quiet
 from profiler.measure import profiling
-from profiler.measure.around import Around, Watched
 from profiler.measure.course import Course, Judges
 from profiler.measure.endings import printable
 from profiler.measure.events import Evaluated
 from profiler.measure.last_seen import at_the_limit
-from profiler.measure.launch import Seen, job, now, run_worker
-from profiler.measure.memory_limit import Way, limited_place
-from profiler.measure.metering import Costs, idle
-from profiler.measure.page_cache import Eviction, cached_share, evict
+from profiler.measure.launch import Seen, job
+from profiler.measure.machine import Ground, Machine, Visit
 from profiler.measure.passes import passes_for
 from profiler.measure.proving import compiled_of
-from profiler.measure.sustaining import most_passes, wait_until_cool
-from profiler.runfile import Account, Case, Event, Failure, Idle, Plan, Profile, Worker, append
+from profiler.measure.sustaining import most_passes
+from profiler.measure.variants import CORES
+from profiler.runfile import Account, Anchor, Case, Event, Failure, Idle, Plan, Profile, Worker, append
 from profiler.runfile.fields import LONGEST_SENTENCE
-from profiler.telemetry.protocol import Meter
 
 
 class Listener(Protocol):
@@ -56,19 +50,10 @@ def _untraced(_case: Case, _evaluated: Sequence[Evaluated]) -> None:
     """Nobody wants all nodes."""
 
 
-class Ground(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker starts from: how long was waited for it, and what the page cache holds of its build."""
-
-    cooled_s: float | None
-    quiet: QuietStart | None
-    eviction: Eviction | None
-    cached_share: float | None
-
-
 class Session:
-    """One run in progress. `workers` starts with what a resumed run file holds, which has cases `profiled` already.
+    """One run in progress, on `machine`.
 
-    `way` limits the memory of workers.
+    `workers` starts with what a resumed run file holds, which has cases `profiled` already.
     """
 
     def __init__(
@@ -78,28 +63,24 @@ class Session:
         file: FileIO,
         judges: Judges,
         listener: Listener,
+        machine: Machine,
         workers: Sequence[Worker] = (),
-        meters: Sequence[Meter] = (),
-        *,
-        external_meter: bool = False,
-        way: Way | None = None,
         compiled: Path | None = None,
         profiled: Collection[str] = (),
         traced: Traced = _untraced,
     ) -> None:
         self._plan, self._paths, self._file = plan, paths, file
         self._judges, self._listener = judges, listener
-        self._meters, self._external, self._way = meters, external_meter, way
+        self._machine = machine
         self._compiled = compiled
         self._profiled, self._traced = profiled, traced
-        self._costs: Costs = {}
         self._builds = {build.id: build for build in plan.builds}
         self.workers = list(workers)
         self._earlier_s = sum(w.ended.mono_ns - w.started.mono_ns for w in self.workers) / 1e9
 
     def refuse(self, case: Case, failure: Failure) -> None:
         """Record that a case will not be measured at all."""
-        moment = now()
+        moment = self._machine.now()
         self._keep(
             Worker(
                 case=case.id,
@@ -126,35 +107,28 @@ class Session:
         reason = course.go()
         for case in self._to_profile():
             append(self._file, self._profile(case))
-        append(self._file, Event(name="end", at=now(), reason=reason))
+        append(self._file, Event(name="end", at=self._machine.now(), reason=reason))
         self._idle("after")
         return reason
 
     def _idle(self, when: str) -> None:
-        """What the sensors say while nothing runs; an external meter's log needs the moments alone."""
-        if self._meters or self._external:
-            started = now()
-            samples = idle(self._meters, external=self._external)
-            append(self._file, Idle(when=when, meters=samples, started=started, ended=now()))
+        started = self._machine.now()
+        samples = self._machine.idle()
+        if samples is not None:
+            append(self._file, Idle(when=when, meters=samples, started=started, ended=self._machine.now()))
 
     def _visit(self, case: Case, round_number: int, attempt: int, position: int) -> Worker:
         self._listener.visiting(case, round_number, attempt)
-        path = self._paths[case.build]
-        ground = self._ground(path)
+        path, machine = self._paths[case.build], self._machine
+        ground = machine.ground(self._plan, path, self._coolest())
         order = self._order(case, round_number)
-        around, seen = Around(path, self._meters, self._costs), Seen()
+        visit = machine.visit(path, order, case.workload, self._plan.stall_s, self._listener.progress)
+        seen = visit.seen
         try:
-            with closing(around), limited_place(self._way) as place:
-                progress = place.looking(self._listener.progress)
-                last_phase = place.looking(around.at_last_phase)
-                seen = run_worker(
-                    order, case.workload, self._plan.stall_s, progress, last_phase, place.before
-                )
-                seen.limit = place.counted()
             self._account(case, order, seen)
         except KeyboardInterrupt:
             seen.interrupted = True
-        worker = _worker(case, (round_number, attempt, position), seen, ground, around.watched())
+        worker = _worker(case, (round_number, attempt, position), visit, ground, machine.now())
         if seen.interrupted:
             if any(done.number > 0 and done.counters for done in seen.passes):
                 self._keep(worker)
@@ -170,8 +144,7 @@ class Session:
     def _profile(self, case: Case) -> Profile:
         """Where the time of this case goes, seen in a process of its own."""
         self._listener.profiling(case)
-        if self._plan.settle_s:
-            wait_until_quiet(give_up_s=self._plan.settle_s)
+        self._machine.settle(self._plan)
         try:
             seen = self._aside(case, self._order(case, 0), "profile")
         except (UserError, OSError) as error:
@@ -185,19 +158,23 @@ class Session:
 
     def _order(self, case: Case, round_number: int) -> dict[str, Any]:
         long = self._plan.sustained_s
-        return job(
-            case,
-            self._builds[case.build],
-            self._paths[case.build],
-            mode="measure",
-            round_number=round_number,
-            passes=most_passes(case.workload)
-            if long
-            else passes_for(self._plan, case, round_number, self.workers),
-            seed=self._plan.seed,
-            sustained_s=long,
-            strict=self._plan.strict,
-        ) | self._place_of_compiled(case)
+        return (
+            job(
+                case,
+                self._builds[case.build],
+                self._paths[case.build],
+                mode="measure",
+                round_number=round_number,
+                passes=most_passes(case.workload)
+                if long
+                else passes_for(self._plan, case, round_number, self.workers),
+                seed=self._plan.seed,
+                sustained_s=long,
+                strict=self._plan.strict,
+            )
+            | {"cpus": self._machine.cpus(_cores(case))}
+            | self._place_of_compiled(case)
+        )
 
     def _place_of_compiled(self, case: Case) -> dict[str, Any]:
         if case.route is None or self._compiled is None:
@@ -221,26 +198,13 @@ class Session:
         seen.account, seen.interrupted = told.account or failed, told.interrupted
 
     def _aside(self, case: Case, order: dict[str, Any], mode: str) -> Seen:
-        """A worker that measures nothing. It has a folder for what it must write, which goes even if it is ended."""
-        with TemporaryDirectory(prefix="edgeprof-") as scratch, limited_place(self._way) as place:
-            asked = order | {"mode": mode, "scratch": scratch}
-            return run_worker(asked, case.workload, self._plan.stall_s, before=place.before)
+        """A worker that measures nothing."""
+        return self._machine.aside(order | {"mode": mode}, case.workload, self._plan.stall_s)
 
-    def _ground(self, build: Path) -> Ground:
-        """Wait until the machine is cool and quiet, and send the build out of the page cache, as the plan says.
-
-        Pages that lie in the cache already would not count against a limit of memory.
-        """
-        plan = self._plan
-        cooled_s = self._cool() if plan.sustained_s else None
-        quiet = wait_until_quiet(give_up_s=plan.settle_s) if plan.settle_s else None
-        eviction = evict(build) if plan.cold or plan.memory_limit_bytes else None
-        return Ground(cooled_s=cooled_s, quiet=quiet, eviction=eviction, cached_share=cached_share(build))
-
-    def _cool(self) -> float | None:
-        """Before every case but the first: the temperature that its worker read at its start is the goal."""
+    def _coolest(self) -> float | None:
+        """In a sustained run, before every case but the first: the temperature that its worker read at its start."""
         first = next((w.conditions for w in self.workers if w.conditions), None)
-        return wait_until_cool(first.temperature_c) if first else None
+        return first.temperature_c if first and self._plan.sustained_s else None
 
     def _keep(self, worker: Worker) -> Worker:
         append(self._file, worker)
@@ -249,10 +213,14 @@ class Session:
         return worker
 
 
-def _worker(case: Case, place: tuple[int, int, int], seen: Seen, ground: Ground, watched: Watched) -> Worker:
+def _cores(case: Case) -> str | None:
+    word = case.settings.get(CORES)
+    return word if isinstance(word, str) else None
+
+
+def _worker(case: Case, place: tuple[int, int, int], visit: Visit, ground: Ground, moment: Anchor) -> Worker:
     round_number, attempt, position = place
-    moment = now()
-    quiet, eviction = ground.quiet, ground.eviction
+    seen, quiet, eviction = visit.seen, ground.quiet, ground.eviction
     return Worker(
         case=case.id,
         round=round_number,
@@ -271,7 +239,7 @@ def _worker(case: Case, place: tuple[int, int, int], seen: Seen, ground: Ground,
         load_ms=seen.load_ms,
         facts=seen.facts,
         account=seen.account,
-        **msgspec.structs.asdict(watched),
+        **msgspec.structs.asdict(visit.watched),
         phases=seen.phases,
         passes=seen.passes,
         limit=seen.limit,

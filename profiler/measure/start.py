@@ -6,29 +6,28 @@ import os
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from profiler import __version__
 from profiler.builds.identify import identify
-from profiler.catalogue.devices import DeviceProfile, load_device
+from profiler.catalogue.devices import DeviceProfile
 from profiler.errors import UserError
-from profiler.host.environment import environment
-from profiler.host.machine import available_memory, this_machine
 from profiler.measure.ceilings import ceilings
 from profiler.measure.full_size import with_full_sizes
 from profiler.measure.gate import Need, needs, refusal
 from profiler.measure.launch import now
+from profiler.measure.machine import Machine
 from profiler.measure.memory_limit import Way
 from profiler.measure.metering import speaking
 from profiler.measure.placing import places_on
 from profiler.measure.planning import plan_of
 from profiler.measure.proving import Tell, proofs, refused
 from profiler.measure.request import Request, check
+from profiler.measure.site import Site, here
 from profiler.measure.ways_to_limit import way_to_limit
 from profiler.measure.worker_environment import recorded
-from profiler.runfile import SCHEMA, THIS, Device, Failure, Header, Plan, is_simulated
+from profiler.runfile import SCHEMA, Device, Failure, Header, Plan, is_simulated
 from profiler.telemetry.protocol import Meter
 from profiler.telemetry.reading import found_meters
 
@@ -36,7 +35,7 @@ from profiler.telemetry.reading import found_meters
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     """A run that could start now. `way` is how its workers get their limit of memory, if they have one.
 
-    `compiled` is the folder for what the compilers of devices make of its builds.
+    `compiled` is the folder for what the compilers of devices make of its builds, `machine` the board it runs on.
     """
 
     header: Header
@@ -48,6 +47,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     meters: Sequence[Meter] = ()
     external_meter: bool = False
     compiled: Path | None = None
+    machine: Machine | None = None
 
 
 def with_meters(prepared: Prepared, *, external: bool) -> Prepared:
@@ -87,17 +87,17 @@ def proven(prepared: Prepared, compiled: Path, tell: Tell) -> Prepared:
     )
 
 
-def prepare(request: Request) -> Prepared:
-    """Check everything that can be checked before measuring. Raises `UserError`."""
+def prepare(request: Request, site: Site | None = None) -> Prepared:
+    """Check everything that can be checked before measuring, here or on another site. Raises `UserError`."""
     check(request)
-    profile = this_machine() if request.device == THIS else load_device(request.device)
+    site = site or here(request.device)
     found = identify(request.named)
-    places = places_on(profile, request.targets, request.provider_options)
-    plan = with_full_sizes(plan_of(request, found, places), request.shaped)
+    places = places_on(site.profile, request.targets, request.provider_options)
+    plan = with_full_sizes(plan_of(request, found, places, site.threads, site.cpus), request.shaped)
     _refuse_imitated_shapes(plan)
-    header = _header(plan, profile)
+    header = _header(plan, site)
     paths = {item.build.id: item.path for item in found}
-    return with_needs(header, paths, force=request.force)
+    return with_needs(header, paths, site.available_bytes, force=request.force)
 
 
 def _refuse_imitated_shapes(plan: Plan) -> None:
@@ -108,15 +108,14 @@ def _refuse_imitated_shapes(plan: Plan) -> None:
         )
 
 
-def with_needs(header: Header, paths: dict[str, Path], *, force: bool) -> Prepared:
-    """The run with what each case takes, and which cases do not fit into this machine's memory.
+def with_needs(header: Header, paths: dict[str, Path], available: int | None, *, force: bool) -> Prepared:
+    """The run with what each case takes, and which cases do not fit into so many bytes of memory.
 
     What takes more than the plan's limit of memory is tried: the limit is there to see what happens.
     """
     limit = header.plan.memory_limit_bytes
     way = way_to_limit(limit) if limit is not None else None
     found = needs(header.plan, paths)
-    available = available_memory().available_bytes
     return Prepared(
         header=header,
         paths=paths,
@@ -139,8 +138,7 @@ def _refusals(
     return {case_id: failure for case_id, failure in checked.items() if failure is not None}
 
 
-def _header(plan: Plan, profile: DeviceProfile) -> Header:
-    surroundings: dict[str, Any] = msgspec.to_builtins(environment())
+def _header(plan: Plan, site: Site) -> Header:
     return Header(
         type="header",
         schema=SCHEMA,
@@ -148,8 +146,8 @@ def _header(plan: Plan, profile: DeviceProfile) -> Header:
         edgeprof=__version__,
         started=now(),
         plan=plan,
-        device=device_of(profile, surroundings.get("cpu_model")),
-        environment=surroundings,
+        device=device_of(site.profile, site.environment.get("cpu_model")),
+        environment=site.environment,
         worker_environment=recorded(os.environ),
     )
 

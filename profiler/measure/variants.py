@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 
 from profiler.engines.table import ENGINES, Setting, Value, default_engine
 from profiler.errors import UserError, nearest
 from profiler.runfile import MOST_CASES, Build, Case, Route, Settings, Workload
+
+CORES = "cores"
+"""The setting that says which cores a worker is bound to; it is there where any were named."""
 
 _FLAGS = {
     "on": True,
@@ -47,21 +51,36 @@ def cases(
     wanted: Mapping[str, Sequence[str]],
     threads: int,
     places: Places = on_the_cpu,
+    pinned: Mapping[str, int] = MappingProxyType({}),
 ) -> list[Case]:
     """One case for every build, place that it may run in, workload and combination of settings.
 
-    `wanted` maps a setting to the values the user listed; `threads` is the default of that setting.
+    `wanted` maps a setting to the values the user listed; `threads` is the default of that setting. `pinned` are the
+    words for cores that workers are bound to, each with its number of cores, which is the default there.
     """
     _refuse_unknown(builds, engines, wanted)
     found = []
     for build, workload in itertools.product(builds, workloads):
         for place in places(build, engines):
             _refuse_method(place.engine, workload)
-            for settings in combinations(place.engine, {**wanted, **_there(place, wanted)}, threads):
+            for settings in _pinned(place.engine, {**wanted, **_there(place, wanted)}, threads, pinned):
                 _refuse_short_context(workload, settings)
                 found.append((build, workload, place, settings))
     refuse_too_many(len(found))
     return [_case(number, *parts) for number, parts in enumerate(found, start=1)]
+
+
+def _pinned(
+    engine: str, wanted: Mapping[str, Sequence[str]], threads: int, pinned: Mapping[str, int]
+) -> list[Settings]:
+    """Every combination, on each of the cores that were named."""
+    if not pinned:
+        return combinations(engine, wanted, threads)
+    return [
+        {**settings, CORES: word}
+        for word, number in pinned.items()
+        for settings in combinations(engine, wanted, number)
+    ]
 
 
 def _there(place: Place, wanted: Mapping[str, Sequence[str]]) -> Mapping[str, Sequence[str]]:

@@ -22,6 +22,7 @@ from profiler.runfile.fields import LONGEST_SENTENCE
 
 NOT_CALIBRATED = "only llama.cpp on the CPU is calibrated"
 LIMITED = "the calibration does not know how it runs in limited memory"
+PINNED = "the calibration ran on all cores"
 AT_DEPTH = "the calibration knows prompts at depth 0 only"
 
 
@@ -104,6 +105,8 @@ def predicted(plan: Plan, paths: Mapping[str, Path], profile: DeviceProfile) -> 
 def _why_not(plan: Plan, build: Build, case: Case) -> str | None:
     if (case.engine, case.target, build.format) != ("llama-cpp", "cpu", "gguf"):
         return NOT_CALIBRATED
+    if case.settings.get("cores") not in (None, "all"):
+        return PINNED
     return LIMITED if plan.memory_limit_bytes is not None else None
 
 

@@ -34,6 +34,7 @@ FAILURE_KINDS = (
     "crashed",
     "fell_back",
     "wrong_answers",
+    "link_lost",
 )
 
 Name = Annotated[str, msgspec.Meta(max_length=256)]

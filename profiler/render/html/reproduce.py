@@ -10,7 +10,7 @@ from profiler.render import format as fmt
 from profiler.render.html.parts import Block
 from profiler.runfile import Plan, Run, Settings, own_cases
 
-FLAGS = ("threads", "kv", "context", "flash")
+FLAGS = ("threads", "kv", "context", "flash", "cores")
 """Settings that have a flag of their own."""
 
 THIS = "this"

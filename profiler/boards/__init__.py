@@ -1,0 +1,1 @@
+"""Runs on boards that are reached over SSH: what is asked from here, and what answers there."""

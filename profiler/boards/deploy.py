@@ -1,0 +1,151 @@
+"""What a board is given before a run: the worker's files, and its builds. Each is copied once, whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+import msgspec
+
+import profiler
+from profiler.boards.link import SSH, Link
+from profiler.builds.hashes import build_sha256, sha256
+from profiler.errors import UserError
+from profiler.measure.page_cache import files_of
+
+FOLDER = "~/.cache/edgeprof-board"
+CODE = ("engines/*.py", "measure/__init__.py", "measure/worker*.py")
+SPARE_BYTES = 256 << 20
+HASH_S = 1800.0
+TRIES = 5
+
+Tell = Callable[[str, int, int], None]
+"""Called with what is copied, and the bytes there and in all."""
+
+
+class Board(msgspec.Struct, frozen=True, kw_only=True):
+    """What a board said of itself when it was first asked."""
+
+    python: str
+    bits: int
+    system: str
+    machine: str
+    libc: str
+    page_bytes: int
+    folder: str
+    free_bytes: int
+    cpus: list[int]
+    anchor: dict[str, int]
+
+    def python_is_at_least(self, *version: int) -> bool:
+        """Whether its Python is this version or a later one."""
+        return tuple(int(part) for part in self.python.split(".")[:2]) >= version
+
+
+def greeted(link: Link) -> Board:
+    """The board behind a link. Raises `UserError` for one that no worker runs on."""
+    said = msgspec.convert(link.ask("hello", folder=FOLDER), Board)
+    if said.bits != 64:
+        raise UserError(
+            f"board {link.host} runs a {said.bits}-bit system, for which no engine has wheels: install the 64-bit one"
+        )
+    if said.system != "Linux":
+        raise UserError(f"board {link.host} runs {said.system}: --on measures on Linux")
+    if not said.python_is_at_least(3, 9):
+        raise UserError(
+            f"board {link.host} has Python {said.python}: workers need 3.9 or later; name one with --board-python"
+        )
+    return said
+
+
+def code(link: Link, board: Board) -> str:
+    """The worker's files are there; the path of the worker."""
+    home = Path(profiler.__file__).parent
+    texts = {
+        path.relative_to(home).as_posix(): path.read_text("utf-8")
+        for pattern in CODE
+        for path in sorted(home.glob(pattern))
+    }
+    digest = hashlib.sha256(repr(sorted(texts.items())).encode()).hexdigest()[:16]
+    folder = f"{board.folder}/code/{digest}/profiler"
+    worker = f"{folder}/measure/worker.py"
+    if link.ask("sizes", paths=[worker])[worker] is None:
+        last = "measure/worker.py"
+        for name in [*(name for name in texts if name != last), last]:
+            link.ask("put", path=f"{folder}/{name}", text=texts[name])
+    return worker
+
+
+def build(link: Link, board: Board, path: Path, tell: Tell) -> str:
+    """A build is there, compared by its hash; its path on the board. Raises `UserError` where there is no room."""
+    digest = build_sha256(path)
+    folder = f"{board.folder}/builds/{digest[:16]}"
+    files = list(_files(path))
+    wanted = {f"{folder}/{name}": file for name, file in files}
+    there = link.ask("sizes", paths=list(wanted))
+    missing = {remote: file for remote, file in wanted.items() if there[remote] != file.stat().st_size}
+    needed = sum(file.stat().st_size for file in missing.values())
+    if needed + SPARE_BYTES > board.free_bytes:
+        raise UserError(
+            f"board {link.host} has {board.free_bytes >> 20} MiB free, and {path.name} takes {needed >> 20} MiB: free "
+            f"some there (edgeprof board clean {link.host} removes what earlier runs left)"
+        )
+    for remote, file in missing.items():
+        send(link, file, remote, tell)
+    return f"{folder}/{path.name}"
+
+
+def _files(path: Path) -> Iterator[tuple[str, Path]]:
+    """Each file with its name below the folder of the build."""
+    for file in files_of(path):
+        inside = file.relative_to(path) if path.is_dir() else None
+        yield str(PurePosixPath(path.name, *(inside.parts if inside else ()))), file
+
+
+def send(link: Link, file: Path, remote: str, tell: Tell) -> None:
+    """One file. It goes on where it was cut off, and gets its name only when its hash is right."""
+    part, size = f"{remote}.part", file.stat().st_size
+    link.ask("folder", path=str(PurePosixPath(remote).parent))
+    for _ in range(TRIES):
+        there = link.ask("sizes", paths=[part])[part] or 0
+        if there >= size:
+            break
+        _pour(link, file, part, there, tell)
+    found = link.ask("sha256", timeout_s=HASH_S, path=part)
+    if found["sha256"] != sha256(file):
+        link.ask("forget", path=part)
+        raise UserError(
+            f"{file.name} did not arrive whole on board {link.host}: try again, and look at its card"
+        )
+    link.ask("rename", path=part, to=remote)
+
+
+def _pour(link: Link, file: Path, part: str, start: int, tell: Tell) -> None:
+    """From byte `start` on. A connection that breaks leaves what has arrived."""
+    command = [*SSH, "--", link.host, f"cat >> {shlex.quote(part)}"]
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=errors, start_new_session=True)
+        assert process.stdin is not None
+        with suppress(BrokenPipeError), process.stdin as sink:
+            _pieces(file, start, sink, tell)
+        process.wait()
+        errors.seek(0)
+        if b"No space left" in errors.read(4096):
+            raise UserError(
+                f"the disk of board {link.host} is full: free some and run again; what has arrived is kept"
+            )
+
+
+def _pieces(file: Path, start: int, sink: IO[bytes], tell: Tell) -> None:
+    size = file.stat().st_size
+    with file.open("rb") as source:
+        source.seek(start)
+        for piece in iter(lambda: source.read(1 << 20), b""):
+            sink.write(piece)
+            tell(file.name, source.tell(), size)

@@ -1,0 +1,266 @@
+"""A board as the machine of a run: workers run there, on its own clock, and what they say comes here line by line."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from profiler.boards.deploy import Board
+from profiler.boards.gauges import Gauges
+from profiler.boards.link import STRANGE, Link, LinkLost, Refused
+from profiler.boards.mirror import Mirror
+from profiler.errors import UserError
+from profiler.host.chosen_cores import chosen
+from profiler.host.counters import CpuTimes, QuietStart, cpu_times, wait_until_quiet
+from profiler.host.cpus import read_cpus
+from profiler.measure.around import Watched, news
+from profiler.measure.endings import oom_kill_count
+from profiler.measure.launch import Progress, Seen, conclude, salvage, take
+from profiler.measure.machine import Ground, Visit
+from profiler.measure.page_cache import Eviction
+from profiler.measure.stamps import progress
+from profiler.measure.sustaining import wait_until_cool
+from profiler.measure.watchdog import Watchdog
+from profiler.measure.worker import FIRST
+from profiler.measure.worker_environment import SET, SYSTEM
+from profiler.runfile import Anchor, Failure, Plan, Samples, Workload
+from profiler.runfile import Board as State
+from profiler.telemetry.reading import board as state
+
+LOOK_S = 2.0
+"""How often a board tells its stamps while a worker runs: each time wakes its network."""
+
+SILENCE_S = 30.0
+"""Of a worker that computes, its stamps at least are heard of."""
+
+AGAIN_S, PAUSE_S = 300.0, 5.0
+"""How long a board that has gone is waited for, and how often it is asked."""
+
+IDLE_S = 6.0
+"""Readings while nothing runs, before and after."""
+
+T = TypeVar("T")
+
+
+class There:
+    """One board. `paths` are those of builds there by their place here; `connect` makes a new link to it."""
+
+    def __init__(
+        self,
+        link: Link,
+        connect: Callable[[], Link],
+        board: Board,
+        mirror: Mirror,
+        worker: str,
+        paths: Mapping[Path, list[str]],
+        places: Mapping[Path, str],
+        environment: Mapping[str, str],
+        gauges: Gauges,
+        *,
+        external_meter: bool = False,
+    ) -> None:
+        self.link, self._connect, self._board, self._mirror = link, connect, board, mirror
+        self._worker, self._files, self._places = worker, paths, places
+        self._environment = dict(SET) | dict(environment)
+        self._command = [*shlex.split(link.python), *(["-P"] if board.python_is_at_least(3, 11) else [])]
+        self._gauges, self._external = gauges, external_meter
+
+    def now(self) -> Anchor:
+        """On the board's clocks."""
+        return self._again(lambda link: msgspec.convert(link.ask("anchor"), Anchor))
+
+    def idle(self) -> dict[str, Samples] | None:
+        """As long as on this machine."""
+        if not self._gauges.meters:
+            return {} if self._external else None
+        self._again(partial(self._gauges.begin, idle=True))
+        time.sleep(IDLE_S)
+        return self._again(self._gauges.end)[0]
+
+    def cpus(self, word: str | None) -> list[int] | None:
+        """Of its own."""
+        allowed = self._board.cpus
+        return allowed or None if word is None else chosen(word, read_cpus(self._mirror.root), allowed)
+
+    def settle(self, plan: Plan) -> QuietStart | None:
+        """By its own counters."""
+        if not plan.settle_s:
+            return None
+        return wait_until_quiet(give_up_s=plan.settle_s, window_s=1.0, read=self._cpu_times)
+
+    def ground(self, plan: Plan, build: Path, cool_to: float | None) -> Ground:
+        """As on this machine."""
+        cooled_s = None if cool_to is None else wait_until_cool(cool_to, read=self._temperature)
+        quiet, files = self.settle(plan), self._files[build]
+        eviction = self._evicted(files) if plan.cold else None
+        share = self._asked("cached", paths=files)
+        return Ground(cooled_s=cooled_s, quiet=quiet, eviction=eviction, cached_share=share)
+
+    def visit(
+        self, build: Path, order: dict[str, Any], workload: Workload, stall_s: float, on_progress: Progress
+    ) -> Visit:
+        """One worker, and the state of the board before and after it."""
+        del build
+        before = self._state()
+        self._again(self._gauges.begin)
+        seen = self._worked(order, workload, stall_s, on_progress)
+        samples, share = ({}, None) if seen.interrupted else self._again(self._gauges.end)
+        after = None if seen.interrupted else self._state()
+        watched = Watched(
+            board_before=before,
+            board_after=news(before, after) if after else None,
+            meters=samples,
+            metering_share=share,
+            other_mappers=None,
+        )
+        return Visit(seen=seen, watched=watched)
+
+    def aside(self, order: dict[str, Any], workload: Workload, stall_s: float) -> Seen:
+        """The agent gives every worker a folder."""
+        return self._worked(order, workload, stall_s, lambda _pass, _tokens: None)
+
+    def _state(self) -> State:
+        root = self._again(self._mirror.read)
+        return state(self.now(), root)
+
+    def _worked(
+        self, order: dict[str, Any], workload: Workload, stall_s: float, on_progress: Progress
+    ) -> Seen:
+        kills = self._again(self._kills)
+        seen = Seen(started=self.now())
+        following = _Following(self.link, seen, Watchdog(stall_s, ()), on_progress)
+        try:
+            ended = following.to_the_end(self._asking(order, workload))
+            oom_kills = self._again(self._kills) - kills
+            status = ended["status"] if type(ended["status"]) is int else None
+            conclude(seen, status, stall_s if following.stalled else None, oom_kills, str(ended["said"]))
+        except LinkLost as lost:
+            seen.failure = Failure(
+                kind="link_lost", message=f"the board was lost while it worked: {lost}; its passes are kept"
+            )
+        except Refused as refused:
+            seen.failure = Failure(kind="crashed", message=f"the board could not start a worker: {refused}")
+        except STRANGE as error:
+            said = f"the board answers what no agent of ours does ({type(error).__name__})"
+            seen.failure = Failure(kind="crashed", message=said)
+        except KeyboardInterrupt:
+            seen.interrupted = True
+        salvage(seen, following.words)
+        seen.ended = seen.ended or self._after(seen)
+        return seen
+
+    def _after(self, seen: Seen) -> Anchor | None:
+        """When a worker ended that could not say so: Ctrl-C does not wait for a board to come back."""
+        return seen.started if seen.interrupted else self.now()
+
+    def _asking(self, order: dict[str, Any], workload: Workload) -> dict[str, Any]:
+        own = {
+            "python": None,
+            "path": self._places[Path(order["path"])],
+        }
+        return {
+            "order": order | own,
+            "words": FIRST + workload.output_tokens,
+            "worker": self._worker,
+            "command": self._command,
+            "environment": self._environment,
+            "kept": list(SYSTEM),
+            "look_s": LOOK_S,
+        }
+
+    def _kills(self, link: Link) -> int:
+        return oom_kill_count(self._mirror.some(link, "proc/vmstat", "proc/self/cgroup"))
+
+    def _cpu_times(self) -> CpuTimes | None:
+        return cpu_times(self._again(lambda link: self._mirror.some(link, "proc/stat")))
+
+    def _temperature(self) -> float | None:
+        """The hottest that the board tells."""
+        told = self._state().readings.get("temperature", {}).values()
+        return max((float(value) for value in told if isinstance(value, int | float)), default=None)
+
+    def _evicted(self, files: list[str]) -> Eviction:
+        stayed = self._asked("evict", paths=files)
+        return Eviction(
+            evicted=stayed == 0, reason=None if stayed == 0 else "some of it stayed in the page cache"
+        )
+
+    def _asked(self, do: str, **fields: Any) -> Any:
+        return self._again(lambda link: link.ask(do, **fields))
+
+    def _again(self, ask: Callable[[Link], T]) -> T:
+        """Ask; a board that has gone is waited for. Raises `UserError` if it stays away."""
+        until = time.monotonic() + AGAIN_S
+        while True:
+            try:
+                return ask(self.link)
+            except LinkLost as lost:
+                self._reconnect(until, lost)
+            except Refused as refused:
+                raise UserError(f"board {self.link.host}: {refused}") from None
+            except STRANGE as error:
+                raise UserError(
+                    f"board {self.link.host} answers what no agent of ours does ({type(error).__name__})"
+                ) from None
+
+    def _reconnect(self, until: float, lost: LinkLost) -> None:
+        self.link.close()
+        while True:
+            try:
+                self.link = self._connect()
+                return
+            except UserError:
+                if time.monotonic() > until:
+                    raise UserError(
+                        f"board {self.link.host} has not come back ({lost}); what was measured is kept: "
+                        "go on with --resume once it is there"
+                    ) from None
+                time.sleep(PAUSE_S)
+
+
+class _Following:
+    """What one worker says, noted in `seen`. `words` are its stamps as they were last told."""
+
+    def __init__(self, link: Link, seen: Seen, watchdog: Watchdog, on_progress: Progress) -> None:
+        self._link, self._seen, self._watchdog, self._on_progress = link, seen, watchdog, on_progress
+        self.words: tuple[int, ...] = (0,) * (FIRST + 1)
+        self.stalled = False
+
+    def to_the_end(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Its end, as the agent tells it."""
+        try:
+            for found in self._link.follow("work", SILENCE_S, **asked):
+                if "ok" in found:
+                    self.words = self._stamps(found["ok"]["words"])
+                    ended: dict[str, Any] = found["ok"]
+                    return ended
+                self._note(found["event"])
+        except KeyboardInterrupt:
+            with suppress(LinkLost, Refused):
+                self._link.ask("stop")
+            raise
+        raise LinkLost("it said nothing of its end")
+
+    def _note(self, event: Mapping[str, Any]) -> None:
+        if "line" in event:
+            self._watchdog.spoke()
+            take(str(event["line"]).encode(), self._seen)
+            return
+        self.words = self._stamps(event.get("words", ()))
+        self._on_progress(*progress(self.words))
+        if self._watchdog.stalled(self.words) and not self.stalled:
+            self.stalled = True
+            self._link.ask("stop")
+
+    def _stamps(self, told: Iterable[Any]) -> tuple[int, ...]:
+        """Whole numbers, or what was known before."""
+        found = tuple(told)
+        whole = len(found) > FIRST and all(type(word) is int for word in found)
+        return found if whole else self.words

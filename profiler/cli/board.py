@@ -1,0 +1,49 @@
+"""`edgeprof run --on` and `edgeprof board`: runs on boards that OpenSSH reaches."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from profiler.boards.boarding import Boarded
+from profiler.cli.asked import Asked
+from profiler.cli.progress import progress
+from profiler.errors import UserError
+from profiler.measure.start import Prepared
+
+
+def _of_this_machine(asked: Asked) -> dict[str, bool]:
+    """Options that boards do not know so far, and whether they were typed."""
+    return {
+        "--as-shape": asked.as_shape,
+        "--memory-limit": asked.memory_limit is not None,
+        "--target": asked.target != "cpu",
+        "--provider-option": bool(asked.provider_option),
+    }
+
+
+def refuse_on_board(asked: Asked) -> None:
+    """Raises `UserError` for what cannot be done on a board yet."""
+    typed = [flag for flag, is_typed in _of_this_machine(asked).items() if is_typed]
+    if typed:
+        raise UserError(
+            f"{typed[0]} does not work with --on yet: leave it out, or run edgeprof on the board itself"
+        )
+
+
+def made_ready(board: Boarded, prepared: Prepared, *, external: bool) -> Prepared:
+    """The board has worker and builds, and the run goes there; `external` if a meter keeps a log of its own.
+
+    A run that goes on reads the sensors that its header names.
+    """
+    found, reasons = board.meters()
+    known = prepared.header.sensors
+    meters = [meter for meter in found if not known or meter.sensor in known]
+    with progress() as line:
+        machine = board.machine(
+            prepared.paths,
+            meters,
+            lambda what, done, size: line.bytes(f"{what} -> board", done, size),
+            external_meter=external,
+        )
+    header = replace(prepared.header, sensors=[meter.sensor for meter in meters], no_sensor=reasons)
+    return replace(prepared, header=header, machine=machine)

@@ -1,0 +1,52 @@
+"""A board for tests: an `ssh` of our own that runs what it is given here, in a home of its own, and can be cut off."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+SSH = """#!/bin/sh
+# ssh OPTIONS -- HOST COMMAND: as OpenSSH does, the command goes to a shell, in the board's home.
+while [ "$1" != "--" ]; do shift; done
+host="$2"; shift 2
+[ -e "{home}/said" ] && {{ cat "{home}/said" >&2; exit 255; }}
+case "$1" in cat*) [ -e "{home}/full" ] && {{ echo "cat: write error: No space left on device" >&2; exit 1; }};; esac
+case "$1" in exec*) echo $$ > "{home}/agent";; esac
+echo "$host" >> "{home}/visits"
+export HOME="{home}"
+unset XDG_CACHE_HOME XDG_DATA_HOME
+cd "{home}" && exec sh -c "$*"
+"""
+
+
+class FakeBoard:
+    """`home` is its home folder, `env` what finds our ssh first, `words` what reaches it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home, programs = folder / "board-home", folder / "bin"
+        self.home.mkdir()
+        programs.mkdir()
+        ssh = programs / "ssh"
+        ssh.write_text(SSH.format(home=self.home))
+        ssh.chmod(0o755)
+        self.env = {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+        self.words = ("--on", "pi@board", "--board-python", sys.executable)
+
+    @property
+    def folder(self) -> Path:
+        """What edgeprof put there."""
+        return self.home / ".cache" / "edgeprof-board"
+
+    def fills_up(self) -> None:
+        """From now on nothing can be written there."""
+        (self.home / "full").touch()
+
+    def agent(self) -> int:
+        """The process id of the agent that was started last; 0 before the first."""
+        noted = self.home / "agent"
+        return int(noted.read_text() or 0) if noted.is_file() else 0
+
+    def refuses(self, said: str) -> None:
+        """From now on ssh says this and ends."""
+        (self.home / "said").write_text(said)

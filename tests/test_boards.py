@@ -1,0 +1,322 @@
+"""Runs on boards: an agent at the other end of ssh, workers and builds copied there, all that goes wrong typed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from profiler.boards.deploy import greeted
+from profiler.boards.link import Link, LinkLost, Refused, answering
+from profiler.boards.mirror import Mirror
+from profiler.errors import UserError
+from profiler.host.machine import available_memory, this_machine
+from profiler.runfile import read
+from profiler.telemetry.reading import board as state
+from tests.boards import FakeBoard
+from tests.conftest import Command, Script, command, only_refusal
+
+WORDS = ("-p", "8", "-n", "4", "--processes", "2", "--passes", "2")
+
+
+@pytest.fixture
+def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeBoard:
+    made = FakeBoard(tmp_path)
+    monkeypatch.setenv("PATH", made.env["PATH"])
+    return made
+
+
+@pytest.fixture
+def link(board: FakeBoard) -> Link:
+    return Link("pi@board", board.words[-1])
+
+
+class TestRun:
+    def test_a_run_is_measured_there(
+        self, edgeprof: Command, script: Script, board: FakeBoard, tmp_path: Path
+    ) -> None:
+        done = edgeprof("run", script(), *board.words, *WORDS, "-o", "b.jsonl", "-f", "json", env=board.env)
+        assert done.code == 0, done.err
+        (row,) = json.loads(done.out)["rows"]
+        assert row["metrics"]["decode_tps"]["value"] > 0
+        run = read(tmp_path / "b.jsonl")
+        assert [len(worker.passes) for worker in run.workers] == [3, 3]
+        assert all(worker.board_after is not None and worker.conditions is not None for worker in run.workers)
+        assert not run.header.sensors or run.workers[0].meters
+        assert run.ended is not None
+        assert list(board.folder.glob("code/*/profiler/measure/worker.py"))
+        assert not list(board.folder.rglob("*.part"))
+
+    def test_what_is_there_is_not_copied_again(
+        self, edgeprof: Command, script: Script, board: FakeBoard
+    ) -> None:
+        build = script()
+        for name in ("a.jsonl", "b.jsonl"):
+            done = edgeprof("run", build, *board.words, *WORDS, "-o", name, env=board.env)
+            assert done.code == 0, done.err
+        (copied,) = [path for path in board.folder.glob("builds/*/*") if path.is_file()]
+        assert copied.read_bytes() == build.read_bytes()
+        visits = (board.home / "visits").read_text().splitlines()
+        assert len(visits) == 3, "an agent for each run, and one copy"
+
+    def test_a_build_is_a_folder_too(
+        self, edgeprof: Command, board: FakeBoard, tmp_path: Path, script: Script
+    ) -> None:
+        done = edgeprof("run", script(), *board.words, *WORDS, "--dry-run", env=board.env)
+        assert done.code == 0, done.err
+        assert "fresh process" in done.out
+        assert not board.folder.exists(), "nothing is copied to show a plan"
+
+    def test_a_worker_that_crashes_there_is_typed(
+        self, edgeprof: Command, script: Script, board: FakeBoard, tmp_path: Path
+    ) -> None:
+        done = edgeprof(
+            "run",
+            script(fail={"at": "token", "how": "segfault"}),
+            *board.words,
+            *WORDS,
+            "-o",
+            "b.jsonl",
+            env=board.env,
+        )
+        assert done.code == 3
+        failures = {worker.failure.kind for worker in read(tmp_path / "b.jsonl").workers if worker.failure}
+        assert failures == {"crashed"}
+
+    def test_a_link_that_breaks_costs_one_worker(
+        self, own_folders: dict[str, str], script: Script, board: FakeBoard, tmp_path: Path
+    ) -> None:
+        """Its finished passes are kept, the board comes back, and the run goes on."""
+        slow = script(token_ms=40)
+        words = ("-p", "8", "-n", "8", "--processes", "2", "--passes", "4", "-o", tmp_path / "b.jsonl")
+        with subprocess.Popen(
+            command("run", slow, *board.words, *words), env=own_folders | board.env, stderr=subprocess.PIPE
+        ) as process:
+            _until(lambda: board.agent() > 0 and _children(board.agent()) > 0)
+            time.sleep(1.5)
+            os.kill(board.agent(), signal.SIGKILL)
+            _, said = process.communicate(timeout=60)
+        assert process.returncode == 0, said
+        first, *rest = read(tmp_path / "b.jsonl").workers
+        assert first.failure is not None
+        assert first.failure.kind == "link_lost"
+        assert first.passes
+        assert [worker.failure for worker in rest] == [None] * len(rest)
+        assert rest
+
+    def test_a_run_that_was_stopped_goes_on_there(
+        self, own_folders: dict[str, str], edgeprof: Command, script: Script, board: FakeBoard, tmp_path: Path
+    ) -> None:
+        slow, file = script(token_ms=40), tmp_path / "b.jsonl"
+        words = ("-p", "8", "-n", "8", "--processes", "3", "--passes", "2", "-o", file)
+        with subprocess.Popen(
+            command("run", slow, *board.words, *words), env=own_folders | board.env, stderr=subprocess.DEVNULL
+        ) as process:
+            _until(lambda: file.is_file() and len(file.read_bytes().splitlines()) > 1)
+            process.send_signal(signal.SIGINT)
+            process.wait(30)
+        assert process.returncode == 130
+        done = edgeprof("run", slow, *board.words, "--resume", file, env=board.env)
+        assert done.code == 0, done.err
+        assert {worker.round for worker in read(file).workers} == {0, 1, 2}
+
+
+def _children(process: int) -> int:
+    listed = Path(f"/proc/{process}/task").glob("*/children")
+    return sum(len(file.read_text().split()) for file in listed)
+
+
+def _until(true: Callable[[], bool]) -> None:
+    for _ in range(300):
+        if true():
+            return
+        time.sleep(0.1)
+    pytest.fail("it did not come to that")
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("said", "sentence"),
+        [
+            ("Host key verification failed.", "its host key is not the known one"),
+            ("ssh: Could not resolve hostname board: Name or service not known", "no machine has this name"),
+            ("ssh: connect to host board port 22: Connection refused", "nothing there accepts SSH"),
+            ("pi@board: Permission denied (publickey).", "it does not accept your key: ssh-copy-id pi@board"),
+            ("ssh: connect to host board port 22: Connection timed out", "it does not answer"),
+            ("sh: 1: exec: python3: not found", "install Python 3.9 or later there"),
+            ("kex_exchange_identification: \x1b[31mread", "kex_exchange_identification: ?"),
+        ],
+    )
+    def test_what_ssh_says_is_one_sentence(
+        self, edgeprof: Command, script: Script, board: FakeBoard, said: str, sentence: str
+    ) -> None:
+        board.refuses(said)
+        refused = only_refusal(edgeprof("run", script(), *board.words, *WORDS, env=board.env))
+        assert refused.startswith("board pi@board: ")
+        assert sentence in refused
+
+    def test_no_ssh_here(self, edgeprof: Command, script: Script, tmp_path: Path) -> None:
+        (tmp_path / "empty").mkdir()
+        refused = only_refusal(
+            edgeprof("run", script(), "--on", "pi@board", env={"PATH": str(tmp_path / "empty")})
+        )
+        assert "there is no ssh here" in refused
+
+    @pytest.mark.parametrize(
+        "typed",
+        [("--as-shape",), ("--memory-limit", "2GiB"), ("--target", "gpu")],
+        ids=lambda typed: typed[0],
+    )
+    def test_what_is_of_this_machine_alone(
+        self, edgeprof: Command, script: Script, board: FakeBoard, typed: tuple[str, ...]
+    ) -> None:
+        refused = edgeprof("run", script(), *board.words, *typed, env=board.env)
+        assert refused.code == 2
+        assert "--on" in refused.err or "shape" in refused.err
+
+    @pytest.mark.parametrize(
+        ("line", "sentence"),
+        [
+            ('"bits": 8 * struct.calcsize("P")', "32-bit system"),
+            ('"python": platform.python_version()', "workers need 3.9 or later"),
+            ('"system": platform.system()', "--on measures on Linux"),
+        ],
+    )
+    def test_a_board_that_no_worker_runs_on(
+        self, link: Link, monkeypatch: pytest.MonkeyPatch, line: str, sentence: str
+    ) -> None:
+        said = link.ask("hello", folder="~/.cache/edgeprof-board")
+        key = line.split('"')[1]
+        said[key] = {"bits": 32, "python": "3.7.3", "system": "FreeBSD"}[key]
+        monkeypatch.setattr(link, "ask", lambda *_words, **_fields: said)
+        with pytest.raises(UserError, match=sentence):
+            greeted(link)
+        link.close()
+
+
+def test_doctor_looks_at_a_board(edgeprof: Command, board: FakeBoard) -> None:
+    done = edgeprof("doctor", *board.words, "-f", "json", env=board.env)
+    assert done.code == 0, done.err
+    found = json.loads(done.out)
+    codes = {one["code"] for one in found["findings"]}
+    assert {"measure.workers", "engine.llama-cpp", "engine.ort"} <= codes
+    assert found["environment"]["architecture"]
+    shown = edgeprof("doctor", *board.words, env=board.env)
+    assert "MiB free for builds" in shown.out
+
+
+def test_setup_and_clean(edgeprof: Command, board: FakeBoard) -> None:
+    """Our own llama.cpp, with a Python that has nothing: its isolated self."""
+    pytest.importorskip("llama_cpp")
+    words = ("pi@board", *board.words[2:])
+    done = edgeprof("board", "setup", *words, env=board.env)
+    assert done.code == 0, done.err
+    libraries = board.folder / "engines/llama_cpp/lib"
+    assert (libraries / "libllama.so").resolve().is_file()
+    asked = "import llama_cpp.llama_cpp as l; print(l.llama_max_devices() > 0, 'numpy' in __import__('sys').modules)"
+    said = subprocess.run(
+        [sys.executable, "-S", "-c", asked],
+        env={"PYTHONPATH": str(board.folder / "engines")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout == "True False\n"
+    assert edgeprof("board", "clean", *words, env=board.env).out == "pi@board: removed\n"
+    assert edgeprof("board", "clean", *words, env=board.env).out == "pi@board: there was nothing\n"
+
+
+def test_a_library_for_another_machine_is_refused(
+    edgeprof: Command, board: FakeBoard, tmp_path: Path
+) -> None:
+    pytest.importorskip("llama_cpp")
+    library = tmp_path / "cross"
+    library.mkdir()
+    words = ("board", "setup", "pi@board", *board.words[2:], "--library", library)
+    assert "holds no libllama.so" in only_refusal(edgeprof(*words, env=board.env))
+    (library / "libllama.so").write_bytes(b"\x7fELF" + bytes(14) + b"\xf3\x00")
+    assert "is for riscv64, and board pi@board is" in only_refusal(edgeprof(*words, env=board.env))
+
+
+class TestAgent:
+    def test_it_says_what_it_is(self, link: Link, board: FakeBoard) -> None:
+        found = greeted(link)
+        assert (found.bits, found.folder) == (64, str(board.home / ".cache/edgeprof-board"))
+        assert found.free_bytes > 0
+        link.close()
+
+    def test_an_error_there_is_its_answer(self, link: Link) -> None:
+        with pytest.raises(Refused, match="FileNotFoundError"):
+            link.ask("sha256", path="/nothing/is/here")
+        assert link.ask("anchor")["wall_ns"] > 0
+        link.close()
+
+    @pytest.mark.parametrize("said", [None, [], {"python": "x"}, {"bits": "many"}, "\x1b[2J"])
+    def test_an_answer_that_no_agent_gives_is_one_sentence(
+        self, link: Link, monkeypatch: pytest.MonkeyPatch, said: object
+    ) -> None:
+        monkeypatch.setattr(link, "ask", lambda *_words, **_fields: said)
+        with pytest.raises(UserError, match="answers what no agent of ours does"), answering("pi@board"):
+            greeted(link)
+        link.close()
+
+    def test_a_link_that_ends_is_lost(self, link: Link) -> None:
+        link.close()
+        with pytest.raises(LinkLost):
+            link.ask("anchor")
+
+    def test_its_tree_is_read_like_a_machine(self, link: Link, tmp_path: Path) -> None:
+        mirror = Mirror(link, tmp_path / "mirror")
+        there, here = this_machine(mirror.root), this_machine()
+        assert there.cpu == here.cpu
+        assert available_memory(mirror.root).total_bytes is not None
+        assert state(link_anchor(link), mirror.root).unreadable.keys() <= state(
+            link_anchor(link)
+        ).unreadable.keys() | {
+            "power_mode",
+            "throttled_now",
+        }
+        link.close()
+
+    def test_names_that_lead_out_of_the_tree_are_left_out(self, link: Link, tmp_path: Path) -> None:
+        answer = {"files": {"../../evil": "x", "/etc/evil": "x", "proc/stat": "cpu 1 2 3 4\n", "a\nb": "x"}}
+        link.ask = lambda *_words, **_fields: answer  # type: ignore[method-assign]
+        mirror = Mirror(link, tmp_path / "mirror")
+        kept = [path.relative_to(mirror.root).as_posix() for path in mirror.root.rglob("*") if path.is_file()]
+        assert kept == ["proc/stat"]
+        link.close()
+
+    def test_everything_goes_again(self, link: Link, board: FakeBoard) -> None:
+        link.ask("put", path=str(board.folder / "code/x.py"), text="1")
+        assert link.ask("remove", folder="~/.cache/edgeprof-board") is True
+        assert not board.folder.exists()
+        link.close()
+
+
+def link_anchor(link: Link):  # type: ignore[no-untyped-def]
+    from profiler.runfile import Anchor
+
+    return Anchor(**link.ask("anchor"))
+
+
+@pytest.mark.alone
+def test_a_real_model(edgeprof: Command, smollm2: Path, board: FakeBoard, tmp_path: Path) -> None:
+    """With the engine of our own Python, as on a board that has it."""
+    pytest.importorskip("llama_cpp")
+    words = ("--engine", "llama-cpp", "-p", "16", "-n", "8", "--processes", "1")
+    done = edgeprof("run", smollm2, *board.words, *words, "-o", "b.jsonl", "-f", "json", env=board.env)
+    assert done.code == 0, done.err
+    (row,) = json.loads(done.out)["rows"]
+    assert row["metrics"]["decode_tps"]["value"] > 0
+    assert row["metrics"]["peak_rss_bytes"]["value"] > 90e6
+    (copied,) = board.folder.glob("builds/*/*.gguf")
+    assert copied.stat().st_size == smollm2.stat().st_size
+    shutil.rmtree(board.folder)
