@@ -21,7 +21,7 @@ ROOT = "/"
 
 
 class Mirror:
-    """The tree in `folder`, as it was when it was last read."""
+    """The tree in `folder`, as it was when it was last read. Another `root` is that of a captured board."""
 
     def __init__(self, link: Link, folder: Path, root: str = ROOT) -> None:
         self._root = root
@@ -31,9 +31,9 @@ class Mirror:
     def read(self, link: Link) -> Path:
         """All of it anew."""
         shutil.rmtree(self.root, ignore_errors=True)
-        found = link.ask(
-            "texts", patterns=[*FILES, *_groups(), *MARKS], programs=PROGRAM_TEXTS, root=self._root
-        )
+        kept = [] if self._root == ROOT else [f"{FOLDER}/*.txt"]
+        patterns = [*FILES, *_groups(), *MARKS, *kept]
+        found = link.ask("texts", patterns=patterns, programs=PROGRAM_TEXTS, root=self._root)
         write(self.root, found["files"])
         return self.root
 
@@ -45,7 +45,8 @@ class Mirror:
 
     def sampled(self, names: Collection[str]) -> dict[str, Any]:
         """What the agent must read for these files of the tree."""
-        programs = {name: PROGRAM_TEXTS[name] for name in names if name in PROGRAM_TEXTS}
+        started = names if self._root == ROOT else ()
+        programs = {name: PROGRAM_TEXTS[name] for name in started if name in PROGRAM_TEXTS}
         return {"root": self._root, "files": sorted(set(names) - programs.keys()), "programs": programs}
 
 
