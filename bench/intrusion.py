@@ -36,6 +36,7 @@ from profiler.analyse.study import Study
 from profiler.cli.judging import judges
 from profiler.host.counters import wait_until_quiet
 from profiler.measure.request import Request
+from profiler.measure.machine import Here
 from profiler.measure.session import Session
 from profiler.measure.start import Prepared, prepare
 from profiler.runfile import Case, Run, Worker
@@ -157,7 +158,7 @@ def measured(ready: Prepared, trace: Path, folder: Path) -> tuple[Run, Path]:
     with path.open("xb", buffering=0) as file:
         runfile.append(file, ready.header)
         conductor = Conductor(Hogs(trace, log))
-        Session(plan, ready.paths, file, judges(ready.header), conductor).go()
+        Session(plan, ready.paths, file, judges(ready.header), conductor, Here()).go()
     return runfile.read(path), log
 
 
