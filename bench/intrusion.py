@@ -35,8 +35,8 @@ from profiler.analyse.statistics import FEWEST_FOR_SIGNED_RANK
 from profiler.analyse.study import Study
 from profiler.cli.judging import judges
 from profiler.host.counters import wait_until_quiet
-from profiler.measure.request import Request
 from profiler.measure.machine import Here
+from profiler.measure.request import Request
 from profiler.measure.session import Session
 from profiler.measure.start import Prepared, prepare
 from profiler.runfile import Case, Run, Worker
