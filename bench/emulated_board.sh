@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# A 64-bit ARM board without hardware, on Debian 12 (x86-64, as root): an ARM Python in a folder of its own, run by qemu-user. What
+# runs there is slow and says nothing of a board's speed; it shows that worker, agent and library work on ARM.
+#   bench/emulated_board.sh FOLDER
+set -euo pipefail
+folder=$(realpath -m "$1") debian=http://deb.debian.org/debian
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+packages="libc6 libgcc-s1 libstdc++6 zlib1g libexpat1 libffi8 libssl3 libbz2-1.0 liblzma5 libpython3.11-minimal python3.11-minimal libpython3.11-stdlib"
+
+apt-get -qq update
+apt-get -qq install --yes --no-install-recommends qemu-user-static > /dev/null
+mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$folder"
+echo "deb [arch=arm64 signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $debian bookworm main" > "$work/sources.list"
+arm=(-o APT::Architecture=arm64 -o Dir::Etc::sourcelist="$work/sources.list" -o Dir::Etc::sourceparts=/dev/null
+  -o Dir::State::lists="$work/lists" -o Dir::Cache="$work/cache")
+apt-get -qq "${arm[@]}" update
+# shellcheck disable=SC2086
+(cd "$work" && apt-get -qq "${arm[@]}" download $packages)
+for package in "$work"/*.deb; do dpkg -x "$package" "$folder"; done
+echo "edgeprof board setup USER@HOST --library llama-aarch64 --board-python 'qemu-aarch64-static -L $folder $folder/usr/bin/python3.11'"
