@@ -24,6 +24,15 @@ from profiler.telemetry.reading import board as state
 from tests.boards import FakeBoard
 from tests.conftest import Command, Script, command, only_refusal
 
+IMPATIENT = """
+import sys
+from profiler.boards import there
+there.AGAIN_S, there.PAUSE_S = 1, 0.2
+from profiler.cli.app import main
+sys.exit(main())
+"""
+"""The command, which waits a second for a board that has gone."""
+
 WORDS = ("-p", "8", "-n", "4", "--processes", "2", "--passes", "2")
 
 
@@ -111,6 +120,27 @@ class TestRun:
         assert first.passes
         assert [worker.failure for worker in rest] == [None] * len(rest)
         assert rest
+
+    def test_a_board_that_stays_away_costs_nothing_that_was_measured(
+        self, own_folders: dict[str, str], script: Script, board: FakeBoard, tmp_path: Path
+    ) -> None:
+        words = ("-p", "8", "-n", "8", "--processes", "2", "--passes", "4", "-o", str(tmp_path / "b.jsonl"))
+        asked = ["run", str(script(token_ms=40)), *board.words, *words, "--settle", "0s"]
+        with subprocess.Popen(
+            [sys.executable, "-c", IMPATIENT, *asked], env=own_folders | board.env, stderr=subprocess.PIPE
+        ) as process:
+            _until(lambda: board.agent() > 0 and _children(board.agent()) > 0)
+            time.sleep(1.5)
+            board.refuses("ssh: connect to host board port 22: No route to host")
+            os.kill(board.agent(), signal.SIGKILL)
+            _, said = process.communicate(timeout=60)
+        assert process.returncode == 2
+        assert b"has not come back" in said
+        assert b"Traceback" not in said
+        (only,) = read(tmp_path / "b.jsonl").workers
+        assert only.failure is not None
+        assert only.failure.kind == "link_lost"
+        assert only.passes
 
     def test_a_run_that_was_stopped_goes_on_there(
         self, own_folders: dict[str, str], edgeprof: Command, script: Script, board: FakeBoard, tmp_path: Path

@@ -71,10 +71,12 @@ class There:
         self._environment = dict(SET) | dict(environment)
         self._command = [*shlex.split(link.python), *(["-P"] if board.python_is_at_least(3, 11) else [])]
         self._gauges, self._external = gauges, external_meter
+        self._moment, self._is_gone = msgspec.convert(board.anchor, Anchor), False
 
     def now(self) -> Anchor:
         """On the board's clocks."""
-        return self._again(lambda link: msgspec.convert(link.ask("anchor"), Anchor))
+        self._moment = self._again(lambda link: msgspec.convert(link.ask("anchor"), Anchor))
+        return self._moment
 
     def idle(self) -> dict[str, Samples] | None:
         """As long as on this machine."""
@@ -106,13 +108,24 @@ class There:
     def visit(
         self, build: Path, order: dict[str, Any], workload: Workload, stall_s: float, on_progress: Progress
     ) -> Visit:
-        """One worker, and the state of the board before and after it."""
+        """One worker, and the state of the board before and after it.
+
+        What it saw is kept, even if the board stays away or Ctrl-C cuts the reading short.
+        """
         del build
         before = self._state()
         self._again(self._gauges.begin)
         seen = self._worked(order, workload, stall_s, on_progress)
-        samples, share = ({}, None) if seen.interrupted else self._again(self._gauges.end)
-        after = None if seen.interrupted else self._state()
+        samples: dict[str, Samples] = {}
+        share, after = None, None
+        try:
+            if not seen.interrupted:
+                samples, share = self._again(self._gauges.end)
+                after = self._state()
+        except KeyboardInterrupt:
+            seen.interrupted = True
+        except UserError:
+            pass  # whoever asks next is told that it stays away
         watched = Watched(
             board_before=before,
             board_after=news(before, after) if after else None,
@@ -120,7 +133,7 @@ class There:
             metering_share=share,
             other_mappers=None,
         )
-        return Visit(seen=seen, watched=watched)
+        return Visit(seen=seen, watched=watched, moment=self._moment)
 
     def aside(self, order: dict[str, Any], workload: Workload, stall_s: float) -> Seen:
         """The agent gives every worker a folder."""
@@ -138,13 +151,12 @@ class There:
         following = _Following(self.link, seen, Watchdog(stall_s, ()), on_progress)
         try:
             ended = following.to_the_end(self._asking(order, workload))
-            oom_kills = self._again(self._kills) - kills
+            oom_kills = self._kills(self.link) - kills
             status = ended["status"] if type(ended["status"]) is int else None
             conclude(seen, status, stall_s if following.stalled else None, oom_kills, str(ended["said"]))
         except LinkLost as lost:
-            seen.failure = Failure(
-                kind="link_lost", message=f"the board was lost while it worked: {lost}; its passes are kept"
-            )
+            said = f"the board was lost while it worked: {lost}; its passes are kept"
+            seen.failure = None if seen.in_good_order else Failure(kind="link_lost", message=said)
         except Refused as refused:
             seen.failure = Failure(kind="crashed", message=f"the board could not start a worker: {refused}")
         except STRANGE as error:
@@ -153,12 +165,9 @@ class There:
         except KeyboardInterrupt:
             seen.interrupted = True
         salvage(seen, following.words)
-        seen.ended = seen.ended or self._after(seen)
+        with suppress(UserError, KeyboardInterrupt):
+            seen.ended = seen.ended or (seen.started if seen.interrupted else self.now())
         return seen
-
-    def _after(self, seen: Seen) -> Anchor | None:
-        """When a worker ended that could not say so: Ctrl-C does not wait for a board to come back."""
-        return seen.started if seen.interrupted else self.now()
 
     def _asking(self, order: dict[str, Any], workload: Workload) -> dict[str, Any]:
         own = {
@@ -196,8 +205,8 @@ class There:
         return self._again(lambda link: link.ask(do, **fields))
 
     def _again(self, ask: Callable[[Link], T]) -> T:
-        """Ask; a board that has gone is waited for. Raises `UserError` if it stays away."""
-        until = time.monotonic() + AGAIN_S
+        """Ask; a board that has gone is waited for, once. Raises `UserError` if it stays away."""
+        until = time.monotonic() + (0 if self._is_gone else AGAIN_S)
         while True:
             try:
                 return ask(self.link)
@@ -215,9 +224,11 @@ class There:
         while True:
             try:
                 self.link = self._connect()
+                self._is_gone = False
                 return
             except UserError:
                 if time.monotonic() > until:
+                    self._is_gone = True
                     raise UserError(
                         f"board {self.link.host} has not come back ({lost}); what was measured is kept: "
                         "go on with --resume once it is there"

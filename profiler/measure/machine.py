@@ -35,10 +35,24 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Visit(msgspec.Struct, frozen=True, kw_only=True):
-    """One worker: what it saw, and what was read around it."""
+    """One worker: what it saw, and what was read around it.
+
+    `moment` stands for a start or an end that it did not tell.
+    """
 
     seen: Seen
     watched: Watched
+    moment: Anchor
+
+    @property
+    def started(self) -> Anchor:
+        """When it started."""
+        return self.seen.started or self.moment
+
+    @property
+    def ended(self) -> Anchor:
+        """When it ended."""
+        return self.seen.ended or self.moment
 
 
 class Machine(Protocol):
@@ -115,7 +129,7 @@ class Here:
                 seen.limit = place.counted()
         except KeyboardInterrupt:
             seen.interrupted = True
-        return Visit(seen=seen, watched=around.watched())
+        return Visit(seen=seen, watched=around.watched(), moment=now())
 
     def aside(self, order: dict[str, Any], workload: Workload, stall_s: float) -> Seen:
         """In the same limit of memory."""

@@ -22,7 +22,7 @@ from profiler.measure.passes import passes_for
 from profiler.measure.proving import compiled_of
 from profiler.measure.sustaining import most_passes
 from profiler.measure.variants import CORES
-from profiler.runfile import Account, Anchor, Case, Event, Failure, Idle, Plan, Profile, Worker, append
+from profiler.runfile import Account, Case, Event, Failure, Idle, Plan, Profile, Worker, append
 from profiler.runfile.fields import LONGEST_SENTENCE
 
 
@@ -128,7 +128,7 @@ class Session:
             self._account(case, order, seen)
         except KeyboardInterrupt:
             seen.interrupted = True
-        worker = _worker(case, (round_number, attempt, position), visit, ground, machine.now())
+        worker = _worker(case, (round_number, attempt, position), visit, ground)
         if seen.interrupted:
             if any(done.number > 0 and done.counters for done in seen.passes):
                 self._keep(worker)
@@ -218,7 +218,7 @@ def _cores(case: Case) -> str | None:
     return word if isinstance(word, str) else None
 
 
-def _worker(case: Case, place: tuple[int, int, int], visit: Visit, ground: Ground, moment: Anchor) -> Worker:
+def _worker(case: Case, place: tuple[int, int, int], visit: Visit, ground: Ground) -> Worker:
     round_number, attempt, position = place
     seen, quiet, eviction = visit.seen, ground.quiet, ground.eviction
     return Worker(
@@ -226,8 +226,8 @@ def _worker(case: Case, place: tuple[int, int, int], visit: Visit, ground: Groun
         round=round_number,
         attempt=attempt,
         position=position,
-        started=seen.started or moment,
-        ended=seen.ended or moment,
+        started=visit.started,
+        ended=visit.ended,
         quiet_wait_s=quiet.waited_s if quiet else None,
         foreign_share_before=quiet.foreign_share if quiet else None,
         cooled_s=ground.cooled_s,
