@@ -17,6 +17,7 @@ import pytest
 from profiler.boards.deploy import greeted
 from profiler.boards.link import Link, LinkLost, Refused, answering
 from profiler.boards.mirror import Mirror
+from profiler.cli.board import refuse_wrong_clock
 from profiler.errors import UserError
 from profiler.host.machine import available_memory, this_machine
 from profiler.runfile import read
@@ -230,6 +231,13 @@ class TestRefusals:
         with pytest.raises(UserError, match=sentence):
             greeted(link)
         link.close()
+
+
+@pytest.mark.parametrize(("ahead", "said"), [(-86400.0, "86,400 s behind"), (7200.0, "7,200 s ahead of")])
+def test_a_wrong_clock_joins_no_log(ahead: float, said: str) -> None:
+    with pytest.raises(UserError, match=f"the clock of board pi@board is {said} this machine's"):
+        refuse_wrong_clock("pi@board", ahead)
+    refuse_wrong_clock("pi@board", 0.3)
 
 
 def test_doctor_looks_at_a_board(edgeprof: Command, board: FakeBoard) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,7 +35,10 @@ OURS = ("compilers", "edgeprof_version")
 
 
 class Boarded:
-    """One board, reached. It is a site for a plan at once, and a machine once it has the builds."""
+    """One board, reached. It is a site for a plan at once, and a machine once it has the builds.
+
+    `clock_ahead_s` is by how much its wall clock is ahead of ours.
+    """
 
     def __init__(self, host: str, python: str, folder: Path) -> None:
         """Raises `UserError` where it cannot be reached, or no worker runs on it."""
@@ -42,6 +46,7 @@ class Boarded:
         self._link = self._connect()
         with answering(host):
             self.board = deploy.greeted(self._link)
+            self.clock_ahead_s = self.board.anchor["wall_ns"] / 1e9 - time.time()
             self._mirror = Mirror(self._link, folder)
 
     def _connect(self) -> Link:

@@ -10,6 +10,9 @@ from profiler.cli.progress import progress
 from profiler.errors import UserError
 from profiler.measure.start import Prepared
 
+LATEST_CLOCK_S = 2.0
+"""A meter's log has a line a second."""
+
 
 def _of_this_machine(asked: Asked) -> dict[str, bool]:
     """Options that boards do not know so far, and whether they were typed."""
@@ -30,11 +33,23 @@ def refuse_on_board(asked: Asked) -> None:
         )
 
 
+def refuse_wrong_clock(host: str, ahead_s: float) -> None:
+    """Raises `UserError` where the log of a meter would be joined at the wrong moments."""
+    if abs(ahead_s) > LATEST_CLOCK_S:
+        off = f"{abs(ahead_s):,.0f} s {'ahead of' if ahead_s > 0 else 'behind'} this machine's"
+        raise UserError(
+            f"the clock of board {host} is {off}, and --power-log joins by it: set it (sudo timedatectl set-ntp "
+            "true), or leave --power-log out"
+        )
+
+
 def made_ready(board: Boarded, prepared: Prepared, *, external: bool) -> Prepared:
     """The board has worker and builds, and the run goes there; `external` if a meter keeps a log of its own.
 
     A run that goes on reads the sensors that its header names.
     """
+    if external:
+        refuse_wrong_clock(board.host, board.clock_ahead_s)
     found, reasons = board.meters()
     known = prepared.header.sensors
     meters = [meter for meter in found if not known or meter.sensor in known]
