@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from profiler.boards.deploy import Board
 from profiler.boards.gauges import Gauges
@@ -45,6 +46,8 @@ AGAIN_S, PAUSE_S = 300.0, 5.0
 
 IDLE_S = 6.0
 """Readings while nothing runs, before and after."""
+
+SET_UP = "edgeprof board setup USER@BOARD puts llama.cpp there"
 
 T = TypeVar("T")
 
@@ -164,6 +167,8 @@ class There:
             seen.failure = Failure(kind="crashed", message=said)
         except KeyboardInterrupt:
             seen.interrupted = True
+        if seen.failure is not None and seen.failure.kind == "missing_library":
+            seen.failure = replace(seen.failure, message=f"{seen.failure.message}; {SET_UP}")
         salvage(seen, following.words)
         with suppress(UserError, KeyboardInterrupt):
             seen.ended = seen.ended or (seen.started if seen.interrupted else self.now())

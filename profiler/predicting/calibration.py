@@ -81,6 +81,8 @@ def saved() -> Calibration | None:
     try:
         return msgspec.json.decode(content, type=Calibration)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        if "`$.schema`" in str(error):
+            raise UserError(f"{path} was made by another version of edgeprof: {ADVICE}") from None
         raise UserError(f"{path} is no calibration ({error}): {ADVICE}") from None
 
 
