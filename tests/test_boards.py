@@ -173,6 +173,34 @@ def _until(true: Callable[[], bool]) -> None:
     pytest.fail("it did not come to that")
 
 
+class TestSeveral:
+    def test_one_after_the_other_and_all_beside_each_other(
+        self, edgeprof: Command, script: Script, board: FakeBoard, tmp_path: Path
+    ) -> None:
+        """One that cannot be had does not keep the others from theirs."""
+        hosts = ("--on", "pi@one", "--on", "gone@board", "--on", "pi@two", *board.words[2:])
+        done = edgeprof("run", script(), *hosts, *WORDS, "-o", "b.jsonl", env=board.env)
+        assert done.code == 2
+        assert "edgeprof: board gone@board: no machine has this name" in done.err
+        assert [path.name for path in sorted(tmp_path.glob("b*.jsonl"))] == ["b-1.jsonl", "b-3.jsonl"]
+        assert "b-1.jsonl" in done.out
+        assert "b-3.jsonl" in done.out
+
+    @pytest.mark.parametrize(
+        ("more", "sentence"),
+        [
+            (("--on", "pi@one", "-o", "b.jsonl"), "names board pi@one twice"),
+            (("--on", "pi@two"), "add -o NAME.jsonl"),
+            (("--on", "pi@two", "--dry-run"), "--dry-run is of one run, and --on names 2 boards"),
+        ],
+    )
+    def test_what_is_of_one_run(
+        self, edgeprof: Command, script: Script, board: FakeBoard, more: tuple[str, ...], sentence: str
+    ) -> None:
+        words = ("--on", "pi@one", *more, *board.words[2:])
+        assert sentence in only_refusal(edgeprof("run", script(), *words, *WORDS, env=board.env))
+
+
 class TestRefusals:
     @pytest.mark.parametrize(
         ("said", "sentence"),

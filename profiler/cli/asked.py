@@ -58,7 +58,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     provider_option: list[str] | None = None
     profile: bool = False
     trace: Path | None = None
-    on: str | None = None
+    on: list[str] | None = None
     board_python: str = "python3"
     cores: str | None = None
 

@@ -156,11 +156,11 @@ Cores = Annotated[
     ),
 ]
 On = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
         "--on",
         metavar="USER@BOARD",
-        help="Measure on a board that OpenSSH reaches, as ~/.ssh/config has it: worker and builds are copied there.",
+        help="Measure on a board that OpenSSH reaches, as ~/.ssh/config has it; several, one after the other.",
         show_default=False,
     ),
 ]

@@ -26,10 +26,10 @@ from profiler.analyse.study import Study
 from profiler.boards.boarding import Boarded, boarded
 from profiler.builds.hashes import build_sha256
 from profiler.builds.identify import identify
-from profiler.cli import power_log
+from profiler.cli import power_log, reporting
 from profiler.cli.app import printable
 from profiler.cli.asked import Asked
-from profiler.cli.board import made_ready, refuse_on_board
+from profiler.cli.board import files_of_boards, made_ready, refuse_on_board
 from profiler.cli.foretold import foretold
 from profiler.cli.judging import judges, so_far
 from profiler.cli.limited_run import Limited, judge, limited
@@ -79,8 +79,8 @@ def go(asked: Asked, request: Request, after: After) -> None:
     """One of the three, here or on a board."""
     fit = after.limited
     wanted = fit.request if fit else request
-    if asked.on is not None:
-        on_board(asked, wanted, after)
+    if asked.on:
+        on_boards(asked, wanted, after)
     elif asked.dry_run:
         dry(prepare(wanted), fit)
     elif asked.resume is not None:
@@ -89,11 +89,40 @@ def go(asked: Asked, request: Request, after: After) -> None:
         fresh(wanted, asked.output, after)
 
 
-def on_board(asked: Asked, request: Request, after: After) -> None:
-    """The same on a board, which is reached first: what it is decides the plan."""
+def on_boards(asked: Asked, request: Request, after: After) -> None:
+    """On one board; on several one after the other, each with a run file of its own, and all beside each other."""
     refuse_on_board(asked)
-    assert asked.on is not None
-    with boarded(asked.on, asked.board_python) as board:
+    hosts = asked.on or []
+    if len(hosts) == 1:
+        on_board(hosts[0], asked, request, after)
+        return
+    ended = {
+        path: _on_one_of(host, path, asked, request, after) for host, path in files_of_boards(asked).items()
+    }
+    there = [path for path, code in ended.items() if code != ExitCode.BAD_INPUT and path.is_file()]
+    if len(there) > 1:
+        reporting.start(there, None, reporting.Wanted(output_format=after.format))
+    raise typer.Exit(max(ended.values()))
+
+
+def _on_one_of(host: str, path: Path, asked: Asked, request: Request, after: After) -> int:
+    """How the run on this board ended. One that cannot be had does not keep the others from theirs."""
+    typer.echo(f"Board {printable(host)}", err=True)
+    try:
+        on_board(host, msgspec.structs.replace(asked, output=path), request, after)
+    except typer.Exit as ended:
+        if ended.exit_code == ExitCode.INTERRUPTED:
+            raise
+        return ended.exit_code
+    except UserError as error:
+        typer.echo(f"edgeprof: {printable(str(error))}", err=True)
+        return error.exit_code
+    return ExitCode.DONE
+
+
+def on_board(host: str, asked: Asked, request: Request, after: After) -> None:
+    """The same on a board, which is reached first: what it is decides the plan."""
+    with boarded(host, asked.board_python) as board:
         if asked.resume is not None:
             resumed(request, asked.resume, after, board)
         elif asked.dry_run:
