@@ -101,6 +101,16 @@ class TestRun:
         failures = {worker.failure.kind for worker in read(tmp_path / "b.jsonl").workers if worker.failure}
         assert failures == {"crashed"}
 
+    def test_a_cold_start_there(
+        self, edgeprof: Command, script: Script, board: FakeBoard, tmp_path: Path
+    ) -> None:
+        """By the module that sends builds out of this machine's page cache."""
+        done = edgeprof("run", script(), *board.words, *WORDS, "--cold", "-o", "b.jsonl", env=board.env)
+        assert done.code == 0, done.err
+        for worker in read(tmp_path / "b.jsonl").workers:
+            assert worker.cached_share is not None or not os.access("/proc/self", os.R_OK)
+            assert worker.evicted or worker.not_evicted
+
     def test_a_link_that_breaks_costs_one_worker(
         self, own_folders: dict[str, str], script: Script, board: FakeBoard, tmp_path: Path
     ) -> None:

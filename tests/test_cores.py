@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from profiler.errors import UserError
-from profiler.host.chosen_cores import chosen, cores_among
+from profiler.host.chosen_cores import chosen, cores_among, threads_on
 from profiler.host.cpus import read_cpus
 from profiler.runfile import read
 from tests.conftest import Command, Script, only_refusal
@@ -54,6 +54,11 @@ def test_other_words_are_one_sentence(board: Path, word: str, sentence: str) -> 
 
 def test_what_is_forbidden_to_a_process_is_not_chosen(board: Path) -> None:
     assert chosen("big", read_cpus(board), [0, 1, 4]) == [4]
+
+
+def test_a_system_that_binds_nothing() -> None:
+    with pytest.raises(UserError, match="this system does not: leave it out"):
+        threads_on(["all"], [])
 
 
 def test_cases_of_one_run(edgeprof: Command, script: Script, tmp_path: Path) -> None:

@@ -123,11 +123,7 @@ def explain(run: Run, row: str, name: str) -> Explanation:
     study = Study(run)
     case = _case(study, row)
     is_extrapolated = case.id in study.extrapolated
-    cells = shown_figures(study, case)
-    if not cells:
-        raise _without_figures(study, case)
-    if name not in cells:
-        raise UserError(f"row {row} has no metric {name!r}: {nearest(name, cells)}")
+    cells = _cells(study, case, name)
     metric = EXPLAINED.get(name)
     formula = metric.formula if metric else ""
     lined = _extrapolation(study, case, metric) if metric and is_extrapolated else None
@@ -155,6 +151,16 @@ def explain(run: Run, row: str, name: str) -> Explanation:
         prediction=of_row(run.header.predictions, case, cells),
         extrapolation=lined,
     )
+
+
+def _cells(study: Study, case: Case, name: str) -> dict[str, Estimate]:
+    """The figures of a row, this one among them."""
+    cells = shown_figures(study, case)
+    if not cells:
+        raise _without_figures(study, case)
+    if name not in cells:
+        raise UserError(f"row {case.id} has no metric {name!r}: {nearest(name, cells)}")
+    return cells
 
 
 def _is_metered(metric: Metric | None) -> bool:

@@ -5,7 +5,6 @@ or `{"id": 1, "error": "..."}`, and what a worker says on its way as `{"id": 1, 
 standard input ends, and so do the agent and its worker.
 """
 
-import ctypes
 import glob
 import hashlib
 import json
@@ -20,15 +19,16 @@ import sys
 import tempfile
 import threading
 import time
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, TextIO
 
 LONGEST_TEXT = 1 << 20
 MOST_FILES = 4000
 PROGRAM_S, LONGEST_PAUSE_S = 5.0, 60.0
 LAST_WORDS = 4096
-PIECE_BYTES = 64 << 20
 MEMORY_DISK = "/dev/shm"  # noqa: S108
 
 
@@ -142,47 +142,21 @@ def sizes(asked: Dict[str, Any]) -> Dict[str, Optional[int]]:
 
 
 def cached(asked: Dict[str, Any]) -> Optional[float]:
-    """The share of these files' pages that lie in the page cache; None where the kernel does not say."""
-    pages = [_pages(path) for path in asked["paths"]]
-    known = [found for found in pages if found is not None]
-    total = sum(every for _, every in known)
-    return sum(there for there, _ in known) / total if len(known) == len(pages) and total else None
+    """The share of a build's pages that lie in the page cache; None where the kernel does not say."""
+    share: Optional[float] = _page_cache(asked["code"]).cached_share(Path(asked["path"]))
+    return share
 
 
-def _pages(path: str) -> Any:
-    """Pages in the cache and all pages, by mincore: these files are the agent's own, so it tells the truth."""
-    try:
-        handle = os.open(path, os.O_RDONLY)
-    except OSError:
-        return None
-    try:
-        size, there = os.fstat(handle).st_size, 0
-        for start in range(0, size, PIECE_BYTES):
-            length = min(PIECE_BYTES, size - start)
-            seen = ctypes.create_string_buffer(-(-length // mmap.PAGESIZE))
-            with mmap.mmap(handle, length, access=mmap.ACCESS_COPY, offset=start) as view:
-                begin = ctypes.c_char.from_buffer(view)
-                address = ctypes.c_void_p(ctypes.addressof(begin))
-                failed = ctypes.CDLL(None).mincore(address, ctypes.c_size_t(length), seen)
-                del begin
-            if failed:
-                return None
-            there += sum(byte & 1 for byte in seen.raw)
-        return there, -(-size // mmap.PAGESIZE)
-    finally:
-        os.close(handle)
+def evict(asked: Dict[str, Any]) -> List[Any]:
+    """Send a build out of the page cache: whether it went, and if not, why."""
+    return list(_page_cache(asked["code"]).evict(Path(asked["path"])))
 
 
-def evict(asked: Dict[str, Any]) -> Optional[float]:
-    """Send these files out of the page cache; the share that stayed."""
-    for path in asked["paths"]:
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-            os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
-        finally:
-            os.close(handle)
-    return cached(asked)
+def _page_cache(code: str) -> Any:
+    """The module that looks at the laptop's own page cache, as it was copied here."""
+    if code not in sys.path:
+        sys.path.insert(0, code)
+    return import_module("profiler.measure.page_cache")
 
 
 def put(asked: Dict[str, Any]) -> bool:

@@ -24,7 +24,6 @@ from profiler.host.environment import environment
 from profiler.host.identity import identity
 from profiler.host.machine import available_memory, physical_cores, this_machine
 from profiler.measure.metering import speaking
-from profiler.measure.page_cache import files_of
 from profiler.measure.site import Site, usable
 from profiler.runfile import THIS
 from profiler.telemetry.protocol import Meter
@@ -92,25 +91,17 @@ class Boarded:
         with answering(self.host):
             worker = deploy.code(self._link, self.board)
             places = {path: deploy.build(self._link, self.board, path, tell) for path in builds.values()}
-        files = {
-            path: [_there(file, path, place) for file in files_of(path)] for path, place in places.items()
-        }
         return There(
             self._link,
             self._connect,
             self.board,
             self._mirror,
             worker,
-            files,
             {path.resolve(): place for path, place in places.items()},
             {"PYTHONPATH": f"{self.board.folder}/{engines.FOLDER}"},
             Gauges(meters, self._mirror),
             external_meter=external_meter,
         )
-
-
-def _there(file: Path, build: Path, place: str) -> str:
-    return place if file == build else f"{place}/{file.relative_to(build).as_posix()}"
 
 
 def _profile(root: Path, device: str) -> DeviceProfile:

@@ -20,7 +20,7 @@ from profiler.errors import UserError
 from profiler.measure.page_cache import files_of
 
 FOLDER = "~/.cache/edgeprof-board"
-CODE = ("engines/*.py", "measure/__init__.py", "measure/worker*.py")
+CODE = ("engines/*.py", "measure/__init__.py", "measure/page_cache.py", "measure/worker*.py")
 SPARE_BYTES = 256 << 20
 HASH_S = 1800.0
 TRIES = 5

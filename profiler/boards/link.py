@@ -57,20 +57,28 @@ class Refused(Exception):
 
 
 @contextmanager
-def answering(host: str) -> Iterator[None]:
-    """Before a run: a board that is lost, or that cannot do what it is asked, ends the command in one sentence."""
+def understood(host: str) -> Iterator[None]:
+    """A board that cannot do what it is asked, or answers something else, ends the command in one sentence."""
+    board = f"board {printable(host, 80)}"
     try:
         yield
+    except Refused as refused:
+        raise UserError(f"{board} could not do it: {refused}") from None
+    except STRANGE as error:
+        raise UserError(
+            f"{board} answers what no agent of ours does ({type(error).__name__}): is the right machine there?"
+        ) from None
+
+
+@contextmanager
+def answering(host: str) -> Iterator[None]:
+    """The same, and so does one that is lost before a run."""
+    try:
+        with understood(host):
+            yield
     except LinkLost as lost:
         raise UserError(
             f"board {printable(host, 80)} was lost: {lost}; run it again once it is there"
-        ) from None
-    except Refused as refused:
-        raise UserError(f"board {printable(host, 80)} could not do it: {refused}") from None
-    except STRANGE as error:
-        raise UserError(
-            f"board {printable(host, 80)} answers what no agent of ours does ({type(error).__name__}): is the right "
-            "machine there?"
         ) from None
 
 

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from profiler.boards.deploy import Board
 from profiler.boards.gauges import Gauges
-from profiler.boards.link import STRANGE, Link, LinkLost, Refused
+from profiler.boards.link import STRANGE, Link, LinkLost, Refused, understood
 from profiler.boards.mirror import Mirror
 from profiler.errors import UserError
 from profiler.host.chosen_cores import chosen
@@ -62,7 +62,6 @@ class There:
         board: Board,
         mirror: Mirror,
         worker: str,
-        paths: Mapping[Path, list[str]],
         places: Mapping[Path, str],
         environment: Mapping[str, str],
         gauges: Gauges,
@@ -70,7 +69,8 @@ class There:
         external_meter: bool = False,
     ) -> None:
         self.link, self._connect, self._board, self._mirror = link, connect, board, mirror
-        self._worker, self._files, self._places = worker, paths, places
+        self._worker, self._places = worker, places
+        self._code = worker.removesuffix("/profiler/measure/worker.py")
         self._environment = dict(SET) | dict(environment)
         self._command = [*shlex.split(link.python), *(["-P"] if board.python_is_at_least(3, 11) else [])]
         self._gauges, self._external = gauges, external_meter
@@ -103,9 +103,9 @@ class There:
     def ground(self, plan: Plan, build: Path, cool_to: float | None) -> Ground:
         """As on this machine."""
         cooled_s = None if cool_to is None else wait_until_cool(cool_to, read=self._temperature)
-        quiet, files = self.settle(plan), self._files[build]
-        eviction = self._evicted(files) if plan.cold else None
-        share = self._asked("cached", paths=files)
+        quiet, place = self.settle(plan), self._places[build.resolve()]
+        eviction = Eviction(*self._asked("evict", path=place, code=self._code)) if plan.cold else None
+        share = self._asked("cached", path=place, code=self._code)
         return Ground(cooled_s=cooled_s, quiet=quiet, eviction=eviction, cached_share=share)
 
     def visit(
@@ -200,12 +200,6 @@ class There:
         told = self._state().readings.get("temperature", {}).values()
         return max((float(value) for value in told if isinstance(value, int | float)), default=None)
 
-    def _evicted(self, files: list[str]) -> Eviction:
-        stayed = self._asked("evict", paths=files)
-        return Eviction(
-            evicted=stayed == 0, reason=None if stayed == 0 else "some of it stayed in the page cache"
-        )
-
     def _asked(self, do: str, **fields: Any) -> Any:
         return self._again(lambda link: link.ask(do, **fields))
 
@@ -214,15 +208,10 @@ class There:
         until = time.monotonic() + (0 if self._is_gone else AGAIN_S)
         while True:
             try:
-                return ask(self.link)
+                with understood(self.link.host):
+                    return ask(self.link)
             except LinkLost as lost:
                 self._reconnect(until, lost)
-            except Refused as refused:
-                raise UserError(f"board {self.link.host}: {refused}") from None
-            except STRANGE as error:
-                raise UserError(
-                    f"board {self.link.host} answers what no agent of ours does ({type(error).__name__})"
-                ) from None
 
     def _reconnect(self, until: float, lost: LinkLost) -> None:
         self.link.close()

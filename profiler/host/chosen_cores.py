@@ -26,8 +26,22 @@ def chosen(word: str, cpus: Sequence[Cpu], allowed: Iterable[int]) -> list[int]:
     return _numbered(word, set(allowed))
 
 
+def threads_on(words: Iterable[str], cpus: Sequence[Cpu]) -> dict[str, int]:
+    """Each of these words with the number of cores that it stands for: the usual number of threads on them.
+
+    Raises `UserError` for a word of none, and on systems that bind no process to cores.
+    """
+    allowed = [cpu.number for cpu in cpus]
+    found = {}
+    for word in words:
+        if not cpus:
+            raise UserError("--cores binds processes as Linux does, and this system does not: leave it out")
+        found[word] = cores_among(chosen(word, cpus, allowed), cpus)
+    return found
+
+
 def cores_among(numbers: Iterable[int], cpus: Sequence[Cpu]) -> int:
-    """How many cores these logical CPUs are: the usual number of threads on them."""
+    """How many cores these logical CPUs are."""
     wanted = set(numbers)
     return len({cpu.core for cpu in cpus if cpu.number in wanted}) or len(wanted)
 

@@ -11,14 +11,14 @@ from profiler.builds.identify import Found
 from profiler.catalogue import workloads
 from profiler.engines.table import ENGINES
 from profiler.errors import UserError
-from profiler.host.chosen_cores import chosen, cores_among
-from profiler.host.cpus import Cpu
-from profiler.host.machine import default_threads
+from profiler.host.chosen_cores import threads_on
 from profiler.measure.passes import MORE_PASSES
 from profiler.measure.request import Request, Shaped
+from profiler.measure.site import Site
 from profiler.measure.variants import Places, anchors, cases, on_the_cpu, refuse_too_many
 from profiler.runfile import (
     MOST_SECONDS,
+    Build,
     Case,
     ExtrapolatedCase,
     Extrapolation,
@@ -38,29 +38,13 @@ MOST_STAMPS = 4_000_000
 """Of one worker: its line in the run file then stays within what is read back."""
 
 
-def plan_of(
-    request: Request,
-    found: Sequence[Found],
-    places: Places = on_the_cpu,
-    threads: int | None = None,
-    cpus: Sequence[Cpu] = (),
-) -> Plan:
-    """The plan of a run of the builds found, the anchor last. Raises `UserError` for what is too much.
-
-    `threads` are the usual ones of the machine, if that is not this one, `cpus` those that workers may use.
-    """
+def plan_of(request: Request, found: Sequence[Found], site: Site, places: Places = on_the_cpu) -> Plan:
+    """The plan of a run of the builds found, the anchor last. Raises `UserError` for what is too much."""
     asked = [workloads.parse(word, request.prompt, request.output_tokens) for word in request.workloads]
     _check_stamps(asked, max(request.passes, MORE_PASSES) if request.more_passes else request.passes)
     builds = [item.build for item in found]
-    threads = threads or default_threads()
-    pinned = {word: cores_among(chosen(word, cpus, {c.number for c in cpus}), cpus) for word in request.cores}
-    named = builds[: len(request.builds)]
-    own = cases(named, asked, request.engines, request.settings, threads, places, pinned)
-    tied = [
-        case
-        for build in builds[len(request.builds) :]
-        for case in anchors(build, asked, threads, first=len(own) + 1)
-    ]
+    own = _own(request, builds[: len(request.builds)], asked, site, places)
+    tied = _tied(builds[len(request.builds) :], asked, site.threads, first=len(own) + 1)
     refuse_too_many(len(own) + len(tied))
     if request.profile:
         refuse_unwatched(own)
@@ -86,6 +70,18 @@ def plan_of(
         checkpoints=CHECKPOINTS,
         extrapolations=extrapolations(request.shaped, ids, own),
     )
+
+
+def _own(
+    request: Request, builds: Sequence[Build], asked: Sequence[Workload], site: Site, places: Places
+) -> list[Case]:
+    pinned = threads_on(request.cores, site.cpus)
+    return cases(builds, asked, request.engines, request.settings, site.threads, places, pinned)
+
+
+def _tied(builds: Sequence[Build], asked: Sequence[Workload], threads: int, first: int) -> list[Case]:
+    """The cases of the anchor, where there is one."""
+    return [case for build in builds for case in anchors(build, asked, threads, first=first)]
 
 
 def refuse_unwatched(own: Sequence[Case]) -> None:

@@ -93,7 +93,7 @@ def prepare(request: Request, site: Site | None = None) -> Prepared:
     site = site or here(request.device)
     found = identify(request.named)
     places = places_on(site.profile, request.targets, request.provider_options)
-    plan = with_full_sizes(plan_of(request, found, places, site.threads, site.cpus), request.shaped)
+    plan = with_full_sizes(plan_of(request, found, site, places), request.shaped)
     _refuse_imitated_shapes(plan)
     header = _header(plan, site)
     paths = {item.build.id: item.path for item in found}

@@ -12,8 +12,10 @@ from profiler.builds.gguf import GgufHeader, read_header
 from profiler.builds.gguf_types import TENSOR_TYPES
 from profiler.catalogue.devices import DeviceProfile
 from profiler.errors import UserError
+from profiler.host.chosen_cores import ALL
 from profiler.host.machine import this_machine
 from profiler.measure.start import Prepared
+from profiler.measure.variants import CORES
 from profiler.predicting import calibrated
 from profiler.predicting.calibration import fastest_products
 from profiler.predicting.prediction import Figure, Speed
@@ -105,7 +107,7 @@ def predicted(plan: Plan, paths: Mapping[str, Path], profile: DeviceProfile) -> 
 def _why_not(plan: Plan, build: Build, case: Case) -> str | None:
     if (case.engine, case.target, build.format) != ("llama-cpp", "cpu", "gguf"):
         return NOT_CALIBRATED
-    if case.settings.get("cores") not in (None, "all"):
+    if case.settings.get(CORES) not in (None, ALL):
         return PINNED
     return LIMITED if plan.memory_limit_bytes is not None else None
 
