@@ -41,6 +41,8 @@ def requantized(quantization: str, folder: Path) -> Path:
 def _quantize(source: Path, target: Path, file_type: int) -> None:
     import llama_cpp.llama_cpp as bindings
 
+    silent = bindings.llama_log_callback(lambda _level, _text, _data: None)
+    bindings.llama_log_set(silent, ctypes.c_void_p(0))
     params = bindings.llama_model_quantize_default_params()
     params.ftype = file_type
     params.allow_requantize = True
