@@ -20,7 +20,7 @@ from profiler.boards.mirror import Mirror
 from profiler.cli.board import refuse_wrong_clock
 from profiler.errors import UserError
 from profiler.host.machine import available_memory, this_machine
-from profiler.runfile import read
+from profiler.runfile import read, read_boards, read_named
 from profiler.telemetry.reading import board as state
 from tests.boards import FakeBoard
 from tests.conftest import Command, Script, command, only_refusal
@@ -183,32 +183,95 @@ def _until(true: Callable[[], bool]) -> None:
     pytest.fail("it did not come to that")
 
 
+TWO = ("--on", "one=pi@one", "--on", "two=pi@two")
+
+
 class TestSeveral:
-    def test_one_after_the_other_and_all_beside_each_other(
+    def test_one_after_the_other_into_one_file(
         self, edgeprof: Command, script: Script, board: FakeBoard, tmp_path: Path
     ) -> None:
         """One that cannot be had does not keep the others from theirs."""
-        hosts = ("--on", "pi@one", "--on", "gone@board", "--on", "pi@two", *board.words[2:])
+        hosts = (*TWO[:2], "--on", "gone@board", *TWO[2:], *board.words[2:])
         done = edgeprof("run", script(), *hosts, *WORDS, "-o", "b.jsonl", env=board.env)
         assert done.code == 2
         assert "edgeprof: board gone@board: no machine has this name" in done.err
-        assert [path.name for path in sorted(tmp_path.glob("b*.jsonl"))] == ["b-1.jsonl", "b-3.jsonl"]
-        assert "b-1.jsonl" in done.out
-        assert "b-3.jsonl" in done.out
+        runs = read_named(tmp_path / "b.jsonl")
+        assert list(runs) == ["b.jsonl#one", "b.jsonl#two"]
+        assert [run.header.device.board for run in runs.values()] == ["one", "two"]
+        assert all(run.ended and run.sha256 and len(run.workers) == 2 for run in runs.values())
+        assert "b.jsonl#one" in done.out
+        assert "b.jsonl#two" in done.out
+
+    def test_every_command_takes_such_a_file(
+        self, edgeprof: Command, script: Script, board: FakeBoard, tmp_path: Path
+    ) -> None:
+        done = edgeprof(
+            "run", script(), *TWO, *board.words[2:], *WORDS, "-o", "b.jsonl", "-f", "json", env=board.env
+        )
+        assert done.code == 0, done.err
+        assert [one["name"] for one in json.loads(done.out)["reports"]] == ["b.jsonl#one", "b.jsonl#two"]
+        assert json.loads(edgeprof("report", "b.jsonl#two", "-f", "json").out)["device"]["board"] == "two"
+        assert edgeprof("explain", "b.jsonl#one", "r1", "decode_tps").code == 0
+        assert edgeprof("compare", "b.jsonl#one", "b.jsonl#two#r1").code == 0
+        assert edgeprof("bundle", "b.jsonl").code == 0
+        assert edgeprof("verify", "edgeprof-bundle.zip").code == 0
+        refused = only_refusal(edgeprof("explain", "b.jsonl", "r1", "decode_tps"))
+        assert refused == "b.jsonl holds the runs of 2 boards: name one of b.jsonl#one, b.jsonl#two"
+        refused = only_refusal(edgeprof("report", "b.jsonl#three"))
+        assert refused == "b.jsonl has no run of board 'three', it has those of one, two"
+
+    def test_all_go_on(
+        self, own_folders: dict[str, str], edgeprof: Command, script: Script, board: FakeBoard, tmp_path: Path
+    ) -> None:
+        """The second was stopped; the first is over, and stays as it is."""
+        slow, file = script(token_ms=20), tmp_path / "b.jsonl"
+        words = ("-p", "8", "-n", "8", "--processes", "3", "--passes", "2", "-o", file)
+        with subprocess.Popen(
+            command("run", slow, *TWO, *board.words[2:], *words),
+            env=own_folders | board.env,
+            stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        ) as process:
+            _until(lambda: file.is_file() and _workers(file).get("two", 0) > 0)
+            process.send_signal(signal.SIGINT)
+            process.wait(30)
+        assert process.returncode == 130
+        before = read_boards(file)["one"]
+        done = edgeprof("run", slow, *TWO, *board.words[2:], "--resume", file, env=board.env)
+        assert done.code == 0, done.err
+        assert "Board one: its run is over" in done.err
+        runs = read_boards(file)
+        assert runs["one"] == before
+        assert {worker.round for worker in runs["two"].workers} == {0, 1, 2}
+        alone = only_refusal(edgeprof("run", slow, "--resume", file))
+        assert alone.endswith("name those to go on with by --on one=USER@BOARD")
+
+    def test_their_plans(self, edgeprof: Command, script: Script, board: FakeBoard) -> None:
+        done = edgeprof("run", script(), *TWO, *board.words[2:], *WORDS, "--dry-run", env=board.env)
+        assert done.code == 0, done.err
+        assert done.out.count("fresh process") == 2
 
     @pytest.mark.parametrize(
         ("more", "sentence"),
         [
             (("--on", "pi@one", "-o", "b.jsonl"), "names board pi@one twice"),
-            (("--on", "pi@two"), "add -o NAME.jsonl"),
-            (("--on", "pi@two", "--dry-run"), "--dry-run is of one run, and --on names 2 boards"),
+            (
+                ("--on", "pi@two"),
+                "boards pi@one and pi@two are both called this: name them apart, as in --on",
+            ),
+            (("--on", "pi@two", "--trace", "t.json", "--profile"), "--trace is of one run, and --on names 2"),
+            (("--on", "r2=pi@two"), "--on 'r2=pi@two': a board is named by up to 40 letters"),
         ],
     )
-    def test_what_is_of_one_run(
+    def test_what_cannot_be(
         self, edgeprof: Command, script: Script, board: FakeBoard, more: tuple[str, ...], sentence: str
     ) -> None:
         words = ("--on", "pi@one", *more, *board.words[2:])
         assert sentence in only_refusal(edgeprof("run", script(), *words, *WORDS, env=board.env))
+
+
+def _workers(file: Path) -> dict[str, int]:
+    return {name: len(run.workers) for name, run in read_boards(file).items()}
 
 
 class TestRefusals:

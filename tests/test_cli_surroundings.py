@@ -15,12 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from msgspec import structs
 
 from profiler.cli.running import default_path
 from profiler.runfile import read
 from tests.conftest import LIMIT_S, Command, Outcome, Script, only_refusal, refusal
-from tests.run_builder import case, run
 
 QUICK = ("-p", "4", "-n", "2", "--processes", "1", "--passes", "1")
 
@@ -51,8 +49,7 @@ def test_full_disk_ends_the_run_and_resume_goes_on(edgeprof: Command, script: Sc
 
 
 def test_two_runs_in_one_second_have_two_files() -> None:
-    header = run([case("r1", "a/b c")]).header
-    first, second = (default_path(structs.replace(header, run_id=name * 16)) for name in "ab")
+    first, second = (default_path("a/b c", name * 16) for name in "ab")
     assert first != second
     assert first.name.endswith("-a_b_c-aaaa.jsonl")
 

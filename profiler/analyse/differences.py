@@ -122,6 +122,7 @@ def _machine(study: Study) -> dict[str, int | str | None]:
     device, environment = study.run.header.device, study.run.header.environment
     return {
         "device": device.id,
+        "board": device.board,
         "CPU": device.cpu or said.text(environment, "cpu_model"),
         **{label: _entry(environment, name) for name, label in ENVIRONMENT.items()},
     }

@@ -27,8 +27,8 @@ def machines_of(devices: Sequence[Device]) -> list[str]:
 
 
 def same_machine(one: Device, other: Device) -> bool:
-    """Whether two are of one kind: id, processor, cores and memory. Two boards of a kind cannot be told apart."""
-    alike = (one.id, one.cpu, one.cores) == (other.id, other.cpu, other.cores)
+    """Whether two are of one kind and name: two boards of a kind are told apart by what their user calls them."""
+    alike = (one.id, one.board, one.cpu, one.cores) == (other.id, other.board, other.cpu, other.cores)
     return alike and same_memory(one.memory_bytes, other.memory_bytes)
 
 

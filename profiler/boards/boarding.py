@@ -36,12 +36,12 @@ OURS = ("compilers", "edgeprof_version")
 class Boarded:
     """One board, reached. It is a site for a plan at once, and a machine once it has the builds.
 
-    `clock_ahead_s` is by how much its wall clock is ahead of ours.
+    `name` is what its user calls it; `clock_ahead_s` is by how much its wall clock is ahead of ours.
     """
 
-    def __init__(self, host: str, python: str, folder: Path) -> None:
+    def __init__(self, host: str, python: str, folder: Path, name: str | None = None) -> None:
         """Raises `UserError` where it cannot be reached, or no worker runs on it."""
-        self.host, self._python = host, python
+        self.host, self.name, self._python = host, name, python
         self._link = self._connect()
         with answering(host):
             self.board = deploy.greeted(self._link)
@@ -61,7 +61,12 @@ class Boarded:
             cpus=usable(root, allowed),
             available_bytes=available_memory(root).available_bytes,
             environment=_environment(root, self.board),
+            board=self.name,
         )
+
+    def called(self, device: str) -> str:
+        """What it is called in a run file of several boards."""
+        return self.name or _profile(self._mirror.root, device).id
 
     def look(self) -> Look:
         """What can be measured there, and what would disturb it now."""
@@ -120,7 +125,7 @@ def _environment(root: Path, board: Board) -> dict[str, Any]:
 
 
 @contextmanager
-def boarded(host: str, python: str) -> Iterator[Boarded]:
+def boarded(host: str, python: str, name: str | None = None) -> Iterator[Boarded]:
     """A board for as long as a run lasts."""
     with TemporaryDirectory(prefix="edgeprof-board-") as folder:
-        yield Boarded(host, python, Path(folder))
+        yield Boarded(host, python, Path(folder), name)

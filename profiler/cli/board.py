@@ -1,8 +1,6 @@
-"""`edgeprof run --on` and `edgeprof board`: runs on boards that OpenSSH reaches."""
+"""`edgeprof run --on`: one board made ready for a run, and what cannot be done there."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 from msgspec.structs import replace
 
@@ -33,28 +31,6 @@ def refuse_on_board(asked: Asked) -> None:
         raise UserError(
             f"{typed[0]} does not work with --on yet: leave it out, or run edgeprof on the board itself"
         )
-
-
-def files_of_boards(asked: Asked) -> dict[str, Path]:
-    """The run file of each of several boards: of `-o b.jsonl` they are b-1.jsonl, b-2.jsonl. Raises `UserError`."""
-    hosts, output = asked.on or [], asked.output
-    twice = next((host for host in hosts if hosts.count(host) > 1), None)
-    if twice is not None:
-        raise UserError(f"--on names board {twice} twice: once is enough")
-    alone = {
-        "--resume": asked.resume is not None,
-        "--power-log": asked.power_log is not None,
-        "--trace": asked.trace is not None,
-        "--dry-run": asked.dry_run,
-    }
-    typed = [flag for flag, is_typed in alone.items() if is_typed]
-    if typed:
-        raise UserError(f"{typed[0]} is of one run, and --on names {len(hosts)} boards: name one of them")
-    if output is None:
-        raise UserError(
-            "several boards make several run files: add -o NAME.jsonl for NAME-1.jsonl, NAME-2.jsonl"
-        )
-    return {host: output.with_stem(f"{output.stem}-{number}") for number, host in enumerate(hosts, start=1)}
 
 
 def refuse_wrong_clock(host: str, ahead_s: float) -> None:

@@ -41,7 +41,7 @@ def bundle(
 
     Example: edgeprof bundle run.jsonl -o evidence.zip
     """
-    from profiler.cli.evidence import content, told_name, write_new
+    from profiler.cli.evidence import contents, write_new
     from profiler.cli.sources import read_content
     from profiler.documents.limits import read_limits
     from profiler.errors import UserError
@@ -53,7 +53,7 @@ def bundle(
         raise UserError(f"{output}: a bundle is written as .zip; give a name that ends so")
     key = private_key(sign) if sign else None
     judged_by = read_limits(limits) if limits is not None else None
-    given = inputs([(told_name(path), content(path)) for path in runs], read_content)
+    given = inputs([one for path in runs for one in contents(path)], read_content)
     made = made_of(given, drawn(given, judged_by), judged_by, key)
     write_new(output, made.packed)
     for line in summary(made, output):

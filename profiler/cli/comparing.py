@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from profiler.cli.values import condition
 from profiler.errors import UserError
 from profiler.render import compared_terminal, compared_words, formats, junit
 from profiler.render.compared_formats import RENDERERS
+
+ROW = re.compile(r"[rx][0-9]+")
+"""What rows are called; anything else behind a # is a board."""
 
 
 class Side(msgspec.Struct, frozen=True):
@@ -62,9 +66,12 @@ def start(
 
 
 def side(word: str, default: Path | None) -> Side:
-    """`run.jsonl`, `run.jsonl#r2`, or `#r2` of the default file. A file whose name has a # is found first."""
+    """`run.jsonl`, `run.jsonl#r2`, `night.jsonl#cooled#r2`, or `#r2` of the default file.
+
+    A file whose name has a # is found first.
+    """
     path, mark, row = word.rpartition("#")
-    if not mark or Path(word).exists():
+    if not mark or Path(word).exists() or (path and row and ROW.fullmatch(row) is None):
         return Side(Path(word), None)
     if not row or (not path and default is None):
         raise UserError(f"{word!r}: a run file is accepted, with a row of it if you like, as in run.jsonl#r2")

@@ -5,12 +5,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from datetime import tzinfo
-from io import FileIO
 from pathlib import Path
 
 import msgspec
 
-from profiler import runfile
+from profiler.cli.place import Place
 from profiler.cli.values import shift
 from profiler.errors import UserError
 from profiler.runfile import PowerLog, Run
@@ -76,13 +75,13 @@ def joined_where_it_fits(runs: Sequence[Run], log: MeterLog | None) -> list[Run]
     return found
 
 
-def keep(log: MeterLog | None, file: FileIO, path: Path) -> str | None:
+def keep(log: MeterLog | None, into: Place) -> str | None:
     """Append the log to the run file. Returns a sentence if that cannot be done now: the run counts without it."""
     if log is None:
         return None
     try:
-        runfile.append(file, log.of(runfile.read(path)))
+        into.append(log.of(into.read()))
     except UserError as reason:
-        later = shlex.join(["edgeprof", "report", str(path), *log.typed])
+        later = shlex.join(["edgeprof", "report", str(into.path), *log.typed])
         return f"The power log is not joined: {reason}. Later: {later}"
     return None

@@ -159,8 +159,9 @@ On = Annotated[
     list[str] | None,
     typer.Option(
         "--on",
-        metavar="USER@BOARD",
-        help="Measure on a board that OpenSSH reaches, as ~/.ssh/config has it; several, one after the other.",
+        metavar="[NAME=]USER@BOARD",
+        help="Measure on a board that OpenSSH reaches, as ~/.ssh/config has it; several, one after the other, "
+        "named apart as NAME=USER@BOARD.",
         show_default=False,
     ),
 ]
@@ -196,6 +197,6 @@ def run(
     """
     asked = locals()
     from profiler.cli.asked import Asked
-    from profiler.cli.running import start
+    from profiler.cli.starting import start
 
     start(Asked(**asked))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -23,18 +22,17 @@ from profiler.analyse.report import report as analyse
 from profiler.analyse.simulated import is_proven
 from profiler.analyse.source import Source
 from profiler.analyse.study import Study
-from profiler.boards.boarding import Boarded, boarded
+from profiler.boards.boarding import Boarded
 from profiler.builds.hashes import build_sha256
 from profiler.builds.identify import identify
-from profiler.cli import power_log, reporting
+from profiler.cli import place, power_log
 from profiler.cli.app import printable
-from profiler.cli.asked import Asked
-from profiler.cli.board import files_of_boards, made_ready, refuse_on_board
+from profiler.cli.board import made_ready
 from profiler.cli.foretold import foretold
 from profiler.cli.judging import judges, so_far
-from profiler.cli.limited_run import Limited, judge, limited
+from profiler.cli.limited_run import Limited, judge
+from profiler.cli.place import Place
 from profiler.cli.power_log import MeterLog
-from profiler.cli.shaped import requested
 from profiler.cli.show import show
 from profiler.cli.tracing import TraceFile
 from profiler.errors import ExitCode, UserError
@@ -47,110 +45,22 @@ from profiler.measure.request import Request
 from profiler.measure.resuming import matched
 from profiler.measure.session import Session
 from profiler.measure.start import Prepared, prepare, proven, with_known_meters, with_meters, with_needs
-from profiler.render import formats, plan
+from profiler.render import plan
 from profiler.render.live import LiveView, PlainView
-from profiler.runfile import THIS, Event, Hashes, Header, Run, Worker
+from profiler.runfile import THIS, Event, Hashes, Header, Returned, Run, Worker
 
 
 class After(msgspec.Struct, frozen=True, kw_only=True):
-    """What follows the last worker: a log that is joined, a report in some format, a trace, a verdict by limits."""
+    """What follows the last worker: a log that is joined, a report in some format, a trace, a verdict by limits.
+
+    `shown` is False where the report comes later, with those of other boards.
+    """
 
     log: MeterLog | None
     format: str
     trace: TraceFile
     limited: Limited | None = None
-
-
-def start(asked: Asked) -> None:
-    """Show the plan, go on with a run, or start a new one."""
-    log, name, trace = asked.meter_log(), format_of(asked), TraceFile(asked.trace)
-    trace.check(profiled=asked.profile or asked.resume is not None)
-    not_there = power_log.look_ahead(log)
-    if not_there is not None:
-        typer.echo(printable(not_there), err=True)
-    if asked.resume is not None:
-        refuse_other_plans(asked)
-    with requested(asked) as request:
-        fit = limited(asked, request)
-        go(asked, request, After(log=log, format=name, trace=trace, limited=fit))
-
-
-def go(asked: Asked, request: Request, after: After) -> None:
-    """One of the three, here or on a board."""
-    fit = after.limited
-    wanted = fit.request if fit else request
-    if asked.on:
-        on_boards(asked, wanted, after)
-    elif asked.dry_run:
-        dry(prepare(wanted), fit)
-    elif asked.resume is not None:
-        resumed(request, asked.resume, after)
-    else:
-        fresh(wanted, asked.output, after)
-
-
-def on_boards(asked: Asked, request: Request, after: After) -> None:
-    """On one board; on several one after the other, each with a run file of its own, and all beside each other."""
-    refuse_on_board(asked)
-    hosts = asked.on or []
-    if len(hosts) == 1:
-        on_board(hosts[0], asked, request, after)
-        return
-    ended = {
-        path: _on_one_of(host, path, asked, request, after) for host, path in files_of_boards(asked).items()
-    }
-    there = [path for path, code in ended.items() if code != ExitCode.BAD_INPUT and path.is_file()]
-    if len(there) > 1:
-        reporting.start(there, None, reporting.Wanted(output_format=after.format))
-    raise typer.Exit(max(ended.values()))
-
-
-def _on_one_of(host: str, path: Path, asked: Asked, request: Request, after: After) -> int:
-    """How the run on this board ended. One that cannot be had does not keep the others from theirs."""
-    typer.echo(f"Board {printable(host)}", err=True)
-    try:
-        on_board(host, msgspec.structs.replace(asked, output=path), request, after)
-    except typer.Exit as ended:
-        if ended.exit_code == ExitCode.INTERRUPTED:
-            raise
-        return ended.exit_code
-    except UserError as error:
-        typer.echo(f"edgeprof: {printable(str(error))}", err=True)
-        return error.exit_code
-    return ExitCode.DONE
-
-
-def on_board(host: str, asked: Asked, request: Request, after: After) -> None:
-    """The same on a board, which is reached first: what it is decides the plan."""
-    with boarded(host, asked.board_python) as board:
-        if asked.resume is not None:
-            resumed(request, asked.resume, after, board)
-        elif asked.dry_run:
-            dry(prepare(request, board.site(request.device)), after.limited)
-        else:
-            ready = prepare(request, board.site(request.device))
-            begin(made_ready(board, ready, external=after.log is not None), asked.output, after)
-
-
-def format_of(asked: Asked) -> str:
-    """The format of the report below a run. Raises `UserError` for one that takes a page of its own."""
-    if asked.output_format in formats.DRAWN:
-        raise UserError(
-            f"-f {asked.output_format}: a run shows {', '.join(formats.MODULES)}; afterwards make that of its run file "
-            f"by edgeprof report RUN -o FILE.{asked.output_format}"
-        )
-    return formats.chosen(asked.output_format, None)
-
-
-def refuse_other_plans(asked: Asked) -> None:
-    """A run goes on in its own file and by the plan in it."""
-    if asked.output is not None:
-        raise UserError("-o and --resume exclude each other: a run goes on in its own file")
-    if asked.dry_run:
-        raise UserError("--dry-run shows a new run; one that is resumed goes on by the plan in its file")
-    typed = [flag for flag, value in asked.of_the_plan().items() if value not in (None, False)]
-    if typed:
-        raise UserError(f"{typed[0]} and --resume exclude each other: a run goes on by the plan in its file")
+    shown: bool = True
 
 
 def dry(prepared: Prepared, fit: Limited | None) -> None:
@@ -165,13 +75,15 @@ def fresh(request: Request, output: Path | None, after: After) -> None:
         begin(foretold(with_meters(prepared, external=after.log is not None)), output, after)
 
 
-def begin(prepared: Prepared, output: Path | None, after: After) -> None:
-    """Into a new file."""
-    path = output or default_path(prepared.header)
-    with _created(path) as file:
-        _hold(file, path)
-        runfile.append(file, prepared.header)
-        _run(prepared, file, path, None, after)
+def begin(prepared: Prepared, output: Path | None, after: After, *, beside: bool = False) -> NoReturn:
+    """Into a new file; `beside` the runs of other boards that this file has."""
+    path = output or default_path(prepared.header.plan.builds[0].id, prepared.header.run_id)
+    with place.reopened(path) if beside else place.created(path) as file:
+        into = Place(file, path, prepared.header.device.called)
+        if beside:
+            into.at_the_end()
+        into.append(prepared.header)
+        _run(prepared, into, None, after)
 
 
 def _tell(what: str) -> None:
@@ -180,21 +92,17 @@ def _tell(what: str) -> None:
 
 def resumed(request: Request, path: Path, after: After, board: Boarded | None = None) -> None:
     """Go on with a run that was cut short, by the plan in its file. One cut while it hashed is only hashed."""
-    with _reopened(path) as file:
-        _hold(file, path)
-        earlier = runfile.read(path)
-        coherent.check(earlier)
+    with place.reopened(path) as file:
+        earlier, several = _to_resume(path, board, request.device)
         after.trace.check(profiled=earlier.header.plan.profile)
-        if earlier.ended is not None and earlier.sha256:
-            raise UserError(
-                f"{path.name} reached its planned stop, and going on with it until it decides would bend its "
-                f"figures: make a fresh run with --processes N, for which `edgeprof report {path.name}` says an N"
-            )
         paths = matched(earlier.header, identify(request.named))
-        _drop_torn_line(file)
+        into = Place(file, path, earlier.header.device.called)
+        into.at_the_end()
+        if several:
+            into.append(Returned(board=into.board))
         if earlier.ended is not None:
-            runfile.append(file, _hashes(paths))
-            _show_and_exit(file, path, after, interrupted=False)
+            into.append(_hashes(paths))
+            _show_and_exit(into, after, interrupted=False)
         free = board.site(THIS).available_bytes if board else available_memory().available_bytes
         needed = with_needs(earlier.header, paths, free, force=request.force)
         external = after.log is not None
@@ -203,88 +111,85 @@ def resumed(request: Request, path: Path, after: After, board: Boarded | None = 
             if board
             else with_known_meters(needed, external=external)
         )
-        runfile.append(file, Event(name="resumed", at=now()))
-        _run(prepared, file, path, earlier, after)
+        into.append(Event(name="resumed", at=now()))
+        _run(prepared, into, earlier, after)
 
 
-def default_path(header: Header) -> Path:
+def _to_resume(path: Path, board: Boarded | None, device: str) -> tuple[Run, bool]:
+    """The run to go on with, and whether its file has others. Raises `UserError` for one that has ended."""
+    runs = runfile.read_boards(path)
+    several = len(runs) > 1
+    if several and board is None:
+        raise UserError(
+            f"{path.name} holds the runs of {len(runs)} boards: name those to go on with by --on {next(iter(runs))}="
+            "USER@BOARD"
+        )
+    called = board.called(device) if several and board else next(iter(runs))
+    if called not in runs:
+        raise UserError(f"{path.name} has no run of board {called!r}, it has those of {', '.join(runs)}")
+    earlier = runs[called]
+    coherent.check(earlier)
+    if earlier.ended is not None and earlier.sha256:
+        name = f"{path.name}#{called}" if several else path.name
+        raise UserError(
+            f"{name} reached its planned stop, and going on with it until it decides would bend its "
+            f"figures: make a fresh run with --processes N, for which `edgeprof report {name}` says an N"
+        )
+    return earlier, several
+
+
+def default_path(build: str, run_id: str) -> Path:
     """A new file in this platform's data folder, named by time, first build and run."""
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    name = "".join(c if c.isalnum() or c in "._-" else "_" for c in header.plan.builds[0].id)[:80]
-    return platformdirs.user_data_path("edgeprof") / "runs" / f"{stamp}-{name}-{header.run_id[:4]}.jsonl"
+    name = "".join(c if c.isalnum() or c in "._-" else "_" for c in build)[:80]
+    return platformdirs.user_data_path("edgeprof") / "runs" / f"{stamp}-{name}-{run_id[:4]}.jsonl"
 
 
-def _created(path: Path) -> FileIO:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open("xb", buffering=0)
-    except FileExistsError:
-        raise UserError(f"{path} exists: choose another name, or go on with it by --resume {path}") from None
-    except OSError as error:
-        raise UserError(
-            f"{path} cannot be written ({error.strerror}): choose another place with -o"
-        ) from None
-
-
-def _reopened(path: Path) -> FileIO:
-    try:
-        return path.open("r+b", buffering=0)
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}") from None
-
-
-def _hold(file: FileIO, path: Path) -> None:
-    """Nobody else writes this file until we have ended. Windows has no such locks; nothing is held there."""
-    if runfile.hold(file) is False:
-        raise UserError(f"another edgeprof is writing {path}: wait until it has ended, or stop it")
-
-
-def _drop_torn_line(file: FileIO) -> None:
-    """Ready for appending."""
-    file.seek(0)
-    file.truncate(file.readall().rfind(b"\n") + 1)
-    file.seek(0, os.SEEK_END)
-
-
-def _run(prepared: Prepared, file: FileIO, path: Path, earlier: Run | None, after: After) -> NoReturn:
+def _run(prepared: Prepared, into: Place, earlier: Run | None, after: After) -> NoReturn:
     signal.signal(signal.SIGTERM, _as_interrupt)
     console = Console(stderr=True, highlight=False)
     for line in _plan_lines(prepared, after.limited):
         console.print(line, markup=False, soft_wrap=True)
     try:
-        _measure(prepared, file, earlier, after.trace, console)
-        runfile.append(file, _hashes(prepared.paths))
+        _measure(prepared, into.file, earlier, after.trace, console)
+        into.append(_hashes(prepared.paths))
         interrupted = False
     except KeyboardInterrupt:
-        runfile.append(file, Event(name="interrupted", at=now()))
+        into.append(Event(name="interrupted", at=now()))
         interrupted = True
     except UserError:
-        show(analyse(runfile.read(path)), after.format)
+        _show(analyse(into.read()), after)
         raise
     finally:
         for meter in prepared.meters:
             meter.close()
-    _show_and_exit(file, path, after, interrupted=interrupted)
+    _show_and_exit(into, after, interrupted=interrupted)
 
 
 def _hashes(paths: Mapping[str, Path]) -> Hashes:
     return Hashes(sha256={name: build_sha256(path) for name, path in paths.items()})
 
 
-def _show_and_exit(file: FileIO, path: Path, after: After, *, interrupted: bool) -> NoReturn:
-    not_joined = power_log.keep(after.log, file, path)
-    run = runfile.read(path)
+def _show_and_exit(into: Place, after: After, *, interrupted: bool) -> NoReturn:
+    not_joined = power_log.keep(after.log, into)
+    run = into.read()
     found, code = analyse(run), exit_code(run, interrupted=interrupted)
-    show(found, after.format)
+    _show(found, after)
     if after.limited is not None and not interrupted:
-        judged = judge(Source(name=path.name, report=found, run=run), after.limited.limits, after.format)
+        source = Source(name=into.path.name, report=found, run=run)
+        judged = judge(source, after.limited.limits, after.format)
         code = judged if code is ExitCode.DONE else code
     console = Console(stderr=True, highlight=False)
-    console.print(f"\nRun file: {path}", markup=False, soft_wrap=True)
+    console.print(f"\nRun file: {into.path}", markup=False, soft_wrap=True)
     for said in (after.trace.write(), not_joined):
         if said is not None:
             console.print(printable(said), markup=False, soft_wrap=True)
     raise typer.Exit(code)
+
+
+def _show(found: Report, after: After) -> None:
+    if after.shown:
+        show(found, after.format)
 
 
 def _as_interrupt(_signal: int, _frame: object) -> NoReturn:

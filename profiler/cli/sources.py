@@ -18,16 +18,25 @@ from profiler.runfile.imported import Imported, decode_imported, holds_imported,
 def read_sources(paths: Sequence[Path], log: MeterLog | None = None, base: str | None = None) -> list[Source]:
     """Each file as a source, in the order given, under a name of its own: a run, or imported figures.
 
-    Raises `UserError` for a file that is neither, and for a base where there is no run.
+    A file of several boards makes a source of each. Raises `UserError` for a file that is neither, and for a base where
+    there is no run.
     """
-    imported = [is_imported(path) for path in paths]
-    files = [path for path, foreign in zip(paths, imported, strict=True) if not foreign]
-    if not files and (base is not None or log is not None):
+    documents = [
+        (name, document)
+        for path in paths
+        for name, document in (
+            [(path.name, read_imported(path))] if is_imported(path) else runfile.read_named(path).items()
+        )
+    ]
+    runs = [document for _, document in documents if isinstance(document, runfile.Run)]
+    if not runs and (base is not None or log is not None):
         raise UserError("imported figures have no rounds and no times: leave --base and --power-log out")
-    runs = iter(joined_where_it_fits([runfile.read(path) for path in files], log))
+    joined = iter(joined_where_it_fits(runs, log))
     found = [
-        _of_document(path.name, read_imported(path)) if foreign else _of_run(path.name, next(runs), base)
-        for path, foreign in zip(paths, imported, strict=True)
+        _of_run(name, next(joined), base)
+        if isinstance(document, runfile.Run)
+        else _of_document(name, document)
+        for name, document in documents
     ]
     return named_apart(found)
 

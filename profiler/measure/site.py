@@ -20,7 +20,7 @@ from profiler.runfile import THIS
 class Site(msgspec.Struct, frozen=True, kw_only=True):
     """Its profile, threads for engines, memory that is free, and its environment as it goes into the run file.
 
-    `cpus` are those that workers may use.
+    `cpus` are those that workers may use; `board` is what its user calls it.
     """
 
     profile: DeviceProfile
@@ -28,6 +28,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     cpus: Sequence[Cpu]
     available_bytes: int | None
     environment: dict[str, Any]
+    board: str | None = None
 
 
 def usable(root: Path, allowed: Collection[int]) -> list[Cpu]:

@@ -146,7 +146,9 @@ def _header(plan: Plan, site: Site) -> Header:
         edgeprof=__version__,
         started=now(),
         plan=plan,
-        device=device_of(site.profile, site.environment.get("cpu_model")),
+        device=msgspec.structs.replace(
+            device_of(site.profile, site.environment.get("cpu_model")), board=site.board
+        ),
         environment=site.environment,
         worker_environment=recorded(os.environ),
     )

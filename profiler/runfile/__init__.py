@@ -17,7 +17,7 @@ from profiler.runfile.fields import (
     Record,
     Settings,
 )
-from profiler.runfile.lines import append, decode, is_run, read
+from profiler.runfile.lines import append, decode, is_run, named, picked, read, read_boards, read_named, split
 from profiler.runfile.lock import hold
 from profiler.runfile.passes import counted, start_in_passes
 from profiler.runfile.planned import (
@@ -56,6 +56,7 @@ from profiler.runfile.records import (
     Memory,
     Pass,
     Phase,
+    Returned,
     Run,
     Worker,
 )
@@ -104,6 +105,7 @@ __all__ = [
     "Proof",
     "RandomWeights",
     "Record",
+    "Returned",
     "Route",
     "Run",
     "Samples",
@@ -119,9 +121,14 @@ __all__ = [
     "hold",
     "is_run",
     "is_simulated",
+    "named",
     "own_cases",
+    "picked",
     "read",
+    "read_boards",
+    "read_named",
     "shape_cases",
+    "split",
     "start_in_passes",
     "varying",
 ]

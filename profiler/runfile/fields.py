@@ -16,6 +16,9 @@ MOST_CASES, MOST_ROUNDS, MOST_PASSES, MOST_TOKENS = 1000, 200, 50, 1_048_576
 MOST_LAYERS, MOST_SHAPES, MOST_ASSUMED = 512, 8, 50
 """Layers of a model (the most that llama.cpp loads), shapes that one model is measured as, and what may be assumed."""
 
+MOST_BOARDS = 100
+"""Boards of which one file may hold the runs."""
+
 THIS = "this"
 """The id of the machine a program runs on, as it describes itself; no profile may take it."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO, FileIO
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -12,9 +12,9 @@ from typing import BinaryIO, TypeVar
 import msgspec
 
 from profiler.errors import UserError
-from profiler.runfile.fields import IMPORTED_SCHEMA, SCHEMA, Record
+from profiler.runfile.fields import IMPORTED_SCHEMA, MOST_BOARDS, SCHEMA, Record
 from profiler.runfile.profiled import Profile
-from profiler.runfile.records import Event, Hashes, Header, Run, Worker
+from profiler.runfile.records import Event, Hashes, Header, Returned, Run, Worker
 from profiler.runfile.sensed import Idle, PowerLog
 
 LONGEST_LINE = 64 * 1024 * 1024
@@ -44,7 +44,39 @@ def append(file: FileIO, record: Record) -> None:
 
 
 def read(path: Path) -> Run:
-    """A run file, strictly decoded. A torn last line is dropped and noted."""
+    """The one run of a file, strictly decoded. A torn last line is dropped and noted.
+
+    `night.jsonl#cooled` is that of one board of several. Raises `UserError` where several are there and none is named.
+    """
+    found = read_named(path)
+    if len(found) > 1:
+        names = ", ".join(found)
+        raise UserError(f"{_name(path)} holds the runs of {len(found)} boards: name one of {names}")
+    return next(iter(found.values()))
+
+
+def read_named(path: Path) -> dict[str, Run]:
+    """The runs of a file by the names that reports give them: `night.jsonl#cooled` where it has several boards."""
+    file, board = picked(path)
+    return named(file, board, read_boards(file))
+
+
+def named(file: Path, board: str | None, runs: Mapping[str, T]) -> dict[str, T]:
+    """What belongs to the boards of a file, by the names that reports give them; only one if one was picked."""
+    if board is not None and board not in runs:
+        raise UserError(f"{_name(file)} has no run of board {board!r}, it has those of {', '.join(runs)}")
+    found = {board: runs[board]} if board is not None else runs
+    return {f"{file.name}#{one}" if len(runs) > 1 else file.name: run for one, run in found.items()}
+
+
+def picked(path: Path) -> tuple[Path, str | None]:
+    """A file, and the board that is named behind a #. A file whose own name has one is found first."""
+    name, mark, board = path.name.rpartition("#")
+    return (path.with_name(name), board) if mark and name and not path.exists() else (path, None)
+
+
+def read_boards(path: Path) -> dict[str, Run]:
+    """The runs of a file by what their boards are called there."""
     return _decoded(path, _lines(path))
 
 
@@ -61,22 +93,73 @@ def is_run(path: Path) -> bool:
 
 
 def decode(name: str, content: bytes) -> Run:
-    """The same of a run file's bytes; `name` is what a refusal calls them."""
-    return _decoded(Path(name), _bounded(Path(name), BytesIO(content)))
+    """The one run of a file's bytes; `name` is what a refusal calls them."""
+    runs = _decoded(Path(name), _bounded(Path(name), BytesIO(content)))
+    if len(runs) > 1:
+        raise UserError(f"{name} holds the runs of {len(runs)} boards, where one is accepted")
+    return next(iter(runs.values()))
 
 
-def _decoded(path: Path, found: Iterator[bytes]) -> Run:
-    lines = enumerate(found, start=1)
-    _, first = next(lines, (1, b""))
-    if not first.endswith(b"\n"):
-        raise UserError(f"{_name(path)} holds no run, not even its header line: delete it and start anew")
-    header = _header(path, first)
-    run = Run(header=header, workers=[], events=[], sha256={})
-    for number, line in lines:
+def split(name: str, content: bytes) -> dict[str, bytes]:
+    """The bytes of a run file, for each of its boards those of a file of its own."""
+    path, parts = Path(name), dict[str, list[bytes]]()
+    for line in _of_boards(path, _bounded(path, BytesIO(content))):
+        parts.setdefault(line.board, []).append(line.content)
+    return {board: b"".join(lines) for board, lines in parts.items()}
+
+
+class _Line(msgspec.Struct, frozen=True):
+    """One line and the board whose run it belongs to. `header` is set where it begins that run."""
+
+    board: str
+    number: int
+    content: bytes
+    header: Header | None = None
+
+
+def _of_boards(path: Path, found: Iterator[bytes]) -> Iterator[_Line]:
+    """The lines of a file that belong to runs; those that say which run goes on are left out."""
+    known: list[str] = []
+    board = ""
+    for number, line in enumerate(found, start=1):
         if not line.endswith(b"\n"):
-            return msgspec.structs.replace(run, torn=True)
-        run = _with(run, path, number, line)
-    return run
+            if number > 1:
+                yield _Line(board, number, line)
+            break
+        kind = "header" if number == 1 else _type(path, number, line)
+        if kind == "header":
+            header = _header(path, number, line)
+            board = header.device.called
+            _refuse_another(path, number, board, known)
+            known.append(board)
+            yield _Line(board, number, line, header)
+        elif kind == "returned":
+            board = _decode(path, number, line, Returned).board
+            if board not in known:
+                raise _refusal(path, number, f"it goes on with board {board!r}, which has no header before")
+        else:
+            yield _Line(board, number, line)
+    if not known:
+        raise UserError(f"{_name(path)} holds no run, not even its header line: delete it and start anew")
+
+
+def _refuse_another(path: Path, number: int, board: str, known: Sequence[str]) -> None:
+    if board in known:
+        raise _refusal(path, number, f"board {board!r} has a header before")
+    if len(known) >= MOST_BOARDS:
+        raise _refusal(path, number, f"it is the header of a board beyond {MOST_BOARDS}")
+
+
+def _decoded(path: Path, found: Iterator[bytes]) -> dict[str, Run]:
+    runs: dict[str, Run] = {}
+    for line in _of_boards(path, found):
+        if line.header is not None:
+            runs[line.board] = Run(header=line.header, workers=[], events=[], sha256={})
+        elif line.content.endswith(b"\n"):
+            runs[line.board] = _with(runs[line.board], path, line.number, line.content)
+        else:
+            runs[line.board] = msgspec.structs.replace(runs[line.board], torn=True)
+    return runs
 
 
 def _with(run: Run, path: Path, number: int, line: bytes) -> Run:
@@ -145,20 +228,20 @@ def _kind(path: Path, number: int, line: bytes) -> _Kind:
     return _decode(path, number, line, _Kind)
 
 
-def _header(path: Path, line: bytes) -> Header:
-    kind = _kind(path, 1, line)
+def _header(path: Path, number: int, line: bytes) -> Header:
+    kind = _kind(path, number, line)
     if kind.schema == IMPORTED_SCHEMA:
         raise UserError(
             f"{_name(path)} holds figures imported from another tool, which have no rounds and no stamps: "
             "edgeprof report shows them, also beside runs, but they cannot be compared or explained"
         )
     if kind.type != "header":
-        raise _refusal(path, 1, f"{kind.type!r} is not the header of a run file")
+        raise _refusal(path, number, f"{kind.type!r} is not the header of a run file")
     if kind.schema != SCHEMA:
         raise UserError(
             f"{_name(path)} has schema {kind.schema!r}; this version reads {SCHEMA!r}: use the one that wrote it"
         )
-    return _decode(path, 1, line, Header)
+    return _decode(path, number, line, Header)
 
 
 def _decode(path: Path, number: int, line: bytes, kind: type[T]) -> T:

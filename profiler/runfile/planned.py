@@ -307,11 +307,13 @@ class Ceiling(Record, frozen=True, kw_only=True):
 class Device(Record, frozen=True, kw_only=True):
     """The machine the run was made on: a profile's id and name and the facts that reports print.
 
-    From `throttle_celsius` on its processor slows itself down. `ceilings` are those of its targets.
+    `board` is what its user calls this one of several of a kind. From `throttle_celsius` on its processor slows itself
+    down. `ceilings` are those of its targets.
     """
 
     id: Name
     name: Name
+    board: Name | None = None
     cpu: Name | None = None
     cores: Natural | None = None
     memory_bytes: Natural | None = None
@@ -322,8 +324,14 @@ class Device(Record, frozen=True, kw_only=True):
 
     @property
     def label(self) -> str:
-        """What a reader calls it: the name of its profile; of a machine without one its processor."""
-        return (self.cpu or self.name) if self.id == THIS else self.name
+        """What a reader calls it: the name of its profile, of a machine without one its processor; and its own."""
+        kind = (self.cpu or self.name) if self.id == THIS else self.name
+        return kind if self.board is None else f"{kind} ({self.board})"
+
+    @property
+    def called(self) -> str:
+        """Its name in a run file of several boards."""
+        return self.board or self.id
 
 
 class PredictedFigure(Record, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from profiler.runfile.fields import MOST_CASES, Celsius, FailureKind, Natural, Record, Share, Whole
+from profiler.runfile.fields import MOST_CASES, Celsius, FailureKind, Name, Natural, Record, Share, Whole
 from profiler.runfile.planned import Device, Plan, Predicted, Proof
 from profiler.runfile.profiled import Profile
 from profiler.runfile.sensed import Anchor, Board, Idle, MemoryLimit, PowerLog, Samples, Sensor
@@ -187,8 +187,15 @@ class Event(Record, frozen=True, kw_only=True):
     reason: str | None = None
 
 
+class Returned(Record, frozen=True, kw_only=True):
+    """In a file of several boards: what follows belongs to the run of this one again, which has its header before."""
+
+    type: Literal["returned"] = "returned"
+    board: Name
+
+
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """A run file, read."""
+    """The run of one machine, as its file has it."""
 
     header: Header
     workers: list[Worker]

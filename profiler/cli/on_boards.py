@@ -1,0 +1,159 @@
+"""`edgeprof run --on`, once or several times: boards measured one after the other, their runs in one file."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+import typer
+from msgspec.structs import replace
+
+from profiler import runfile
+from profiler.boards.boarding import boarded
+from profiler.cli import reporting
+from profiler.cli.app import printable
+from profiler.cli.asked import Asked
+from profiler.cli.board import made_ready, refuse_on_board
+from profiler.cli.running import After, begin, default_path, dry, resumed
+from profiler.errors import ExitCode, UserError
+from profiler.measure.request import Request
+from profiler.measure.start import prepare
+
+NAME = re.compile(r"(?![rx][0-9]+\Z)[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
+"""What a user may call a board; r2 and x2 are rows."""
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """A board as `--on` names it: how OpenSSH reaches it, and what its user calls it."""
+
+    host: str
+    name: str | None = None
+
+    @property
+    def told(self) -> str:
+        """For a reader."""
+        return printable(self.name or self.host)
+
+
+def on_boards(asked: Asked, request: Request, after: After) -> None:
+    """On one board; or on several one after the other, into one file that is shown at the end."""
+    refuse_on_board(asked)
+    wanted = [_wanted(word) for word in asked.on or []]
+    if len(wanted) == 1:
+        _on_board(wanted[0], asked, request, after)
+        return
+    _refuse_several(asked, wanted)
+    there, ended = _called(wanted, asked)
+    if asked.resume is not None:
+        there = _unfinished(there, asked.resume)
+    elif asked.output is None:
+        asked = replace(asked, output=default_path(Path(asked.builds[0]).stem, secrets.token_hex(8)))
+    after = replace(after, shown=after.format == "terminal")
+    ended += [_on_one_of(one, asked, request, after) for one in there.values()]
+    _show_all(asked.output or asked.resume, after)
+    raise typer.Exit(max(ended, default=ExitCode.DONE))
+
+
+def _wanted(word: str) -> Wanted:
+    """`user@board`, or `name=user@board`. Raises `UserError`."""
+    name, mark, host = word.rpartition("=")
+    if not mark:
+        return Wanted(word)
+    if not host or NAME.fullmatch(name) is None:
+        raise UserError(
+            f"--on {word!r}: a board is named by up to 40 letters, digits, dots and hyphens (r2 is a row), as in "
+            "cooled=pi@raspberrypi.local"
+        )
+    return Wanted(host, name)
+
+
+def _refuse_several(asked: Asked, wanted: Sequence[Wanted]) -> None:
+    """Raises `UserError` for what several boards cannot have."""
+    hosts = [one.host for one in wanted]
+    twice = next((host for host in hosts if hosts.count(host) > 1), None)
+    if twice is not None:
+        raise UserError(f"--on names board {twice} twice: once is enough")
+    alone = {"--power-log": asked.power_log is not None, "--trace": asked.trace is not None}
+    typed = [flag for flag, is_typed in alone.items() if is_typed]
+    if typed:
+        raise UserError(f"{typed[0]} is of one run, and --on names {len(hosts)} boards: name one of them")
+    if asked.output is not None and asked.output.exists():
+        raise UserError(
+            f"{asked.output} exists: choose another name, or go on with it by --resume {asked.output}"
+        )
+
+
+def _called(wanted: Sequence[Wanted], asked: Asked) -> tuple[dict[str, Wanted], list[int]]:
+    """Boards that answer, by their names, and how it ended with the others. Raises `UserError` for two of one name."""
+    there: dict[str, Wanted] = {}
+    missing: list[int] = []
+    for one in wanted:
+        try:
+            with boarded(one.host, asked.board_python, one.name) as board:
+                called = board.called(asked.device)
+        except UserError as error:
+            missing.append(_told(error))
+            continue
+        if called in there:
+            raise UserError(
+                f"boards {there[called].told} and {one.told} are both called {called}: name them apart, as in "
+                f"--on cooled={one.host}"
+            )
+        there[called] = one
+    return there, missing
+
+
+def _unfinished(there: Mapping[str, Wanted], path: Path) -> dict[str, Wanted]:
+    """Boards whose run is not over."""
+    runs = runfile.read_boards(path)
+    over = [called for called in there if called in runs and runs[called].ended and runs[called].sha256]
+    for called in over:
+        typer.echo(f"Board {printable(called)}: its run is over", err=True)
+    return {called: one for called, one in there.items() if called not in over}
+
+
+def _on_one_of(one: Wanted, asked: Asked, request: Request, after: After) -> int:
+    """How the run on this board ended. One that cannot be had does not keep the others from theirs."""
+    typer.echo(f"Board {one.told}", err=True)
+    try:
+        _on_board(one, asked, request, after)
+    except typer.Exit as ended:
+        if ended.exit_code == ExitCode.INTERRUPTED:
+            raise
+        return ended.exit_code
+    except UserError as error:
+        return _told(error)
+    return ExitCode.DONE
+
+
+def _told(error: UserError) -> int:
+    typer.echo(f"edgeprof: {printable(str(error))}", err=True)
+    return error.exit_code
+
+
+def _on_board(one: Wanted, asked: Asked, request: Request, after: After) -> None:
+    """What the board is decides the plan, so that it is reached first."""
+    with boarded(one.host, asked.board_python, one.name) as board:
+        if asked.resume is not None:
+            resumed(request, asked.resume, after, board)
+            return
+        prepared = prepare(request, board.site(request.device))
+        if asked.dry_run:
+            dry(prepared, after.limited)
+        else:
+            ready = made_ready(board, prepared, external=after.log is not None)
+            begin(ready, asked.output, after, beside=_has_runs(asked))
+
+
+def _has_runs(asked: Asked) -> bool:
+    """Whether the board before has begun the file of several."""
+    return len(asked.on or []) > 1 and asked.output is not None and asked.output.exists()
+
+
+def _show_all(path: Path | None, after: After) -> None:
+    """The boards beside each other. One that is alone was shown already where reports are for the screen."""
+    if path is not None and path.is_file() and not (after.shown and len(runfile.read_boards(path)) == 1):
+        reporting.start([path], None, reporting.Wanted(output_format=after.format))
