@@ -22,7 +22,7 @@ def render(sources: Sequence[Source]) -> str:
     notes = listed("Notes", bounded(several_words.notes(sources)))
     return fitted(
         [
-            section("title", f"## Latency by models and devices, from {len(sources)} files"),
+            section("title", f"## Latency by models and devices, from {several_words.counted(sources)}"),
             *(section("table", table(part), f"table of {part.title}") for part in parts),
             section("notices", "\n\n".join(notes), "notes"),
             *(_file(found, name, one) for name, one in zip(found.names, sources, strict=True)),

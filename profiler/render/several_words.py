@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from profiler.analyse.comparison import asked, changes
 from profiler.analyse.matrix import Grid, Matrix, matrix
+from profiler.analyse.plural import plural
 from profiler.analyse.report import Report
 from profiler.analyse.source import Source
 from profiler.render import below
@@ -137,6 +138,11 @@ def _versions(report: Report) -> dict[str, str]:
         for part, version in told.items()
         if version and part != "system"
     }
+
+
+def counted(sources: Sequence[Source]) -> str:
+    """How many runs these are; files where some come from another tool."""
+    return plural(len(sources), "run" if all(source.run for source in sources) else "file")
 
 
 def _files(names: Sequence[str]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from profiler.analyse.plural import plural
 from profiler.analyse.shipping import Verdicts
 from profiler.analyse.source import Source
 from profiler.render import format as fmt
@@ -39,9 +38,9 @@ def headline(source: Source) -> list[Block]:
 
 
 def kicker(sources: Sequence[Source]) -> str:
-    """What this page is made from: device and day of one run, or how many files."""
+    """What this page is made from: device and day of one run, or how many there are."""
     if len(sources) > 1:
-        return f"{plural(len(sources), 'file')}, edgeprof {fmt.plain(sources[0].report.edgeprof)}"
+        return f"{several_words.counted(sources)}, edgeprof {fmt.plain(sources[0].report.edgeprof)}"
     return summary(sources[0])
 
 
