@@ -9,6 +9,7 @@ import pytest
 
 from profiler.analyse.report import Report, report
 from profiler.runfile import Run, read
+from tests.boards import FakeBoard
 from tests.conftest import Command, only_refusal
 
 pytest.importorskip("llama_cpp")
@@ -130,3 +131,17 @@ def test_what_cannot_be_asked(
 ) -> None:
     assert said in only_refusal(edgeprof("run", *words, "--dry-run", env=own_model))
     assert left_behind(tmp_path) == []
+
+
+def test_on_a_board_it_is_measured_there_and_leaves_nothing(
+    edgeprof: Command, own_model: dict[str, str], tmp_path: Path
+) -> None:
+    board, path = FakeBoard(tmp_path), tmp_path / "run.jsonl"
+    words = ("run", "tiny", *SHAPES, *SHORT, *board.words)
+    done = edgeprof(*words, "-o", path, env=own_model | board.env)
+    assert done.code == 0, done.err
+    _, found = written(path)
+    (row,) = [row for row in found.rows if row.basis == "extrapolated"]
+    assert row.metrics["tg_tps"].value is not None
+    assert not left_behind(tmp_path)
+    assert not [file for file in board.folder.glob("builds/*/*") if file.is_file()]

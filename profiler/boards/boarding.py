@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,15 +14,17 @@ import msgspec
 from profiler.boards import deploy, engines
 from profiler.boards.deploy import Board, Tell
 from profiler.boards.gauges import Gauges
-from profiler.boards.link import Link, answering
+from profiler.boards.link import Link, LinkLost, Refused, answering
 from profiler.boards.looking import Look, look
 from profiler.boards.mirror import Mirror
 from profiler.boards.there import There
 from profiler.catalogue.devices import DeviceProfile, load_device, load_devices
 from profiler.catalogue.matching import matching
+from profiler.errors import UserError
 from profiler.host.environment import environment
 from profiler.host.identity import identity
 from profiler.host.machine import available_memory, physical_cores, this_machine
+from profiler.measure.layer_counts import Room, room_of
 from profiler.measure.metering import speaking
 from profiler.measure.site import Site, usable
 from profiler.runfile import THIS
@@ -47,6 +49,7 @@ class Boarded:
             self.board = deploy.greeted(self._link)
             self.clock_ahead_s = self.board.anchor["wall_ns"] / 1e9 - time.time()
             self._mirror = Mirror(self._link, folder)
+        self._places: dict[Path, str] = {}
 
     def _connect(self) -> Link:
         return Link(self.host, self._python)
@@ -63,6 +66,10 @@ class Boarded:
             environment=_environment(root, self.board),
             board=self.name,
         )
+
+    def room(self) -> Room:
+        """What it has for shapes of models."""
+        return room_of(self._mirror.root, self.board.free_bytes - deploy.SPARE_BYTES)
 
     def called(self, device: str) -> str:
         """What it is called in a run file of several boards."""
@@ -96,17 +103,29 @@ class Boarded:
         with answering(self.host):
             worker = deploy.code(self._link, self.board)
             places = {path: deploy.build(self._link, self.board, path, tell) for path in builds.values()}
+        self._places = {path.resolve(): place for path, place in places.items()}
         return There(
             self._link,
             self._connect,
             self.board,
             self._mirror,
             worker,
-            {path.resolve(): place for path, place in places.items()},
+            self._places,
             {"PYTHONPATH": f"{self.board.folder}/{engines.FOLDER}"},
             Gauges(meters, self._mirror),
             external_meter=external_meter,
         )
+
+    def forget(self, builds: Sequence[Path]) -> None:
+        """These builds go from it again; a board that is away keeps them until it is cleaned."""
+        there = [place for path in builds if (place := self._places.get(path.resolve())) is not None]
+        if not there:
+            return
+        with suppress(LinkLost, Refused, UserError):
+            link = self._connect()
+            for place in there:
+                link.ask("forget", path=place)
+            link.close()
 
 
 def _profile(root: Path, device: str) -> DeviceProfile:

@@ -17,7 +17,6 @@ LATEST_CLOCK_S = 2.0
 def _of_this_machine(asked: Asked) -> dict[str, bool]:
     """Options that boards do not know so far, and whether they were typed."""
     return {
-        "--as-shape": asked.as_shape,
         "--memory-limit": asked.memory_limit is not None,
         "--target": asked.target != "cpu",
         "--provider-option": bool(asked.provider_option),

@@ -12,12 +12,14 @@ import typer
 from msgspec.structs import replace
 
 from profiler import runfile
-from profiler.boards.boarding import boarded
+from profiler.boards.boarding import Boarded, boarded
 from profiler.cli import reporting
 from profiler.cli.app import printable
 from profiler.cli.asked import Asked
 from profiler.cli.board import made_ready, refuse_on_board
+from profiler.cli.limited_run import limited
 from profiler.cli.running import After, begin, default_path, dry, resumed
+from profiler.cli.shaped import requested
 from profiler.errors import ExitCode, UserError
 from profiler.measure.request import Request
 from profiler.measure.start import prepare
@@ -38,12 +40,13 @@ class Wanted(msgspec.Struct, frozen=True):
         return printable(self.name or self.host)
 
 
-def on_boards(asked: Asked, request: Request, after: After) -> None:
+def on_boards(asked: Asked, after: After) -> None:
     """On one board; or on several one after the other, into one file that is shown at the end."""
     refuse_on_board(asked)
+    asked.request()
     wanted = [_wanted(word) for word in asked.on or []]
     if len(wanted) == 1:
-        _on_board(wanted[0], asked, request, after)
+        _on_board(wanted[0], asked, after)
         return
     _refuse_several(asked, wanted)
     there, ended = _called(wanted, asked)
@@ -52,7 +55,7 @@ def on_boards(asked: Asked, request: Request, after: After) -> None:
     elif asked.output is None:
         asked = replace(asked, output=default_path(Path(asked.builds[0]).stem, secrets.token_hex(8)))
     after = replace(after, shown=after.format == "terminal")
-    ended += [_on_one_of(one, asked, request, after) for one in there.values()]
+    ended += [_on_one_of(one, asked, after) for one in there.values()]
     _show_all(asked.output or asked.resume, after)
     raise typer.Exit(max(ended, default=ExitCode.DONE))
 
@@ -115,11 +118,11 @@ def _unfinished(there: Mapping[str, Wanted], path: Path) -> dict[str, Wanted]:
     return {called: one for called, one in there.items() if called not in over}
 
 
-def _on_one_of(one: Wanted, asked: Asked, request: Request, after: After) -> int:
+def _on_one_of(one: Wanted, asked: Asked, after: After) -> int:
     """How the run on this board ended. One that cannot be had does not keep the others from theirs."""
     typer.echo(f"Board {one.told}", err=True)
     try:
-        _on_board(one, asked, request, after)
+        _on_board(one, asked, after)
     except typer.Exit as ended:
         if ended.exit_code == ExitCode.INTERRUPTED:
             raise
@@ -134,18 +137,29 @@ def _told(error: UserError) -> int:
     return error.exit_code
 
 
-def _on_board(one: Wanted, asked: Asked, request: Request, after: After) -> None:
-    """What the board is decides the plan, so that it is reached first."""
-    with boarded(one.host, asked.board_python, one.name) as board:
-        if asked.resume is not None:
-            resumed(request, asked.resume, after, board)
-            return
-        prepared = prepare(request, board.site(request.device))
-        if asked.dry_run:
-            dry(prepared, after.limited)
-        else:
-            ready = made_ready(board, prepared, external=after.log is not None)
-            begin(ready, asked.output, after, beside=_has_runs(asked))
+def _on_board(one: Wanted, asked: Asked, after: After) -> None:
+    """What the board is decides the plan, so that it is reached first. Shapes go from it when their run is over."""
+    with (
+        boarded(one.host, asked.board_python, one.name) as board,
+        requested(asked, board.room(), board.called(asked.device)) as request,
+    ):
+        fit = limited(asked, request)
+        try:
+            _go(board, asked, fit.request if fit else request, replace(after, limited=fit))
+        finally:
+            board.forget([path for model in request.shaped for path in model.shapes])
+
+
+def _go(board: Boarded, asked: Asked, request: Request, after: After) -> None:
+    if asked.resume is not None:
+        resumed(request, asked.resume, after, board)
+        return
+    prepared = prepare(request, board.site(request.device))
+    if asked.dry_run:
+        dry(prepared, after.limited)
+    else:
+        ready = made_ready(board, prepared, external=after.log is not None)
+        begin(ready, asked.output, after, beside=_has_runs(asked))
 
 
 def _has_runs(asked: Asked) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import typer
+from msgspec.structs import replace
 
 from profiler.builds.identify import identify
 from profiler.builds.shapes.header import data_bytes, write_hollow
@@ -19,31 +20,32 @@ from profiler.cli.ending import as_interrupts
 from profiler.cli.shape_choice import Chosen, Wish, assumptions, choose
 from profiler.cli.swept_folder import swept_folder
 from profiler.errors import UserError
-from profiler.host.last_level_cache import cache_of_guest, last_level_cache
-from profiler.host.machine import available_memory
-from profiler.measure.layer_counts import Room
+from profiler.host.kernel_files import HERE
+from profiler.measure.layer_counts import Room, room_of
 from profiler.measure.request import Shaped
 
 
 @contextlib.contextmanager
 def shapes_of(
-    words: Sequence[str], models: Mapping[str, ModelProfile], wishes: Mapping[str, Wish]
+    words: Sequence[str], models: Mapping[str, ModelProfile], wishes: Mapping[str, Wish], room: Room | None
 ) -> Iterator[tuple[list[str], list[Shaped]]]:
-    """The words with the files of shapes in the place of models, which are gone when the block ends however it does."""
+    """The words with the files of shapes in the place of models, which are gone when the block ends however it does.
+
+    `room` is that of the board which measures them.
+    """
     with as_interrupts(), swept_folder("shapes") as folder:
-        chosen = [choose(model, wishes[word], _room(folder)) for word, model in models.items()]
+        chosen = [choose(model, wishes[word], _room(folder, room)) for word, model in models.items()]
         made = {one.model.id: _made(one, folder, hollow=wishes[one.model.id].hollow) for one in chosen}
         placed = [list(map(str, made[word].shapes)) if word in made else [word] for word in words]
         yield [path for paths in placed for path in paths], list(made.values())
 
 
-def _room(folder: Path) -> Room:
-    return Room(
-        memory_bytes=available_memory().available_bytes,
-        disk_bytes=shutil.disk_usage(folder).free,
-        cache_bytes=cache_of_guest() or last_level_cache(),
-        host_cache_bytes=last_level_cache() if cache_of_guest() else None,
-    )
+def _room(folder: Path, board: Room | None) -> Room:
+    """That of this machine, or of a board: what is measured there has to lie on our disk too."""
+    free = shutil.disk_usage(folder).free
+    if board is not None:
+        return replace(board, disk_bytes=min(free, board.disk_bytes))
+    return room_of(HERE, free)
 
 
 def _made(one: Chosen, folder: Path, *, hollow: bool) -> Shaped:

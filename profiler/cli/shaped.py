@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +12,9 @@ from msgspec.structs import replace
 from profiler.cli.asked import Asked
 from profiler.cli.values import several
 from profiler.errors import UserError, nearest
+from profiler.measure.layer_counts import Room
 from profiler.measure.request import Request, refuse_with_shapes
-from profiler.runfile import Extrapolation, read
+from profiler.runfile import Extrapolation, Run, read_boards
 
 if TYPE_CHECKING:
     from profiler.catalogue.models import ModelProfile
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def requested(asked: Asked) -> Iterator[Request]:
-    """The request behind the words; with --as-shape models are there as files of shapes while the block lasts."""
+def requested(asked: Asked, room: Room | None = None, board: str | None = None) -> Iterator[Request]:
+    """The request behind the words; with --as-shape models are there as files of shapes while the block lasts.
+
+    `room` is that of the board which measures them, `board` what it is called in a file of several.
+    """
     if not asked.as_shape:
         of_shapes = {"--quant": asked.quant, "--layers": asked.layers, "--experts": asked.experts}
         typed = next((flag for flag, value in of_shapes.items() if value is not None), None)
@@ -35,8 +39,12 @@ def requested(asked: Asked) -> Iterator[Request]:
     refuse_with_shapes(asked.request())
     models = models_among(asked.builds)
     _refuse_beyond_context(asked.request(), models.values())
-    wishes = _again(asked.resume, models) if asked.resume is not None else dict.fromkeys(models, _wish(asked))
-    with shapes_of(asked.builds, models, wishes) as (builds, shaped):
+    wishes = (
+        dict.fromkeys(models, _wish(asked))
+        if asked.resume is None
+        else _again(read_boards(asked.resume), board, models)
+    )
+    with shapes_of(asked.builds, models, wishes, room) as (builds, shaped):
         yield replace(replace(asked, builds=builds).request(), shaped=shaped)
 
 
@@ -69,9 +77,10 @@ def _wish(asked: Asked) -> Wish:
     )
 
 
-def _again(path: Path, models: Iterable[str]) -> dict[str, Wish]:
-    """What gives the shapes of the run in this file again."""
-    earlier = {found.model: wish_of(found) for found in read(path).header.plan.extrapolations}
+def _again(runs: Mapping[str, Run], board: str | None, models: Iterable[str]) -> dict[str, Wish]:
+    """What gives the shapes of this board's run again, or of the first one."""
+    run = runs.get(board or "", next(iter(runs.values())))
+    earlier = {found.model: wish_of(found) for found in run.header.plan.extrapolations}
     missing = next((model for model in models if model not in earlier), None)
     if missing is not None:
         raise UserError(f"the run to resume did not measure {missing} as shapes: name the same builds again")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typer
+from msgspec.structs import replace
 
 from profiler.cli import power_log
 from profiler.cli.app import printable
@@ -27,16 +28,18 @@ def start(asked: Asked) -> None:
         typer.echo(printable(not_there), err=True)
     if asked.resume is not None:
         refuse_other_plans(asked)
+    after = After(log=log, format=name, trace=trace)
+    if asked.on:
+        on_boards(asked, after)
+        return
     with requested(asked) as request:
         fit = limited(asked, request)
-        go(asked, fit.request if fit else request, After(log=log, format=name, trace=trace, limited=fit))
+        go(asked, fit.request if fit else request, replace(after, limited=fit))
 
 
 def go(asked: Asked, request: Request, after: After) -> None:
-    """One of the three, here or on boards."""
-    if asked.on:
-        on_boards(asked, request, after)
-    elif asked.dry_run:
+    """One of the three, on this machine."""
+    if asked.dry_run:
         dry(prepare(request), after.limited)
     elif asked.resume is not None:
         resumed(request, asked.resume, after)

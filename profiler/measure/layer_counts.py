@@ -7,10 +7,13 @@ a layer from what stands beside the layers; a layer of a mix must be on average 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import msgspec
 
 from profiler.errors import UserError
+from profiler.host.last_level_cache import cache_of_guest, last_level_cache
+from profiler.host.machine import available_memory
 from profiler.runfile import MOST_SHAPES
 
 TIMES_CACHE = 3
@@ -58,6 +61,16 @@ class Room(msgspec.Struct, frozen=True, kw_only=True):
             f"of the host's last-level cache of {_mib(self.host_cache_bytes)} this virtual machine has "
             f"{_mib(self.cache_bytes)}: on an idle host it may have more, and shapes may be read faster than the model"
         )
+
+
+def room_of(root: Path, disk_bytes: int) -> Room:
+    """That of the machine whose kernel files lie below a root."""
+    return Room(
+        memory_bytes=available_memory(root).available_bytes,
+        disk_bytes=disk_bytes,
+        cache_bytes=cache_of_guest(root) or last_level_cache(root),
+        host_cache_bytes=last_level_cache(root) if cache_of_guest(root) else None,
+    )
 
 
 def chosen(name: str, sizes: Mapping[int, Sized], leading: int, layers: int, room: Room) -> list[int]:
