@@ -170,4 +170,6 @@ def _has_runs(asked: Asked) -> bool:
 def _show_all(path: Path | None, after: After) -> None:
     """The boards beside each other. One that is alone was shown already where reports are for the screen."""
     if path is not None and path.is_file() and not (after.shown and len(runfile.read_boards(path)) == 1):
+        if after.shown:
+            typer.echo()
         reporting.start([path], None, reporting.Wanted(output_format=after.format))
