@@ -8,6 +8,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 packages="libc6 libgcc-s1 libstdc++6 zlib1g libexpat1 libffi8 libssl3 libbz2-1.0 liblzma5 libpython3.11-minimal python3.11-minimal libpython3.11-stdlib"
 
+export DEBIAN_FRONTEND=noninteractive
 apt-get -qq update
 apt-get -qq install --yes --no-install-recommends qemu-user-static > /dev/null
 mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$folder"
@@ -18,4 +19,11 @@ apt-get -qq "${arm[@]}" update
 # shellcheck disable=SC2086
 (cd "$work" && apt-get -qq "${arm[@]}" download $packages)
 for package in "$work"/*.deb; do dpkg -x "$package" "$folder"; done
-echo "edgeprof board setup USER@HOST --library llama-aarch64 --board-python 'qemu-aarch64-static -L $folder $folder/usr/bin/python3.11'"
+
+# Under qemu this file stands for the machine's own: ONNX Runtime reads it, and ends where it finds no ARM processor.
+mkdir -p "$folder/proc"
+for ((core = 0; core < $(nproc); core++)); do
+  printf 'processor\t: %d\nFeatures\t: fp asimd evtstrm crc32 cpuid\nCPU implementer\t: 0x41\nCPU architecture: 8\n' "$core"
+  printf 'CPU variant\t: 0x0\nCPU part\t: 0xd08\nCPU revision\t: 3\n\n'
+done > "$folder/proc/cpuinfo"
+echo "edgeprof board setup USER@HOST --engine ort --board-python 'qemu-aarch64-static -L $folder $folder/usr/bin/python3.11'"

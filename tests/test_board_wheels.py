@@ -278,7 +278,6 @@ def test_an_engine_that_is_not_there_is_named(edgeprof: Command, board: FakeBoar
     assert "edgeprof board setup USER@BOARD --engine ort puts it there" in " ".join(done.out.split())
 
 
-@pytest.mark.alone
 def test_onnx_on_a_board_that_had_nothing(edgeprof: Command, board: FakeBoard, tiny: Path) -> None:
     """The wheels of this machine's own Python, from the index that pip is set up with."""
     words = ("--board-python", EMPTY)
