@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -91,3 +92,45 @@ def test_llama_cpp_runs_its_library_for_that_processor(edgeprof: Command, tiny: 
     _, has = set_up(edgeprof, arm, "--library", LIBRARY)
     assert found_there(edgeprof, arm)["engine.llama-cpp"] in has
     assert row(edgeprof, arm, tiny)["engine"] == "llama-cpp"
+
+
+@pytest.mark.skipif(
+    not (LIBRARY / "libllama.so").is_file(), reason="no llama.cpp for it: make emulated-library"
+)
+def test_the_package_itself_runs_there(edgeprof: Command, tiny: Path, arm: FakeBoard, tmp_path: Path) -> None:
+    """Installed from the wheels that an ARM machine gets: what it is, what disturbs, a run of llama.cpp, its report."""
+    pytest.importorskip("llama_cpp")
+    set_up(edgeprof, arm, "--library", LIBRARY)
+    python = _python(tmp_path, arm.folder / "engines")
+    (device,) = json.loads(_said(python, "devices", "this", "-f", "json"))["devices"]
+    assert device["name"] == "aarch64 machine"
+    assert "llama-cpp" in _said(python, "doctor")
+    _said(python, "run", str(tiny), *SHORT[:-2], "-o", str(tmp_path / "arm.jsonl"))
+    report = json.loads(_said(python, "report", str(tmp_path / "arm.jsonl"), "-f", "json"))
+    assert report["environment"]["architecture"] == "aarch64"
+    assert report["rows"][0]["metrics"]["decode_tps"]["value"] > 0
+    assert report["rows"] == json.loads(edgeprof("report", "arm.jsonl", "-f", "json").out)["rows"]
+
+
+def _python(folder: Path, engines: Path) -> Path:
+    """ARM's Python with edgeprof and these engines, which starts workers as itself."""
+    script = folder / "arm-python"
+    script.write_text(
+        f"#!/bin/sh\nexport PYTHONHOME={ARM}/usr PYTHONPATH={ARM}/site:{engines}\n"
+        f'exec {QEMU} -L {ARM}/plain -0 {script} {ARM}/usr/bin/python3.11 "$@"\n'
+    )
+    script.chmod(0o755)
+    return script
+
+
+def _said(python: Path, *words: str) -> str:
+    done = subprocess.run(
+        [python, "-m", "profiler", *words],
+        cwd=python.parent,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert not done.returncode, done.stderr
+    return done.stdout
