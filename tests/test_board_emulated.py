@@ -22,7 +22,7 @@ CACHE = Path.home() / ".cache/edgeprof"
 ARM = Path(os.environ.get("EDGEPROF_ARM64", CACHE / "arm64"))
 LIBRARY = Path(os.environ.get("EDGEPROF_ARM64_LIBRARY", CACHE / "llama-arm64"))
 QEMU = "qemu-aarch64-static"
-SHORT = ("-p", "8", "-n", "4", "--processes", "1", "--passes", "2", "-f", "json")
+SHORT = ("-p", "8", "-n", "4", "--processes", "1", "--passes", "2", "--max-time", "5s", "-f", "json")
 
 pytestmark = pytest.mark.skipif(
     shutil.which(QEMU) is None or not (ARM / "proc/cpuinfo").is_file(),
