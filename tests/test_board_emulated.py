@@ -107,7 +107,7 @@ def test_the_package_itself_runs_there(edgeprof: Command, tiny: Path, arm: FakeB
     assert "llama-cpp" in _said(python, "doctor")
     _said(python, "run", str(tiny), *SHORT[:-2], "-o", str(tmp_path / "arm.jsonl"))
     report = json.loads(_said(python, "report", str(tmp_path / "arm.jsonl"), "-f", "json"))
-    assert report["environment"]["architecture"] == "aarch64"
+    assert report["device"]["name"] == "aarch64 machine"
     assert report["rows"][0]["metrics"]["decode_tps"]["value"] > 0
     assert report["rows"] == json.loads(edgeprof("report", "arm.jsonl", "-f", "json").out)["rows"]
 

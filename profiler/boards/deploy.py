@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shlex
 import subprocess
 import tempfile
@@ -51,6 +52,12 @@ class Board(msgspec.Struct, frozen=True, kw_only=True):
         """Its Python as wheels name it, such as 3.11."""
         major, minor = map(int, self.python.split(".")[:2])
         return f"{major}.{minor}"
+
+    @property
+    def glibc(self) -> int | None:
+        """The minor number of its glibc 2.x; None for another C library."""
+        told = re.fullmatch(r"glibc 2\.([0-9]{1,3})(\.[0-9]+)?", self.libc)
+        return int(told[1]) if told else None
 
     def python_is_at_least(self, *version: int) -> bool:
         """Whether its Python is this version or a later one."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import platform
+import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -19,15 +20,18 @@ BINDINGS = ("llama_cpp.py", "_ctypes_extensions.py", "_ggml.py")
 MACHINES = {0x3E: "x86_64", 0xB7: "aarch64", 0xF3: "riscv64"}
 """The machine that a library is for, by its ELF header."""
 
+GLIBC = re.compile(rb"\bGLIBC_2\.([0-9]{1,3})\b")
+
 
 def put(link: Link, board: Board, library: Path | None, tell: Tell) -> str:
     """It is there, with our bindings and `library`, a folder of its shared libraries, or our own.
 
-    Returns its version. Raises `UserError` where the library is for another machine.
+    Returns its version. Raises `UserError` where the library is for another machine, or a later one.
     """
     package = _package("llama_cpp")
     libraries = library or package / "lib"
     _check(libraries, board, link.host)
+    _check_glibc(libraries, board, link.host)
     folder = f"{board.folder}/{ENGINES}"
     version = importlib.metadata.version(DISTRIBUTION)
     for name, text in _texts(package, version):
@@ -76,4 +80,15 @@ def _check(libraries: Path, board: Board, host: str) -> None:
         raise UserError(
             f"{whose} is for {machine}, and board {host} is {board.machine}: build one by make board-library, and name "
             "its folder with --library"
+        )
+
+
+def _check_glibc(libraries: Path, board: Board, host: str) -> None:
+    """What a library calls of glibc carries the version that first had it so."""
+    found = {int(minor) for file in libraries.glob("lib*.so*") for minor in GLIBC.findall(file.read_bytes())}
+    needed = max(found, default=0)
+    if board.glibc is not None and needed > board.glibc:
+        raise UserError(
+            f"that llama.cpp needs glibc 2.{needed}, and board {host} has 2.{board.glibc}: build it on a system that is "
+            "no later than the board's, or install a later one there"
         )

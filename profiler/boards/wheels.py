@@ -71,13 +71,12 @@ def put(
 
 def platforms(board: Board, host: str) -> list[str]:
     """Words for pip: the platforms whose wheels this board can run, the newest first."""
-    glibc = re.fullmatch(r"glibc 2\.([0-9]{1,3})", board.libc)
-    if glibc is None or int(glibc[1]) < OLDEST_GLIBC:
+    if board.glibc is None or board.glibc < OLDEST_GLIBC:
         raise UserError(
             f"board {host} has {board.libc or 'no glibc'}, and wheels need glibc 2.{OLDEST_GLIBC} or later: install a "
             "system with it"
         )
-    names = [f"manylinux_2_{minor}" for minor in range(int(glibc[1]), OLDEST_GLIBC - 1, -1)]
+    names = [f"manylinux_2_{minor}" for minor in range(board.glibc, OLDEST_GLIBC - 1, -1)]
     return [word for name in (*names, "manylinux2014") for word in ("--platform", f"{name}_{board.machine}")]
 
 
