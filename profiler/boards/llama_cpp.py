@@ -89,6 +89,6 @@ def _check_glibc(libraries: Path, board: Board, host: str) -> None:
     needed = max(found, default=0)
     if board.glibc is not None and needed > board.glibc:
         raise UserError(
-            f"that llama.cpp needs glibc 2.{needed}, and board {host} has 2.{board.glibc}: build it on a system that is "
-            "no later than the board's, or install a later one there"
+            f"that llama.cpp needs glibc 2.{needed}, and board {host} has 2.{board.glibc}: build it on a system "
+            "that is no later than the board's, or install a later one there"
         )
