@@ -302,3 +302,10 @@ def test_onnx_on_a_board_that_had_nothing(edgeprof: Command, board: FakeBoard, t
     rows = json.loads(done.out)["rows"]
     assert {row["engine"] for row in rows} == {"ort", "ort-genai"}
     assert all(row["metrics"]["decode_tps"]["value"] > 0 for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("python", "need"), [("3.9.2", "onnxruntime>=1.19"), ("3.11.2", "onnxruntime>=1.31")]
+)
+def test_an_earlier_python_gets_the_last_that_there_is_for_it(python: str, need: str) -> None:
+    assert need in wheels.needed(a_board(python=python), ["ort"])

@@ -23,6 +23,9 @@ _RUNTIME = ("numpy>=1.26", "onnxruntime>=1.31", "tokenizers>=0.21")
 NEEDS = {"ort": _RUNTIME, "ort-genai": (*_RUNTIME, "onnxruntime-genai>=0.18")}
 """What a worker imports, at the versions of our extra `onnx`. Whatever else those wheels ask for, no worker imports."""
 
+FOR_EARLIER_PYTHON = {"onnxruntime>=1.31": "onnxruntime>=1.19"}
+"""Before Python 3.11: 1.19.2 is the last with wheels for 3.9, 1.23.2 for 3.10. The engine runs on both, on the CPU."""
+
 OLDEST_GLIBC = 17
 """Of glibc 2.17 are the oldest wheels for 64-bit ARM; one for an older glibc runs on every later one."""
 
@@ -61,12 +64,22 @@ def put(
     They come from the folder `source`, or from the index that pip is set up with. `say` gets a line for each. Raises
     `UserError` where there is none for the board.
     """
-    needed = dict.fromkeys(need for engine in wanted for need in NEEDS[engine])
     with TemporaryDirectory(prefix="edgeprof-wheels-") as scratch:
         places = platforms(board, link.host)
-        found = [_fitting(need, board, link.host, places, source, Path(scratch), tell) for need in needed]
+        found = [
+            _fitting(need, board, link.host, places, source, Path(scratch), tell)
+            for need in needed(board, wanted)
+        ]
         _send(link, board, found, tell, say)
     return [wheel.title for wheel in found]
+
+
+def needed(board: Board, wanted: Sequence[str]) -> list[str]:
+    """What pip is asked for, each once."""
+    found = dict.fromkeys(need for engine in wanted for need in NEEDS[engine])
+    if board.python_is_at_least(3, 11):
+        return [*found]
+    return [FOR_EARLIER_PYTHON.get(need, need) for need in found]
 
 
 def platforms(board: Board, host: str) -> list[str]:
