@@ -15,7 +15,7 @@ WITHOUT_IMAGES := -DLLAVA_BUILD=OFF
 CODE := profiler tests bench
 
 .PHONY: help demo test check format bench bench-cost bench-telemetry bench-llama bench-onnx bench-intrusion bench-prediction \
-  bench-simulation environments software-gpu board-library emulated-board sshd browser clean
+  bench-simulation environments software-gpu board-library emulated-board emulated-library sshd browser clean
 
 help:  ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -87,8 +87,11 @@ software-gpu: $(READY)  ## A GPU in software (Debian 12, as root): Mesa's Vulkan
 board-library: $(READY)  ## llama.cpp for 64-bit ARM boards (Debian 12, as root): cross-built into llama-aarch64, for edgeprof board setup.
 	bench/board_library.sh llama-aarch64 $(abspath $(BIN)/python)
 
-emulated-board:  ## A 64-bit ARM Python run by qemu-user (Debian 12, as root) in a folder of its own, for --board-python.
-	bench/emulated_board.sh $(HOME)/.cache/edgeprof/arm64
+emulated-board: $(READY)  ## A 64-bit ARM Python run by qemu-user (Debian 12, as root) in a folder of its own, for --board-python; and edgeprof for it.
+	bench/emulated_board.sh $(HOME)/.cache/edgeprof/arm64 $(abspath $(BIN)/python)
+
+emulated-library: $(READY)  ## llama.cpp for that Python, cross-built in 90 s (Debian 12, as root): too slow for boards, enough for tests.
+	bench/board_library.sh $(HOME)/.cache/edgeprof/llama-arm64 $(abspath $(BIN)/python) plain
 
 sshd:  ## Debian's OpenSSH server, over which the tests run boards; nothing where one is there.
 	@{ test -x /usr/sbin/sshd || command -v sshd; } >/dev/null || \

@@ -383,6 +383,9 @@ def test_a_library_for_another_machine_is_refused(
     assert "holds no libllama.so" in only_refusal(edgeprof(*words, env=board.env))
     (library / "libllama.so").write_bytes(b"\x7fELF" + bytes(14) + b"\xf3\x00")
     assert "is for riscv64, and board pi@board is" in only_refusal(edgeprof(*words, env=board.env))
+    ours = Path(sys.executable).resolve().read_bytes()[18:20]
+    (library / "libllama.so").write_bytes(b"\x7fELF" + bytes(14) + ours + b"\0GLIBC_2.17\0GLIBC_2.999\0")
+    assert "needs glibc 2.999, and board pi@board has 2." in only_refusal(edgeprof(*words, env=board.env))
 
 
 class TestAgent:

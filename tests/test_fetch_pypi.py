@@ -19,8 +19,8 @@ from types import SimpleNamespace
 import pytest
 
 from profiler.catalogue.models import known_build
+from profiler.environments.downloading import progress_bar
 from profiler.errors import UserError
-from profiler.fetching import pypi
 from profiler.fetching.fetch import Fetched, fetch
 from profiler.fetching.store import fetched
 from profiler.fetching.words import wanted
@@ -277,7 +277,7 @@ class TestRemoteIndex:
             monkeypatch.setenv("NO_PROXY", "127.0.0.1")
             yield found
 
-    @pytest.mark.skipif(pypi._progress_bar() == "off", reason="this pip tells no progress to programs")
+    @pytest.mark.skipif(progress_bar() == "off", reason="this pip tells no progress to programs")
     def test_progress_of_pip_is_told(self, server: Server) -> None:
         told: list[tuple[str, int, int]] = []
         fetch(wanted("pypi:carrier/m.bin"), None, lambda *step: told.append(step))
@@ -285,7 +285,7 @@ class TestRemoteIndex:
         assert steps[0][0] < steps[-1][0] == steps[-1][1]
         assert steps[-1][1] > len(self.LARGE)
 
-    @pytest.mark.skipif(pypi._progress_bar() == "off", reason="this pip tells no progress to programs")
+    @pytest.mark.skipif(progress_bar() == "off", reason="this pip tells no progress to programs")
     def test_wheel_that_the_disk_has_no_room_for_is_not_downloaded(
         self, server: Server, models: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -19,6 +19,7 @@ import sys
 import tempfile
 import threading
 import time
+import zipfile
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -190,6 +191,27 @@ def link(asked: Dict[str, Any]) -> bool:
     return True
 
 
+def unpack(asked: Dict[str, Any]) -> bool:
+    """A wheel whose names the laptop has looked at takes the place of an earlier one; what describes it comes last."""
+    target, info = asked["to"], asked["info"]
+    part = os.path.join(target, ".unpacking")
+    shutil.rmtree(part, ignore_errors=True)
+    with zipfile.ZipFile(asked["path"]) as wheel:
+        wheel.extractall(part)
+    with open(os.path.join(part, asked["mark"]), "w"):
+        pass
+    for earlier in glob.glob(os.path.join(glob.escape(target), info.partition("-")[0] + "-*.dist-info")):
+        shutil.rmtree(earlier)
+    for name in sorted(os.listdir(part), key=lambda name: name == info):
+        place = os.path.join(target, name)
+        if os.path.isdir(place):
+            shutil.rmtree(place)
+        os.replace(os.path.join(part, name), place)
+    os.rmdir(part)
+    os.unlink(asked["path"])
+    return True
+
+
 def forget(asked: Dict[str, Any]) -> bool:
     """One file goes."""
     os.unlink(asked["path"])
@@ -332,6 +354,7 @@ class Agent:
             "put": put,
             "folder": folder,
             "rename": rename,
+            "unpack": unpack,
             "forget": forget,
             "link": link,
             "remove": remove,

@@ -13,11 +13,13 @@ import msgspec
 
 from profiler.boards import deploy, engines
 from profiler.boards.deploy import Board, Tell
+from profiler.boards.engines import Wanted
 from profiler.boards.gauges import Gauges
 from profiler.boards.link import Link, LinkLost, Refused, answering
 from profiler.boards.looking import Look, look
 from profiler.boards.mirror import Mirror
 from profiler.boards.there import There
+from profiler.boards.wheels import Say
 from profiler.catalogue.devices import DeviceProfile, load_device, load_devices
 from profiler.catalogue.matching import matching
 from profiler.errors import UserError
@@ -81,10 +83,10 @@ class Boarded:
             surroundings = _environment(self._mirror.root, self.board)
             return look(self._link, self.board, self._mirror, surroundings, self.host)
 
-    def set_up(self, library: Path | None, tell: Tell) -> str:
-        """llama.cpp is there, in a folder of its own; its version."""
+    def set_up(self, wanted: Wanted, tell: Tell, say: Say) -> list[str]:
+        """These engines are there, in a folder of their own; what each is, with its version."""
         with answering(self.host):
-            return engines.llama_cpp(self._link, self.board, library, tell)
+            return engines.put(self._link, self.board, wanted, tell, say)
 
     def clean(self) -> bool:
         """Everything that edgeprof put there has gone; whether there was anything."""
@@ -111,7 +113,7 @@ class Boarded:
             self._mirror,
             worker,
             self._places,
-            {"PYTHONPATH": f"{self.board.folder}/{engines.FOLDER}"},
+            {"PYTHONPATH": f"{self.board.folder}/{deploy.ENGINES}"},
             Gauges(meters, self._mirror),
             external_meter=external_meter,
         )

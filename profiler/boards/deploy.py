@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shlex
 import subprocess
 import tempfile
@@ -20,13 +21,16 @@ from profiler.errors import UserError
 from profiler.measure.page_cache import files_of
 
 FOLDER = "~/.cache/edgeprof-board"
+ENGINES = "engines"
+"""Below that folder: workers find what is there before the packages of the board's Python."""
+
 CODE = ("engines/*.py", "measure/__init__.py", "measure/page_cache.py", "measure/worker*.py")
 SPARE_BYTES = 256 << 20
 HASH_S = 1800.0
 TRIES = 5
 
 Tell = Callable[[str, int, int], None]
-"""Called with what is copied, and the bytes there and in all."""
+"""Called with what is being copied, and the bytes so far and in all."""
 
 
 class Board(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,9 +47,21 @@ class Board(msgspec.Struct, frozen=True, kw_only=True):
     cpus: list[int]
     anchor: dict[str, int]
 
+    @property
+    def short_python(self) -> str:
+        """Its Python as wheels name it, such as 3.11."""
+        major, minor = map(int, self.python.split(".")[:2])
+        return f"{major}.{minor}"
+
+    @property
+    def glibc(self) -> int | None:
+        """The minor number of its glibc 2.x; None for another C library."""
+        told = re.fullmatch(r"glibc 2\.([0-9]{1,3})(\.[0-9]+)?", self.libc)
+        return int(told[1]) if told else None
+
     def python_is_at_least(self, *version: int) -> bool:
         """Whether its Python is this version or a later one."""
-        return tuple(int(part) for part in self.python.split(".")[:2]) >= version
+        return tuple(map(int, self.short_python.split("."))) >= version
 
 
 def greeted(link: Link) -> Board:
@@ -91,14 +107,19 @@ def build(link: Link, board: Board, path: Path, tell: Tell) -> str:
     there = link.ask("sizes", paths=list(wanted))
     missing = {remote: file for remote, file in wanted.items() if there[remote] != file.stat().st_size}
     needed = sum(file.stat().st_size for file in missing.values())
-    if needed + SPARE_BYTES > board.free_bytes:
-        raise UserError(
-            f"board {link.host} has {board.free_bytes >> 20} MiB free, and {path.name} takes {needed >> 20} MiB: free "
-            f"some there (edgeprof board clean {link.host} removes what earlier runs left)"
-        )
+    require_room(link, board, needed, path.name)
     for remote, file in missing.items():
         send(link, file, remote, tell)
     return f"{folder}/{path.name}"
+
+
+def require_room(link: Link, board: Board, needed: int, name: str) -> None:
+    """Raises `UserError` where so many bytes more would fill the board."""
+    if needed + SPARE_BYTES > board.free_bytes:
+        raise UserError(
+            f"board {link.host} has {board.free_bytes >> 20} MiB free, and {name} takes {needed >> 20} MiB: free "
+            f"some there (edgeprof board clean {link.host} removes what earlier runs left)"
+        )
 
 
 def _files(path: Path) -> Iterator[tuple[str, Path]]:
@@ -148,4 +169,4 @@ def _pieces(file: Path, start: int, sink: IO[bytes], tell: Tell) -> None:
         source.seek(start)
         for piece in iter(lambda: source.read(1 << 20), b""):
             sink.write(piece)
-            tell(file.name, source.tell(), size)
+            tell(f"{file.name} -> board", source.tell(), size)

@@ -1,82 +1,62 @@
-"""An engine for a board, in a folder of its own: nothing is compiled there, and its Python stays as it is."""
+"""Engines for a board, in a folder of its own: nothing is compiled there, and its Python stays as it is."""
 
 from __future__ import annotations
 
-import importlib.metadata
-import importlib.util
-import platform
-from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from collections.abc import Sequence
+from pathlib import Path
 
-from profiler.boards.deploy import Board, Tell, send
+import msgspec
+
+from profiler.boards import llama_cpp, wheels
+from profiler.boards.deploy import Board, Tell
 from profiler.boards.link import Link
-from profiler.errors import UserError
+from profiler.boards.wheels import Say
+from profiler.errors import UserError, nearest
 
-FOLDER = "engines"
-"""Below the board's folder: workers find what is there before the packages of its Python."""
-
-DISTRIBUTION = "llama-cpp-python"
-BINDINGS = ("llama_cpp.py", "_ctypes_extensions.py", "_ggml.py")
-"""Of llama-cpp-python: its calls of the library, which need nothing but typing_extensions."""
-
-MACHINES = {0x3E: "x86_64", 0xB7: "aarch64", 0xF3: "riscv64"}
-"""The machine that a library is for, by its ELF header."""
+LLAMA_CPP = "llama-cpp"
+KNOWN = (LLAMA_CPP, *wheels.NEEDS)
+"""What can be put on a board."""
 
 
-def llama_cpp(link: Link, board: Board, library: Path | None, tell: Tell) -> str:
-    """llama.cpp is there, with our bindings and `library`, a folder of its shared libraries, or our own.
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Engines, by the words of `run --engine`, and the folders of this machine that they come from.
 
-    Returns its version. Raises `UserError` where the library is for another machine.
+    Without `library` llama.cpp is this machine's own, without `wheels` the others come from the user's package index.
     """
-    package = _package("llama_cpp")
-    libraries = library or package / "lib"
-    _check(libraries, board, link.host)
-    folder = f"{board.folder}/{FOLDER}"
-    version = importlib.metadata.version(DISTRIBUTION)
-    for name, text in _texts(package, version):
-        link.ask("put", path=f"{folder}/{name}", text=text)
-    for file in sorted(libraries.glob("lib*.so*")):
-        place = f"{folder}/llama_cpp/lib/{file.name}"
-        if file.is_symlink():
-            link.ask("link", path=place, to=PurePosixPath(file.readlink()).name)
-        else:
-            send(link, file, place, tell)
-    return version
+
+    engines: Sequence[str]
+    library: Path | None = None
+    wheels: Path | None = None
+
+    def check(self) -> None:
+        """Raises `UserError` for an engine that is not put on boards, and for a folder that no engine here asks for."""
+        unknown = next((engine for engine in self.engines if engine not in KNOWN), None)
+        if unknown is not None:
+            raise UserError(f"--engine {unknown}: {nearest(unknown, KNOWN)}")
+        if self.library is not None and LLAMA_CPP not in self.engines:
+            raise UserError(f"--library is llama.cpp's: add {LLAMA_CPP} to --engine, or leave it out")
+        if self.wheels is None:
+            return
+        if set(self.engines) == {LLAMA_CPP}:
+            raise UserError(
+                f"--wheels is of {' and '.join(wheels.NEEDS)}: name one with --engine, or leave it out"
+            )
+        if not self.wheels.is_dir():
+            raise UserError(
+                f"--wheels {self.wheels.name} is no folder: name one that holds wheels for the board"
+            )
 
 
-def _package(name: str) -> Path:
-    found = importlib.util.find_spec(name)
-    if found is None or found.origin is None:
-        raise UserError(
-            "board setup takes llama.cpp's bindings from this machine, which has none: pip install 'edgeprof[gguf]'"
-        )
-    return Path(found.origin).parent
+def command(host: str, engine: str) -> str:
+    """What puts this engine on a board."""
+    return f"edgeprof board setup {host}" + ("" if engine == LLAMA_CPP else f" --engine {engine}")
 
 
-def _texts(package: Path, version: str) -> Iterator[tuple[str, str]]:
-    """Their own __init__ would import what a board does not have."""
-    yield "llama_cpp/__init__.py", f'__version__ = "{version}"\n'
-    for name in BINDINGS:
-        yield f"llama_cpp/{name}", (package / name).read_text("utf-8")
-    typing_extensions = importlib.util.find_spec("typing_extensions")
-    if typing_extensions is not None and typing_extensions.origin is not None:
-        yield "typing_extensions.py", Path(typing_extensions.origin).read_text("utf-8")
-    metadata = f"Metadata-Version: 2.1\nName: {DISTRIBUTION}\nVersion: {version}\n"
-    yield f"{DISTRIBUTION.replace('-', '_')}-{version}.dist-info/METADATA", metadata
-
-
-def _check(libraries: Path, board: Board, host: str) -> None:
-    main = libraries / "libllama.so"
-    if not main.is_file():
-        raise UserError(
-            f"--library {libraries.name} holds no libllama.so: name the folder that the build left it in"
-        )
-    with main.open("rb") as file:
-        begin = file.read(20)
-    machine = MACHINES.get(int.from_bytes(begin[18:20], "little"), "another machine")
-    if machine != board.machine:
-        whose = "this machine's llama.cpp" if machine == platform.machine() else "that llama.cpp"
-        raise UserError(
-            f"{whose} is for {machine}, and board {host} is {board.machine}: build one by make board-library, and name "
-            "its folder with --library"
-        )
+def put(link: Link, board: Board, wanted: Wanted, tell: Tell, say: Say) -> list[str]:
+    """The engines are there; what each is, with its version. Raises `UserError` where there is none for the board."""
+    titles = []
+    if LLAMA_CPP in wanted.engines:
+        version = llama_cpp.put(link, board, wanted.library, tell)
+        titles.append(f"llama.cpp of {llama_cpp.DISTRIBUTION} {version}")
+    others = [engine for engine in wanted.engines if engine in wheels.NEEDS]
+    return titles + (wheels.put(link, board, others, wanted.wheels, tell, say) if others else [])

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from profiler.boards import engines
+from profiler.boards import deploy, engines
 from profiler.boards.deploy import Board
 from profiler.boards.link import Link
 from profiler.boards.mirror import Mirror
@@ -34,7 +34,7 @@ def look(link: Link, board: Board, mirror: Mirror, surroundings: dict[str, Any],
     here = msgspec.convert(surroundings, Environment)
     busy = BusyNow(foreign_share=_busy_share(link, mirror, len(board.cpus)), busiest=())
     there = link.ask(
-        "modules", names=[one.module for one in LIBRARIES], folder=f"{board.folder}/{engines.FOLDER}"
+        "modules", names=[one.module for one in LIBRARIES], folder=f"{board.folder}/{deploy.ENGINES}"
     )
     return Look(
         environment=here,
@@ -67,9 +67,5 @@ def _engine(library: Library, version: str | None, host: str) -> Finding:
     code = f"engine.{library.engine}"
     if version is not None:
         return Finding(code=code, status="ok", seen=f"{library.distribution} {version}".strip())
-    advice = (
-        f"edgeprof board setup {host}"
-        if library.engine == "llama-cpp"
-        else f"pip install {library.distribution}, there"
-    )
+    advice = engines.command(host, library.engine)
     return Finding(code=code, status="missing", seen="not there", advice=advice)

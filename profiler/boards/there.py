@@ -13,10 +13,12 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec.structs import replace
 
+from profiler.boards import engines
 from profiler.boards.deploy import Board
 from profiler.boards.gauges import Gauges
 from profiler.boards.link import STRANGE, Link, LinkLost, Refused, understood
 from profiler.boards.mirror import Mirror
+from profiler.engines.table import ENGINES
 from profiler.errors import UserError
 from profiler.host.chosen_cores import chosen
 from profiler.host.counters import CpuTimes, QuietStart, cpu_times, wait_until_quiet
@@ -46,8 +48,6 @@ AGAIN_S, PAUSE_S = 300.0, 5.0
 
 IDLE_S = 6.0
 """Readings while nothing runs, before and after."""
-
-SET_UP = "edgeprof board setup USER@BOARD puts llama.cpp there"
 
 T = TypeVar("T")
 
@@ -168,7 +168,7 @@ class There:
         except KeyboardInterrupt:
             seen.interrupted = True
         if seen.failure is not None and seen.failure.kind == "missing_library":
-            seen.failure = replace(seen.failure, message=f"{seen.failure.message}; {SET_UP}")
+            seen.failure = replace(seen.failure, message=f"{seen.failure.message}{_remedy(order)}")
         salvage(seen, following.words)
         with suppress(UserError, KeyboardInterrupt):
             seen.ended = seen.ended or (seen.started if seen.interrupted else self.now())
@@ -228,6 +228,12 @@ class There:
                         "go on with --resume once it is there"
                     ) from None
                 time.sleep(PAUSE_S)
+
+
+def _remedy(order: Mapping[str, Any]) -> str:
+    """What puts the engine of an order on a board; nothing for one that `board setup` does not put there."""
+    engine = next((name for name in engines.KNOWN if ENGINES[name].module == order["module"]), None)
+    return f"; {engines.command('USER@BOARD', engine)} puts it there" if engine else ""
 
 
 class _Following:

@@ -56,7 +56,7 @@ def made_ready(board: Boarded, prepared: Prepared, *, external: bool) -> Prepare
         machine = board.machine(
             prepared.paths,
             meters,
-            lambda what, done, size: line.bytes(f"{what} -> board", done, size),
+            line.bytes,
             external_meter=external,
         )
     header = replace(prepared.header, sensors=[meter.sensor for meter in meters], no_sensor=reasons)

@@ -20,22 +20,35 @@ Python = Annotated[str, typer.Option("--board-python", help="Python 3.9 or later
 @board.command()
 def setup(
     host: Host,
+    engine: Annotated[
+        str, typer.Option(help="Engines, such as llama-cpp,ort,ort-genai.", metavar="ENGINE,...")
+    ] = "llama-cpp",
     library: Annotated[
         Path | None,
         typer.Option(help="Folder with libllama.so for the board.", show_default="this machine's own"),
     ] = None,
+    wheels: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder with wheels of ort or ort-genai for the board.", show_default="pip's index"
+        ),
+    ] = None,
     python: Python = "python3",
 ) -> None:
-    """Puts llama.cpp into a folder of its own on the board. Nothing is compiled or installed there.
+    """Puts engines into a folder of their own on the board. Nothing is compiled or installed there.
 
-    Example: edgeprof board setup pi@raspberrypi.local --library llama-aarch64
+    Example: edgeprof board setup pi@raspberrypi.local --engine ort
     """
     from profiler.boards.boarding import boarded
+    from profiler.boards.engines import Wanted
     from profiler.cli.progress import progress
+    from profiler.cli.values import several
 
+    wanted = Wanted(engines=several("--engine", engine), library=library, wheels=wheels)
+    wanted.check()
     with boarded(host, python) as reached, progress() as line:
-        version = reached.set_up(library, lambda what, done, size: line.bytes(f"{what} -> board", done, size))
-    typer.echo(f"llama.cpp of llama-cpp-python {version} is on {host}: edgeprof run BUILD --on {host}")
+        titles = reached.set_up(wanted, line.bytes, line.keep)
+    typer.echo(f"{host} has {', '.join(titles)}: edgeprof run BUILD --on {host}")
 
 
 @board.command()

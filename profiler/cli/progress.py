@@ -24,10 +24,14 @@ class Progress:
         """`done` of `total` bytes of a step."""
         self._bar.update(self._task, description=what, completed=done, total=total)
 
+    def keep(self, text: str) -> None:
+        """A line that stays, in a pipe too."""
+        self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
 
 @contextmanager
 def progress() -> Iterator[Progress]:
-    """A line on a terminal's standard error that is gone when the work is done."""
+    """A line on a terminal's standard error that is gone when the work is done, below what was to stay."""
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
     console = Console(stderr=True)
     with RichProgress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:

@@ -10,17 +10,18 @@ import time
 from typing import Any, Dict, List, Optional
 
 from profiler.engines import ort_account, ort_profile, ort_providers, ort_shares, ort_static
-from profiler.engines.accelerators import OWN_MEMORY
+from profiler.engines.accelerators import CPU, OWN_MEMORY
 from profiler.engines.onnx_tokenizer import OnnxTokenizer
 from profiler.engines.ort_library import (
     assigned,
     failure,
     graph_of,
+    has_operator,
     is_static,
     onnxruntime,
-    operators,
     planned,
     room,
+    tells,
     tokens_needed,
 )
 from profiler.engines.ort_providers import session
@@ -148,6 +149,7 @@ class Ort:
         _refuse(session, self._inputs, past)
         self._binding = session.io_binding()
         self._context = tokens_needed(job)
+        self._graph = os.path.join(job["path"], graph_of(job))
         self._cache = self._made_cache(session, past)
         self._kv_type = _TYPES[next(iter(past.values())).type][0]
         self._tokenizer = OnnxTokenizer(job["path"])
@@ -170,7 +172,7 @@ class Ort:
         """One buffer of ours where the CPU writes in place. Elsewhere it would be taken for a full cache."""
         job, memory = self._job, OWN_MEMORY.get(ort_providers.provider(self._job), "cpu")
         sizes = (self._binding, past, _head(job, past), self._context)
-        in_place = job.get("route") is None and "GroupQueryAttention" in operators(session)
+        in_place = job.get("route") is None and has_operator(session, "GroupQueryAttention", self._graph)
         return SharedCache(*sizes) if in_place else GrowingCache(*sizes, memory)
 
     def tokenize(self, text: bytes) -> List[int]:
@@ -249,7 +251,6 @@ class Ort:
         self._pending = False
 
     def facts(self) -> Dict[str, Any]:
-        where = assigned(self._session)
         return {
             "versions": {"onnxruntime": ort.__version__},
             "system": ort.get_build_info(),
@@ -260,14 +261,13 @@ class Ort:
             "compute_bytes": None,
             "kv_type": self._kv_type,
             "kv_in_place": self._cache.in_place,
-            "assigned": where,
+            "assigned": assigned(self._session) if tells(self._session) else {CPU: None},
             "fell_back": ort_providers.fell_back(self._session, self._job),
         }
 
     def shares(self) -> Optional[Dict[str, Any]]:
         """Nodes, and shares of products and of weights, by provider."""
-        path = os.path.join(self._job["path"], graph_of(self._job))
-        return ort_shares.shares([ort_providers.amounts(path, self._session, self._job)])
+        return ort_shares.shares([ort_providers.amounts(self._graph, self._session, self._job)])
 
     def close(self) -> None:
         del self._binding, self._session

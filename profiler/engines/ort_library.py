@@ -1,5 +1,6 @@
 """What the engines on ONNX Runtime share: the library, its session options, memory by arithmetic."""
 
+import mmap
 import os
 import re
 from typing import Any, Dict, List, Optional
@@ -131,10 +132,18 @@ def assigned(session: Any) -> Dict[str, int]:
     return found
 
 
-def operators(session: Any) -> List[str]:
-    """The kinds of nodes in the graph as it runs."""
-    parts = session.get_provider_graph_assignment_info()
-    return sorted({node.op_type for part in parts for node in part.get_nodes()})
+def tells(session: Any) -> bool:
+    """Whether this version says which provider has which node. Earlier ones, on boards, run on the CPU alone."""
+    return hasattr(session, "get_provider_graph_assignment_info")
+
+
+def has_operator(session: Any, name: str, graph: str) -> bool:
+    """Whether nodes of this kind are in the graph as it runs; by earlier versions, as it is in its file."""
+    if tells(session):
+        parts = session.get_provider_graph_assignment_info()
+        return any(node.op_type == name for part in parts for node in part.get_nodes())
+    with open(graph, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return content.find(name.encode()) >= 0
 
 
 def failure(kind: str, library: str, error: BaseException) -> EngineFailure:

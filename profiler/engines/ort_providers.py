@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, List, Optional
 
 from profiler.engines import ort_log, ort_shares, placement
 from profiler.engines.accelerators import CPU, EMULATED, OWN, PLUGINS
-from profiler.engines.ort_library import cause, failure, onnxruntime, session_options
+from profiler.engines.ort_library import cause, failure, onnxruntime, session_options, tells
 from profiler.engines.protocol import EngineFailure, Job
 
 IMITATED = {
@@ -216,6 +216,8 @@ def _but_lengths(provider: str, opened: Any, begin: Optional[int]) -> Any:
 
 def fell_back(opened: Any, job: Job) -> Optional[str]:
     """Nodes that run elsewhere than they should, in one sentence."""
+    if not tells(opened):
+        return None
     asked, found = provider(job), {}
     for part in opened.get_provider_graph_assignment_info():
         kinds = [node.op_type for node in part.get_nodes()]

