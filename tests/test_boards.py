@@ -23,7 +23,7 @@ from profiler.host.machine import available_memory, this_machine
 from profiler.runfile import read
 from profiler.telemetry.reading import board as state
 from tests.boards import FakeBoard
-from tests.conftest import Command, Script, command, only_refusal
+from tests.conftest import Command, Script, command, only_refusal, refusal
 
 IMPATIENT = """
 import sys
@@ -76,6 +76,11 @@ class TestRun:
         assert copied.read_bytes() == build.read_bytes()
         visits = (board.home / "visits").read_text().splitlines()
         assert len(visits) == 3, "an agent for each run, and one copy"
+
+    def test_a_full_disk_is_one_sentence(self, edgeprof: Command, script: Script, board: FakeBoard) -> None:
+        board.fills_up()
+        refused = refusal(edgeprof("run", script(), *board.words, *WORDS, env=board.env))
+        assert refused.startswith("the disk of board pi@board is full: free some there")
 
     def test_a_build_is_a_folder_too(
         self, edgeprof: Command, board: FakeBoard, tmp_path: Path, script: Script
