@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from profiler.boards.deploy import greeted
+from profiler.boards.deploy import greeted, send
 from profiler.boards.link import Link, LinkLost, Refused, answering
 from profiler.boards.mirror import Mirror
 from profiler.cli.board import refuse_wrong_clock
@@ -373,6 +373,20 @@ class TestAgent:
         mirror = Mirror(link, tmp_path / "mirror")
         kept = [path.relative_to(mirror.root).as_posix() for path in mirror.root.rglob("*") if path.is_file()]
         assert kept == ["proc/stat"]
+        link.close()
+
+    def test_a_file_arrives_however_much_of_it_is_there(
+        self, link: Link, board: FakeBoard, tmp_path: Path
+    ) -> None:
+        """Bytes of an earlier copy that came late, and nothing at all of an empty one."""
+        whole, empty = tmp_path / "whole", tmp_path / "empty"
+        whole.write_bytes(bytes(range(256)) * 1000)
+        empty.touch()
+        board.folder.mkdir(parents=True)
+        (board.folder / "whole.part").write_bytes(whole.read_bytes()[:100_000])
+        for file in (whole, empty):
+            send(link, file, f"{board.folder}/{file.name}", lambda _what, _done, _size: None)
+            assert (board.folder / file.name).read_bytes() == file.read_bytes()
         link.close()
 
     def test_everything_goes_again(self, link: Link, board: FakeBoard) -> None:

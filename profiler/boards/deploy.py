@@ -95,10 +95,11 @@ def build(link: Link, board: Board, path: Path, tell: Tell) -> str:
     there = link.ask("sizes", paths=list(wanted))
     missing = {remote: file for remote, file in wanted.items() if there[remote] != file.stat().st_size}
     needed = sum(file.stat().st_size for file in missing.values())
-    if needed + SPARE_BYTES > board.free_bytes:
+    if missing and needed + SPARE_BYTES > board.free_bytes:
         raise UserError(
-            f"board {link.host} has {board.free_bytes >> 20} MiB free, and {path.name} takes {needed >> 20} MiB: free "
-            f"some there (edgeprof board clean {link.host} removes what earlier runs left)"
+            f"board {link.host} has {board.free_bytes >> 20} MiB free, {path.name} takes {needed >> 20} MiB, and "
+            f"{SPARE_BYTES >> 20} MiB must stay free: free some there (edgeprof board clean {link.host} removes what "
+            "earlier runs left)"
         )
     for remote, file in missing.items():
         send(link, file, remote, tell)
@@ -119,9 +120,9 @@ def send(link: Link, file: Path, remote: str, tell: Tell) -> None:
     """
     part, size = f"{remote}.part", file.stat().st_size
     link.ask("folder", path=str(PurePosixPath(remote).parent))
-    there = link.ask("sizes", paths=[part])[part] or 0
-    if there < size:
-        _pour(link, file, part, there, tell)
+    there = link.ask("sizes", paths=[part])[part]
+    if there is None or there < size:
+        _pour(link, file, part, there or 0, tell)
     found = link.ask("sha256", timeout_s=HASH_S, path=part)
     if found["sha256"] != sha256(file):
         link.ask("forget", path=part)
@@ -137,20 +138,28 @@ def _pour(link: Link, file: Path, part: str, start: int, tell: Tell) -> None:
     Every byte has its place: what an earlier connection still delivers, late, does no harm.
     """
     first = start // BLOCK_BYTES
-    there = f"dd bs={BLOCK_BYTES} seek={first} conv=notrunc of={shlex.quote(part)}"
+    there = f"dd bs={BLOCK_BYTES} seek={first} conv=notrunc status=none of={shlex.quote(part)}"
     command = [*SSH, "--", link.host, there]
     with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=errors, start_new_session=True)
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True
+        )
         assert process.stdin is not None
         with suppress(BrokenPipeError), process.stdin as sink:
             _pieces(file, first * BLOCK_BYTES, sink, tell)
         status = process.wait()
         errors.seek(0)
-        said = printable(errors.read(LAST_WORDS).decode("utf-8", "replace").strip().partition("\n")[0])
+        said = _last_line(errors.read(LAST_WORDS))
     if status == LOST:
         raise LinkLost(said or "the connection ended")
     if status:
         raise Refused(said or f"dd ended with exit status {status}")
+
+
+def _last_line(said: bytes) -> str:
+    """What went wrong; before it, a board may greet."""
+    *_, last = ["", *said.decode("utf-8", "replace").strip().splitlines()]
+    return printable(last).rstrip(".")
 
 
 def _pieces(file: Path, start: int, sink: IO[bytes], tell: Tell) -> None:

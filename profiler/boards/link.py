@@ -44,7 +44,7 @@ REFUSALS = (
 )  # fmt: skip
 """What ssh or the shell there says, and what that means for a reader."""
 
-FULL_DISK = "No space left"
+FULL_DISK = ("No space left", "Disk quota exceeded")
 
 STRANGE = (KeyError, TypeError, ValueError, AttributeError, msgspec.MsgspecError)
 """What an answer leads to that is none of our agent's."""
@@ -65,7 +65,7 @@ def understood(host: str) -> Iterator[None]:
     try:
         yield
     except Refused as refused:
-        if FULL_DISK in str(refused):
+        if any(words in str(refused) for words in FULL_DISK):
             raise UserError(
                 f"the disk of {board} is full: free some there, and run it again; what has arrived is kept"
             ) from None
