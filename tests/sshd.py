@@ -106,20 +106,11 @@ class Server:
 
     def cut_off(self) -> None:
         """All connections end at once. What the board runs is not told."""
-        for process, _ in self._running("sshd"):
-            process.kill()
-
-    def works(self) -> bool:
-        """Whether a worker runs there."""
-        return any("worker.py" in command for _, command in self._running("python"))
-
-    def _running(self, name: str) -> Iterator[tuple[psutil.Process, str]]:
-        """What of that name runs behind it, with its command; some of it may just have ended."""
-        found = psutil.Process(self._process.pid).children(recursive=True) if self._process else []
-        for process in found:
-            with suppress(psutil.Error):
-                if process.name().startswith(name):
-                    yield process, " ".join(process.cmdline())
+        if self._process is not None:
+            for process in psutil.Process(self._process.pid).children(recursive=True):
+                with suppress(psutil.Error):
+                    if process.name().startswith("sshd"):
+                        process.kill()
 
     def seen(self, path: Path) -> Path:
         """A path on its disks, as we see it."""

@@ -9,12 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from profiler.measure import stamps
+from profiler.measure.worker import FIRST
 from profiler.runfile import read
 from tests.conftest import Command, Script, command, refusal
 from tests.rights import open_folder
@@ -52,6 +54,22 @@ class User(msgspec.Struct, frozen=True):
     def files(self) -> set[Path]:
         """All that lies in the home."""
         return set(self.home.rglob("*"))
+
+    def buffers(self) -> set[Path]:
+        """Of the stamps of its workers; one that was killed leaves its own."""
+        owner, found = self.home.stat().st_uid, set()
+        for path in Path("/dev/shm").glob("edgeprof-*"):
+            with suppress(FileNotFoundError):
+                found |= {path} if path.stat().st_uid == owner else set()
+        return found
+
+    def works_on(self, number: int, before: set[Path]) -> bool:
+        """Whether a worker that was not there before has come to this pass."""
+        for path in self.buffers() - before:
+            with suppress(FileNotFoundError):
+                seen = stamps.words(path)
+                return len(seen) > FIRST and stamps.progress(seen)[0] >= number
+        return False
 
 
 @pytest.fixture(scope="module")
@@ -128,14 +146,13 @@ class TestMeasured:
 
 class TestLinkLoss:
     def test_in_the_middle_of_a_worker(
-        self, script: Script, server: Server, own_folders: dict[str, str], tmp_path: Path
+        self, script: Script, server: Server, user: User, own_folders: dict[str, str], tmp_path: Path
     ) -> None:
-        file = tmp_path / "run.jsonl"
+        file, before = tmp_path / "run.jsonl", user.buffers()
         slow = script(token_ms=40)
         words = (slow, *ON, *TWO_ROUNDS, "--passes", "8", "-o", file)
         with going("run", *words, env=own_folders | server.env) as process:
-            until(server.works)
-            time.sleep(1.2)
+            until(lambda: user.works_on(3, before))
             server.cut_off()
             _, said = process.communicate(timeout=90)
         assert process.returncode == 0, said
@@ -176,14 +193,14 @@ class TestLinkLoss:
         edgeprof: Command,
         script: Script,
         server: Server,
+        user: User,
         own_folders: dict[str, str],
         tmp_path: Path,
     ) -> None:
-        file, slow = tmp_path / "run.jsonl", script(token_ms=40)
+        file, slow, before = tmp_path / "run.jsonl", script(token_ms=40), user.buffers()
         words = ("run", slow, *ON, *TWO_ROUNDS, "--passes", "8", "--settle", "0s", "-o", file)
         with going("-c", IMPATIENT, *words, env=own_folders | server.env) as process:
-            until(server.works)
-            time.sleep(1.2)
+            until(lambda: user.works_on(3, before))
             server.stop()
             _, said = process.communicate(timeout=90)
         assert process.returncode == 2
