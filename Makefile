@@ -13,9 +13,10 @@ WITHOUT_AMX := $(if $(OLD_GCC),CFLAGS="$(NO_AMX)" CXXFLAGS="$(NO_AMX)" PIP_CACHE
 # llama.cpp for text alone: what reads images takes a fifth of the time to compile.
 WITHOUT_IMAGES := -DLLAVA_BUILD=OFF
 CODE := profiler tests bench
+EDGEPROF_OLD_PYTHON ?= /opt/edgeprof/python3.9
 
 .PHONY: help demo test check format bench bench-cost bench-telemetry bench-llama bench-onnx bench-intrusion bench-prediction \
-  bench-simulation environments software-gpu board-library emulated-board emulated-library sshd browser clean
+  bench-simulation environments software-gpu board-library emulated-board emulated-library sshd old-python browser clean
 
 help:  ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -96,6 +97,9 @@ emulated-library: $(READY)  ## llama.cpp for that Python, cross-built in 90 s (D
 sshd:  ## Debian's OpenSSH server, over which the tests run boards; nothing where one is there.
 	@{ test -x /usr/sbin/sshd || command -v sshd; } >/dev/null || \
 	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends openssh-server openssh-client >/dev/null; }
+
+old-python:  ## Debian 11's Python 3.9, bare, which the tests give to another user (Debian, as root).
+	bench/old_python.sh $(EDGEPROF_OLD_PYTHON)
 
 browser:  ## Debian's Chromium, in which the tests open HTML reports; nothing where a browser is there.
 	@{ command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null || \

@@ -11,7 +11,7 @@ SSH = """#!/bin/sh
 while [ "$1" != "--" ]; do shift; done
 host="$2"; shift 2
 [ -e "{home}/said" ] && {{ cat "{home}/said" >&2; exit 255; }}
-case "$1" in cat*) [ -e "{home}/full" ] && {{ echo "cat: write error: No space left on device" >&2; exit 1; }};; esac
+case "$1" in dd*) [ -e "{home}/full" ] && {{ echo "dd: error writing: No space left on device" >&2; exit 1; }};; esac
 case "$1" in exec*) echo $$ > "{home}/agent";; esac
 [ "$host" = "gone@board" ] && {{ echo "ssh: Could not resolve hostname board" >&2; exit 255; }}
 echo "$host" >> "{home}/visits"

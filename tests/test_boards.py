@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from profiler.boards.deploy import greeted
+from profiler.boards.deploy import greeted, send
 from profiler.boards.link import Link, LinkLost, Refused, answering
 from profiler.boards.mirror import Mirror
 from profiler.cli.board import refuse_wrong_clock
@@ -23,7 +23,7 @@ from profiler.host.machine import available_memory, this_machine
 from profiler.runfile import read, read_boards, read_named
 from profiler.telemetry.reading import board as state
 from tests.boards import FakeBoard
-from tests.conftest import Command, Script, command, only_refusal
+from tests.conftest import Command, Script, command, only_refusal, refusal
 
 IMPATIENT = """
 import sys
@@ -76,6 +76,11 @@ class TestRun:
         assert copied.read_bytes() == build.read_bytes()
         visits = (board.home / "visits").read_text().splitlines()
         assert len(visits) == 3, "an agent for each run, and one copy"
+
+    def test_a_full_disk_is_one_sentence(self, edgeprof: Command, script: Script, board: FakeBoard) -> None:
+        board.fills_up()
+        refused = refusal(edgeprof("run", script(), *board.words, *WORDS, env=board.env))
+        assert refused.startswith("the disk of board pi@board is full: free some there")
 
     def test_a_build_is_a_folder_too(
         self, edgeprof: Command, board: FakeBoard, tmp_path: Path, script: Script
@@ -434,6 +439,20 @@ class TestAgent:
         mirror = Mirror(link, tmp_path / "mirror")
         kept = [path.relative_to(mirror.root).as_posix() for path in mirror.root.rglob("*") if path.is_file()]
         assert kept == ["proc/stat"]
+        link.close()
+
+    def test_a_file_arrives_however_much_of_it_is_there(
+        self, link: Link, board: FakeBoard, tmp_path: Path
+    ) -> None:
+        """Bytes of an earlier copy that came late, and nothing at all of an empty one."""
+        whole, empty = tmp_path / "whole", tmp_path / "empty"
+        whole.write_bytes(bytes(range(256)) * 1000)
+        empty.touch()
+        board.folder.mkdir(parents=True)
+        (board.folder / "whole.part").write_bytes(whole.read_bytes()[:100_000])
+        for file in (whole, empty):
+            send(link, file, f"{board.folder}/{file.name}", lambda _what, _done, _size: None)
+            assert (board.folder / file.name).read_bytes() == file.read_bytes()
         link.close()
 
     def test_everything_goes_again(self, link: Link, board: FakeBoard) -> None:

@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from profiler.errors import UserError
-from profiler.measure.course import MOST_REPEATS, Judges
+from profiler.measure.course import MOST_REPEATS, Course, Judges
 from profiler.measure.launch import Seen, run_worker
 from profiler.measure.machine import Here
 from profiler.measure.memory_limit import Place, limited_place
@@ -25,7 +25,7 @@ from profiler.measure.order import order
 from profiler.measure.session import Session
 from profiler.runfile import Account, Case, Failure, Plan, Sensor, Worker, append, read
 from tests.conftest import Command, Script, command
-from tests.run_builder import case, run, text
+from tests.run_builder import case, failed, run, text
 
 ASKED = text(prompt=4, output=2)
 QUIET = Judges(half_width=lambda workers: None, decided=lambda workers: None, spoiled=lambda worker: False)
@@ -134,6 +134,18 @@ def test_case_that_crashes_twice_is_dropped(script: Script, tmp_path: Path) -> N
     bench = Bench([shaky, script("good")], tmp_path, rounds=5)
     bench.go()
     assert Counter(w.case for w in bench.workers()) == {"r1": 3, "r2": 5}
+
+
+def test_links_that_break_are_no_fault_of_a_case() -> None:
+    plan = msgspec.structs.replace(run([case("r1")]).header.plan, rounds=4)
+    course = Course(
+        plan,
+        QUIET,
+        lambda case, number, _attempt, _position: failed(case.id, number, "link_lost", ""),
+        lambda: 0.0,
+    )
+    assert course.go() == "rounds"
+    assert [worker.round for worker in course.workers] == [0, 1, 2, 3]
 
 
 def test_run_without_a_case_left_ends(script: Script, tmp_path: Path) -> None:

@@ -164,9 +164,14 @@ def put(asked: Dict[str, Any]) -> bool:
     """A small text file, whole or not at all."""
     folder({"path": os.path.dirname(asked["path"])})
     part = asked["path"] + ".part"
-    with open(part, "w", encoding="utf-8") as file:
-        file.write(asked["text"])
-    os.replace(part, asked["path"])
+    try:
+        with open(part, "w", encoding="utf-8") as file:
+            file.write(asked["text"])
+        os.replace(part, asked["path"])
+    except OSError:
+        if os.path.exists(part):
+            os.unlink(part)
+        raise
     return True
 
 
@@ -223,7 +228,15 @@ def remove(asked: Dict[str, Any]) -> bool:
     folder = os.path.expanduser(asked["folder"])
     there = os.path.isdir(folder)
     shutil.rmtree(folder, ignore_errors=True)
+    _forget_empty(os.path.dirname(folder))
     return there
+
+
+def _forget_empty(folder: str) -> None:
+    try:
+        os.rmdir(folder)
+    except OSError:
+        pass  # others keep something there
 
 
 class Sampling:
@@ -267,16 +280,26 @@ class Sampling:
         return {"at_ns": self._at, "texts": self._texts, "share": self._spent_ns / elapsed}
 
 
+def _zeros(folder: Optional[str], size: int) -> str:
+    """A new file, written in full: that its disk is full shows here, and not as a bus error in the worker."""
+    handle, path = tempfile.mkstemp(prefix="edgeprof-", dir=folder)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(bytes(size))
+    except OSError as error:
+        os.unlink(path)
+        raise OSError(error.errno, error.strerror, os.path.dirname(path)) from None
+    return path
+
+
 class Work:
     """One worker, from its order to its end. What it says is handed on at once, and its stamps now and then."""
 
     def __init__(self, asked: Dict[str, Any], tell: Callable[[Any], None]) -> None:
         self._tell, self._look_s = tell, asked["look_s"]
         folder = MEMORY_DISK if os.access(MEMORY_DISK, os.W_OK) else None
-        handle, self._stamps = tempfile.mkstemp(prefix="edgeprof-", dir=folder)
-        os.write(handle, bytes(8 * asked["words"]))
-        os.close(handle)
         self._errors = tempfile.TemporaryFile()
+        self._stamps = _zeros(folder, 8 * asked["words"])
         self._scratch = tempfile.mkdtemp(prefix="edgeprof-")
         order = dict(asked["order"], stamps=self._stamps, scratch=self._scratch)
         self._process = subprocess.Popen(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
-from profiler.boards import deploy, engines
+from profiler.boards import deploy, engines, there
 from profiler.boards.deploy import Board, Tell
 from profiler.boards.engines import Wanted
 from profiler.boards.gauges import Gauges
@@ -32,6 +33,11 @@ from profiler.measure.site import Site, usable
 from profiler.runfile import THIS
 from profiler.telemetry.protocol import Meter
 from profiler.telemetry.reading import found_meters
+
+T = TypeVar("T")
+
+MOST_LOSSES = 20
+"""Of the link, while one thing is copied: more than that, and it does not last long enough."""
 
 OURS = ("compilers", "edgeprof_version")
 """Facts of the process that asks, which is not there."""
@@ -55,6 +61,27 @@ class Boarded:
 
     def _connect(self) -> Link:
         return Link(self.host, self._python)
+
+    def _lasting(self, do: Callable[[Link], T]) -> T:
+        """Do it; where the link breaks meanwhile, do it again by a new one: what has arrived is not sent twice."""
+        for _ in range(MOST_LOSSES):
+            try:
+                return do(self._link)
+            except LinkLost as lost:
+                self._link.close()
+                self._link = self._returned(lost)
+        return do(self._link)
+
+    def _returned(self, lost: LinkLost) -> Link:
+        """A new link to a board that has gone, which is waited for. Raises `LinkLost` if it stays away."""
+        until = time.monotonic() + there.AGAIN_S
+        while True:
+            try:
+                return self._connect()
+            except UserError:
+                if time.monotonic() > until:
+                    raise lost from None
+                time.sleep(there.PAUSE_S)
 
     def site(self, device: str) -> Site:
         """What a plan must know of it. `device` names a profile, or leaves that to what the board says of itself."""
@@ -86,7 +113,7 @@ class Boarded:
     def set_up(self, wanted: Wanted, tell: Tell, say: Say) -> list[str]:
         """These engines are there, in a folder of their own; what each is, with its version."""
         with answering(self.host):
-            return engines.put(self._link, self.board, wanted, tell, say)
+            return self._lasting(partial(engines.put, board=self.board, wanted=wanted, tell=tell, say=say))
 
     def clean(self) -> bool:
         """Everything that edgeprof put there has gone; whether there was anything."""
@@ -103,8 +130,9 @@ class Boarded:
     ) -> There:
         """The worker and these builds are there, and it can begin. Raises `UserError` where they do not fit."""
         with answering(self.host):
-            worker = deploy.code(self._link, self.board)
-            places = {path: deploy.build(self._link, self.board, path, tell) for path in builds.values()}
+            worker = self._lasting(partial(deploy.code, board=self.board))
+            copying = partial(deploy.build, board=self.board, tell=tell)
+            places = {path: self._lasting(partial(copying, path=path)) for path in builds.values()}
         self._places = {path.resolve(): place for path, place in places.items()}
         return There(
             self._link,

@@ -15,9 +15,10 @@ from typing import IO
 import msgspec
 
 import profiler
-from profiler.boards.link import SSH, Link
+from profiler.boards.link import SSH, Link, LinkLost, Refused
 from profiler.builds.hashes import build_sha256, sha256
 from profiler.errors import UserError
+from profiler.measure.endings import printable
 from profiler.measure.page_cache import files_of
 
 FOLDER = "~/.cache/edgeprof-board"
@@ -27,7 +28,10 @@ ENGINES = "engines"
 CODE = ("engines/*.py", "measure/__init__.py", "measure/page_cache.py", "measure/worker*.py")
 SPARE_BYTES = 256 << 20
 HASH_S = 1800.0
-TRIES = 5
+LAST_WORDS = 4096
+BLOCK_BYTES = 1 << 16
+LOST = 255
+"""The exit status of ssh itself, rather than of what it ran."""
 
 Tell = Callable[[str, int, int], None]
 """Called with what is being copied, and the bytes so far and in all."""
@@ -115,10 +119,11 @@ def build(link: Link, board: Board, path: Path, tell: Tell) -> str:
 
 def require_room(link: Link, board: Board, needed: int, name: str) -> None:
     """Raises `UserError` where so many bytes more would fill the board."""
-    if needed + SPARE_BYTES > board.free_bytes:
+    if needed and needed + SPARE_BYTES > board.free_bytes:
         raise UserError(
-            f"board {link.host} has {board.free_bytes >> 20} MiB free, and {name} takes {needed >> 20} MiB: free "
-            f"some there (edgeprof board clean {link.host} removes what earlier runs left)"
+            f"board {link.host} has {board.free_bytes >> 20} MiB free, where {needed >> 20} MiB ({name}) and "
+            f"{SPARE_BYTES >> 20} MiB to spare are needed: free some there (edgeprof board clean {link.host} removes "
+            "what earlier runs left)"
         )
 
 
@@ -130,14 +135,15 @@ def _files(path: Path) -> Iterator[tuple[str, Path]]:
 
 
 def send(link: Link, file: Path, remote: str, tell: Tell) -> None:
-    """One file. It goes on where it was cut off, and gets its name only when its hash is right."""
+    """One file. It goes on where it was cut off, and gets its name only when its hash is right.
+
+    Raises `LinkLost` where it is cut off, `Refused` where the board cannot keep it.
+    """
     part, size = f"{remote}.part", file.stat().st_size
     link.ask("folder", path=str(PurePosixPath(remote).parent))
-    for _ in range(TRIES):
-        there = link.ask("sizes", paths=[part])[part] or 0
-        if there >= size:
-            break
-        _pour(link, file, part, there, tell)
+    there = link.ask("sizes", paths=[part])[part]
+    if there is None or there < size:
+        _pour(link, file, part, there or 0, tell)
     found = link.ask("sha256", timeout_s=HASH_S, path=part)
     if found["sha256"] != sha256(file):
         link.ask("forget", path=part)
@@ -148,19 +154,33 @@ def send(link: Link, file: Path, remote: str, tell: Tell) -> None:
 
 
 def _pour(link: Link, file: Path, part: str, start: int, tell: Tell) -> None:
-    """From byte `start` on. A connection that breaks leaves what has arrived."""
-    command = [*SSH, "--", link.host, f"cat >> {shlex.quote(part)}"]
+    """From the block of byte `start` on. What has arrived stays, however it ends.
+
+    Every byte has its place: what an earlier connection still delivers, late, does no harm.
+    """
+    first = start // BLOCK_BYTES
+    there = f"dd bs={BLOCK_BYTES} seek={first} conv=notrunc status=none of={shlex.quote(part)}"
+    command = [*SSH, "--", link.host, there]
     with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=errors, start_new_session=True)
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True
+        )
         assert process.stdin is not None
         with suppress(BrokenPipeError), process.stdin as sink:
-            _pieces(file, start, sink, tell)
-        process.wait()
+            _pieces(file, first * BLOCK_BYTES, sink, tell)
+        status = process.wait()
         errors.seek(0)
-        if b"No space left" in errors.read(4096):
-            raise UserError(
-                f"the disk of board {link.host} is full: free some and run again; what has arrived is kept"
-            )
+        said = _last_line(errors.read(LAST_WORDS))
+    if status == LOST:
+        raise LinkLost(said or "the connection ended")
+    if status:
+        raise Refused(said or f"dd ended with exit status {status}")
+
+
+def _last_line(said: bytes) -> str:
+    """What went wrong; before it, a board may greet."""
+    *_, last = ["", *said.decode("utf-8", "replace").strip().splitlines()]
+    return printable(last).rstrip(".")
 
 
 def _pieces(file: Path, start: int, sink: IO[bytes], tell: Tell) -> None:

@@ -44,6 +44,8 @@ REFUSALS = (
 )  # fmt: skip
 """What ssh or the shell there says, and what that means for a reader."""
 
+FULL_DISK = ("No space left", "Disk quota exceeded")
+
 STRANGE = (KeyError, TypeError, ValueError, AttributeError, msgspec.MsgspecError)
 """What an answer leads to that is none of our agent's."""
 
@@ -63,6 +65,10 @@ def understood(host: str) -> Iterator[None]:
     try:
         yield
     except Refused as refused:
+        if any(words in str(refused) for words in FULL_DISK):
+            raise UserError(
+                f"the disk of {board} is full: free some there, and run it again; what has arrived is kept"
+            ) from None
         raise UserError(f"{board} could not do it: {refused}") from None
     except STRANGE as error:
         raise UserError(

@@ -84,10 +84,10 @@ class Course:
         )
 
     def _alive(self) -> list[str]:
-        """The cases still worth visiting."""
+        """The cases still worth visiting. A link that breaks is no fault of theirs."""
         failures = [(w.case, w.failure.kind) for w in self.workers if w.failure is not None]
         final = {case for case, kind in failures if kind in FINAL}
-        crashes = Counter(case for case, _ in failures)
+        crashes = Counter(case for case, kind in failures if kind != "link_lost")
         return [c for c in self._cases if c not in final and crashes[c] < MOST_CRASHES]
 
     def _round(self, round_number: int) -> None:

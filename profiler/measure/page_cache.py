@@ -121,7 +121,7 @@ def _cached_pages(file: Path, handle: int, size: int) -> int:
     raise _UnreadableError
 
 
-Count = Callable[[Path, int, int], int | None]
+Count = Callable[[Path, int, int], "int | None"]
 
 
 def _sees_a_read(count: Count, file: Path, handle: int, size: int) -> bool:
