@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import Any
 import msgspec
 
 from profiler.boards import deploy, engines
+from profiler.boards.alone import hold
 from profiler.boards.deploy import Board, Tell
 from profiler.boards.gauges import Gauges
 from profiler.boards.link import Link, answering
@@ -20,6 +22,7 @@ from profiler.boards.mirror import Mirror
 from profiler.boards.there import There
 from profiler.catalogue.devices import DeviceProfile, load_device, load_devices
 from profiler.catalogue.matching import matching
+from profiler.errors import UserError
 from profiler.host.environment import environment
 from profiler.host.identity import identity
 from profiler.host.machine import available_memory, physical_cores, this_machine
@@ -42,14 +45,29 @@ class Boarded:
     def __init__(self, host: str, python: str, folder: Path) -> None:
         """Raises `UserError` where it cannot be reached, or no worker runs on it."""
         self.host, self._python = host, python
-        self._link = self._connect()
+        self._word = secrets.token_hex(8)
+        self._link = Link(host, python)
         with answering(host):
             self.board = deploy.greeted(self._link)
             self.clock_ahead_s = self.board.anchor["wall_ns"] / 1e9 - time.time()
             self._mirror = Mirror(self._link, folder)
 
-    def _connect(self) -> Link:
-        return Link(self.host, self._python)
+    def _again(self) -> tuple[Link, Board]:
+        """The same board by a new link, measuring for this run alone. Raises `UserError` while it cannot be had."""
+        link = Link(self.host, self._python)
+        try:
+            with answering(self.host):
+                hold(link, self._word)
+                board = deploy.greeted(link)
+        except UserError:
+            link.close()
+            raise
+        self._link = link
+        return link, board
+
+    def close(self) -> None:
+        """Others may measure there."""
+        self._link.close()
 
     def site(self, device: str) -> Site:
         """What a plan must know of it. `device` names a profile, or leaves that to what the board says of itself."""
@@ -72,11 +90,13 @@ class Boarded:
     def set_up(self, library: Path | None, tell: Tell) -> str:
         """llama.cpp is there, in a folder of its own; its version."""
         with answering(self.host):
+            hold(self._link, self._word)
             return engines.llama_cpp(self._link, self.board, library, tell)
 
     def clean(self) -> bool:
         """Everything that edgeprof put there has gone; whether there was anything."""
         with answering(self.host):
+            hold(self._link, self._word)
             return bool(self._link.ask("remove", folder=deploy.FOLDER))
 
     def meters(self) -> tuple[list[Meter], dict[str, str]]:
@@ -87,13 +107,17 @@ class Boarded:
     def machine(
         self, builds: Mapping[str, Path], meters: Sequence[Meter], tell: Tell, *, external_meter: bool
     ) -> There:
-        """The worker and these builds are there, and it can begin. Raises `UserError` where they do not fit."""
+        """The worker and these builds are there, and it can begin.
+
+        Raises `UserError` where they do not fit, or another measures there.
+        """
         with answering(self.host):
+            hold(self._link, self._word)
             worker = deploy.code(self._link, self.board)
             places = {path: deploy.build(self._link, self.board, path, tell) for path in builds.values()}
         return There(
             self._link,
-            self._connect,
+            self._again,
             self.board,
             self._mirror,
             worker,
@@ -123,4 +147,8 @@ def _environment(root: Path, board: Board) -> dict[str, Any]:
 def boarded(host: str, python: str) -> Iterator[Boarded]:
     """A board for as long as a run lasts."""
     with TemporaryDirectory(prefix="edgeprof-board-") as folder:
-        yield Boarded(host, python, Path(folder))
+        reached = Boarded(host, python, Path(folder))
+        try:
+            yield reached
+        finally:
+            reached.close()

@@ -20,7 +20,10 @@ from profiler.errors import UserError
 from profiler.measure.page_cache import files_of
 
 FOLDER = "~/.cache/edgeprof-board"
-CODE = ("engines/*.py", "measure/__init__.py", "measure/page_cache.py", "measure/worker*.py")
+CODE = (
+    *("engines/*.py", "measure/__init__.py", "measure/page_cache.py"),
+    *("measure/mappers.py", "measure/worker*.py"),
+)
 SPARE_BYTES = 256 << 20
 HASH_S = 1800.0
 TRIES = 5
@@ -30,7 +33,10 @@ Tell = Callable[[str, int, int], None]
 
 
 class Board(msgspec.Struct, frozen=True, kw_only=True):
-    """What a board said of itself when it was first asked."""
+    """What a board said of itself when it was asked first, and after each link that broke.
+
+    `boot_id` is another one after each start; it is compared, and never kept: it tells machines apart.
+    """
 
     python: str
     bits: int
@@ -42,6 +48,7 @@ class Board(msgspec.Struct, frozen=True, kw_only=True):
     free_bytes: int
     cpus: list[int]
     anchor: dict[str, int]
+    boot_id: str | None
 
     def python_is_at_least(self, *version: int) -> bool:
         """Whether its Python is this version or a later one."""
