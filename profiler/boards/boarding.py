@@ -140,7 +140,7 @@ def _profile(root: Path, device: str) -> DeviceProfile:
 def _environment(root: Path, board: Board) -> dict[str, Any]:
     found: dict[str, Any] = msgspec.to_builtins(environment(root))
     found |= dict.fromkeys(OURS) | {"python_version": f"CPython {board.python}", "libc": board.libc or None}
-    return found
+    return found | {"architecture": board.machine}
 
 
 @contextmanager

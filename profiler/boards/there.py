@@ -169,6 +169,19 @@ class There:
         asked = self._asking(order, workload)
         look = partial(self.link.ask, "mappers", path=asked["order"]["path"], code=self._code)
         following = _Following(self.link, seen, Watchdog(stall_s, ()), on_progress, look)
+        self._follow(following, asked, seen, kills, stall_s)
+        salvage(seen, following.words)
+        lasted_ns = round(1e9 * (time.monotonic() - began.at_s))
+        with suppress(UserError, KeyboardInterrupt):
+            seen.ended = seen.ended or (
+                seen.started if seen.interrupted else self._end(seen, began, lasted_ns)
+            )
+        return seen, following.mappers
+
+    def _follow(
+        self, following: _Following, asked: dict[str, Any], seen: Seen, kills: int, stall_s: float
+    ) -> None:
+        """To the worker's end, or that of the link. `kills` were there before."""
         try:
             ended = following.to_the_end(asked)
             oom_kills = self._kills(self.link) - kills
@@ -186,13 +199,6 @@ class There:
             seen.interrupted = True
         if seen.failure is not None and seen.failure.kind == "missing_library":
             seen.failure = replace(seen.failure, message=f"{seen.failure.message}; {SET_UP}")
-        salvage(seen, following.words)
-        lasted_ns = round(1e9 * (time.monotonic() - began.at_s))
-        with suppress(UserError, KeyboardInterrupt):
-            seen.ended = seen.ended or (
-                seen.started if seen.interrupted else self._end(seen, began, lasted_ns)
-            )
-        return seen, following.mappers
 
     def _end(self, seen: Seen, began: _Began, lasted_ns: int) -> Anchor:
         """When a worker ended that did not say so: on the clock that it started with, which ends with a new start."""
