@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -20,6 +23,7 @@ from profiler.boards.link import BEGIN, Link, LinkLost
 from profiler.runfile import read
 from tests.boards import FakeBoard, until
 from tests.conftest import Command, Script, command, only_refusal
+from tests.test_boards import IMPATIENT
 
 SHORT = ("-p", "8", "-n", "4", "--processes", "1", "--passes", "2")
 BUSY = (
@@ -95,6 +99,36 @@ class TestTwoLaptops:
             monkeypatch.setattr(link, "ask", lambda *_words, **_fields: said)
             with pytest.raises(msgspec.ValidationError):
                 hold(link, "a")
+
+    def test_one_that_came_meanwhile_is_named(
+        self, own_folders: dict[str, str], script: Script, board: FakeBoard, tmp_path: Path
+    ) -> None:
+        """The link breaks, and another laptop is there first: what was measured is kept."""
+        words = ("-p", "8", "-n", "8", "--processes", "1", "--passes", "4", "--settle", "0s", "-o")
+        asked = ["run", str(script(token_ms=40)), *board.words, *words, str(tmp_path / "b.jsonl")]
+        with subprocess.Popen(
+            [sys.executable, "-c", IMPATIENT, *asked], env=own_folders | board.env, stderr=subprocess.PIPE
+        ) as process:
+            until(
+                lambda: (
+                    (tmp_path / "b.jsonl").is_file() and bool(list(board.folder.glob("builds/*/script.json")))
+                )
+            )
+            time.sleep(1)
+            board.refuses("ssh: connect to host board port 22: No route to host")
+            os.kill(board.agent(), signal.SIGKILL)
+            with (board.folder / "lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                json.dump({"pid": 0, "since": time.monotonic(), "word": "b"}, lock)
+                lock.flush()
+                (board.home / "said").unlink()
+                _, said = process.communicate(timeout=60)
+        assert process.returncode == 2
+        assert b"board pi@board is measuring for another edgeprof since" in said
+        assert b"what was measured is kept: go on with --resume" in said
+        assert [worker.failure.kind for worker in read(tmp_path / "b.jsonl").workers if worker.failure] == [
+            "link_lost"
+        ]
 
 
 class TestLeftOver:

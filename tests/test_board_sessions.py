@@ -19,6 +19,8 @@ import pytest
 
 from profiler.analyse.study import Study
 from profiler.analyse.timeline import timeline
+from profiler.boards.boarding import boarded
+from profiler.errors import UserError
 from profiler.runfile import Run, read
 from tests import board_replay, board_trees
 from tests.board_trees import CPU, files, plant_state, zone
@@ -341,6 +343,19 @@ class TestReboot:
         assert spans is not None
         assert all(0 <= one.start_min <= one.end_min <= spans.length_min for one in spans.spans)
         assert edgeprof("report", file, "-f", "html", "-o", file.with_suffix(".html")).code == 0
+
+    def test_a_log_is_joined_when_its_clock_is_set(
+        self, rock: Replayed, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A board without a battery wakes up in the past."""
+        monkeypatch.setenv("PATH", rock.board.env["PATH"])
+        with boarded("pi@board", rock.board.words[-1]) as reached:
+            machine = reached.machine({}, [], lambda *_: None, external_meter=True)
+            past = {"anchor": {"wall_ns": 0, "mono_ns": 0}, "boot_id": "6a07"}
+            awake = msgspec.structs.replace(reached.board, **past)
+            with pytest.raises(UserError, match="its clock has not been set"):
+                machine._take(machine.link, awake)
+            machine._take(machine.link, msgspec.structs.replace(reached.board, **past | {"boot_id": "5f1c"}))
 
     def test_a_link_that_breaks_is_no_reboot(
         self, own_folders: dict[str, str], script: Script, rock: Replayed, tmp_path: Path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,7 +48,7 @@ class Boarded:
         self._link = Link(host, python)
         with answering(host):
             self.board = deploy.greeted(self._link)
-            self.clock_ahead_s = self.board.anchor["wall_ns"] / 1e9 - time.time()
+            self.clock_ahead_s = self.board.clock_ahead_s()
             self._mirror = Mirror(self._link, folder)
 
     def _again(self) -> tuple[Link, Board]:

@@ -6,6 +6,7 @@ import hashlib
 import shlex
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
@@ -49,6 +50,10 @@ class Board(msgspec.Struct, frozen=True, kw_only=True):
     cpus: list[int]
     anchor: dict[str, int]
     boot_id: str | None
+
+    def clock_ahead_s(self) -> float:
+        """By how much its wall clock is ahead of ours; to be asked as soon as it has answered."""
+        return self.anchor["wall_ns"] / 1e9 - time.time()
 
     def python_is_at_least(self, *version: int) -> bool:
         """Whether its Python is this version or a later one."""

@@ -46,6 +46,9 @@ SILENCE_S = 30.0
 AGAIN_S, PAUSE_S = 300.0, 5.0
 """How long a board that has gone is waited for, and how often it is asked."""
 
+LATEST_CLOCK_S = 2.0
+"""How far a board's wall clock may be off where the log of a meter, which has a line a second, is joined by it."""
+
 IDLE_S = 6.0
 """Readings while nothing runs, before and after."""
 
@@ -252,15 +255,22 @@ class There:
         self.link.close()
         while True:
             try:
-                self.link, board = self._connect()
-                self._starts += _started_anew(self._board, board)
-                self._board, self._is_gone = board, False
+                self._take(*self._connect())
                 return
             except UserError as error:
                 if time.monotonic() > until:
                     self._is_gone = True
                     raise self._stays_away(error, lost) from None
                 time.sleep(PAUSE_S)
+
+    def _take(self, link: Link, board: Board) -> None:
+        """The new link. Without a network a board's clock starts anywhere: a log is joined when it has been set."""
+        anew = _started_anew(self._board, board)
+        if anew and self._external and abs(board.clock_ahead_s()) > LATEST_CLOCK_S:
+            link.close()
+            raise UserError("its clock has not been set since it started anew")
+        self.link, self._board, self._is_gone = link, board, False
+        self._starts += anew
 
     def _stays_away(self, error: UserError, lost: LinkLost) -> UserError:
         if isinstance(error, BusyBoardError):
