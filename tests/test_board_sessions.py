@@ -325,7 +325,7 @@ class TestReboot:
         first, *rest = read(file).workers
         assert first.failure is not None
         assert first.failure.kind == "rebooted"
-        assert "Too little voltage is the usual reason" in first.failure.message
+        assert "mostly for too little voltage: look at its power supply" in first.failure.message
         assert first.passes
         assert first.board_after is None
         assert 0 < first.ended.mono_ns - first.started.mono_ns < 60e9

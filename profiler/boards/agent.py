@@ -236,7 +236,7 @@ class Lock:
             holder = _signature(file)
             file.close()
             if holder["word"] != asked["word"] or time.monotonic() > give_up:
-                return float(time.monotonic() - holder["since"])
+                return float(max(0.0, time.monotonic() - holder["since"]))
             _end(holder["pid"])
         return None
 

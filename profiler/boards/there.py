@@ -55,8 +55,8 @@ IDLE_S = 6.0
 SET_UP = "edgeprof board setup USER@BOARD puts llama.cpp there"
 GO_ON = "what was measured is kept: go on with --resume"
 STARTED_ANEW = (
-    "the board started anew while it worked; its passes are kept. Too little voltage is the usual reason: look at its "
-    "power supply and cable, and at its cooling"
+    "the board started anew while it worked, mostly for too little voltage: look at its power supply, its cable and "
+    "its cooling; its passes are kept"
 )
 
 T = TypeVar("T")
