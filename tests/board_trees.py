@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from tests import host_trees, machines
+from tests.board_replay import BOOT_ID, BOUND
 from tests.host_trees import plant
 
 CPU = "sys/devices/system/cpu"
@@ -122,6 +124,9 @@ def jetson_nano(root: Path) -> Path:
     return plant(root, tree | {"outputs/tegrastats.txt": line})
 
 
+PI_FIRMWARE = "sys/devices/platform/soc@107c000000/soc@107c000000:firmware/get_throttled"
+CALM = {"get_throttled": "throttled=0x0", "measure_clock-arm": "frequency(0)=2400009600"}
+
 PMIC = """\
   VDD_CORE_A current(7)=8.00000000A
    3V3_SYS_A current(1)=1.00000000A
@@ -141,10 +146,9 @@ def raspberry_pi_5(root: Path) -> Path:
     tree = chip(0, "cpu_thermal", temp1_input=49_925) | chip(1, "rp1_adc", temp1_input=45_203)
     tree |= chip(2, "pwmfan", fan1_input=3012) | cooling(0, "pwm-fan", 1, 4)
     tree |= chip(3, "rpi_volt", in0_lcrit_alarm=0)
-    firmware = "sys/devices/platform/soc@107c000000/soc@107c000000:firmware"
     said = {"get_throttled": "throttled=0xe0006", "measure_clock-arm": "frequency(0)=1200009600"}
     outputs = {f"outputs/vcgencmd-{name}.txt": f"{text}\n" for name, text in said.items()}
-    tree |= outputs | {"outputs/vcgencmd-pmic_read_adc.txt": PMIC, f"{firmware}/get_throttled": "20000\n"}
+    tree |= outputs | {"outputs/vcgencmd-pmic_read_adc.txt": PMIC, PI_FIRMWARE: "20000\n"}
     return plant(root, tree | machines.pages(16))
 
 
@@ -181,6 +185,39 @@ def container(root: Path) -> Path:
     stat = "usage_usec 900\nnr_periods 80\nnr_throttled 25\nthrottled_usec 2500000\n"
     inside = "usage_usec 900\nnr_periods 0\nnr_throttled 0\nthrottled_usec 0\n"
     return plant(root, {f"{group}/cpu.stat": stat, f"{group}/box/cpu.stat": inside})
+
+
+def whole(root: Path, board: Callable[[Path], Path], cpus: int) -> Path:
+    """A board to run on: every CPU is allowed, and it has been started."""
+    allowed = {"proc/self/status": f"VmHWM:\t    8028 kB\nCpus_allowed_list:\t0-{cpus - 1}\n"}
+    return machines.plant(board(root), allowed | {BOOT_ID: "5f1c", BOUND: ""})
+
+
+def whole_raspberry_pi_5(root: Path) -> Path:
+    """With its cores and their clocks, its memory and its kernel; nothing has been throttled so far."""
+    whole(root, lambda root: raspberry_pi_5(machines.raspberry_pi_5(root)), cpus=4)
+    said = {f"outputs/vcgencmd-{name}.txt": text for name, text in CALM.items()}
+    return machines.plant(root, said | {PI_FIRMWARE: "0"})
+
+
+def whole_orin_nano(root: Path) -> Path:
+    """Nothing slows it down so far."""
+    whole(root, orin_nano, cpus=6)
+    return plant_state(root, cooling(1, "cpu-throttle-alert", 0, 1))
+
+
+def whole_rock_5b(root: Path) -> Path:
+    """As it is."""
+    return whole(root, rock_5b, cpus=8)
+
+
+def plant_state(root: Path, files: dict[str, str]) -> Path:
+    """What changes while a board works. Each file changes at once: another process reads it."""
+    for name, text in files.items():
+        new = root / f"{name}.new"
+        new.write_text(text)
+        new.rename(root / name)
+    return root
 
 
 BOARDS = {

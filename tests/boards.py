@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
+
+from tests import board_replay
 
 SSH = """#!/bin/sh
 # ssh OPTIONS -- HOST COMMAND: as OpenSSH does, the command goes to a shell, in the board's home.
@@ -12,7 +18,10 @@ while [ "$1" != "--" ]; do shift; done
 host="$2"; shift 2
 [ -e "{home}/said" ] && {{ cat "{home}/said" >&2; exit 255; }}
 case "$1" in dd*) [ -e "{home}/full" ] && {{ echo "dd: error writing: No space left on device" >&2; exit 1; }};; esac
-case "$1" in exec*) echo $$ > "{home}/agent";; esac
+case "$1" in exec*)
+  echo $$ > "{home}/agent"
+  [ -e "{home}/tree" ] && set -- "exec {python} -u {replay} agent $(cat "{home}/tree")";;
+esac
 [ "$host" = "gone@board" ] && {{ echo "ssh: Could not resolve hostname board" >&2; exit 255; }}
 echo "$host" >> "{home}/visits"
 export HOME="{home}"
@@ -22,17 +31,23 @@ cd "{home}" && exec sh -c "$*"
 
 
 class FakeBoard:
-    """`home` is its home folder, `env` what finds our ssh first, `words` what reaches it."""
+    """`home` is its home folder, `env` what finds our ssh first, `words` what reaches it.
 
-    def __init__(self, folder: Path) -> None:
+    With a `tree`, its kernel files are those.
+    """
+
+    def __init__(self, folder: Path, tree: Path | None = None) -> None:
         self.home, programs = folder / "board-home", folder / "bin"
         self.home.mkdir()
         programs.mkdir()
         ssh = programs / "ssh"
-        ssh.write_text(SSH.format(home=self.home))
+        replay = board_replay.__file__
+        ssh.write_text(SSH.format(home=self.home, python=sys.executable, replay=replay))
         ssh.chmod(0o755)
         self.env = {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
         self.words = ("--on", "pi@board", "--board-python", sys.executable)
+        if tree is not None:
+            (self.home / "tree").write_text(str(tree))
 
     @property
     def folder(self) -> Path:
@@ -51,3 +66,12 @@ class FakeBoard:
     def refuses(self, said: str) -> None:
         """From now on ssh says this and ends."""
         (self.home / "said").write_text(said)
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Waits; the test fails if it never comes to that."""
+    for _ in range(600):
+        if true():
+            return
+        time.sleep(0.05)
+    pytest.fail("it did not come to that")

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,7 +21,7 @@ from profiler.errors import UserError
 from profiler.host.machine import available_memory, this_machine
 from profiler.runfile import read, read_boards, read_named
 from profiler.telemetry.reading import board as state
-from tests.boards import FakeBoard
+from tests.boards import FakeBoard, until
 from tests.conftest import Command, Script, command, only_refusal, refusal
 
 IMPATIENT = """
@@ -125,7 +124,7 @@ class TestRun:
         with subprocess.Popen(
             command("run", slow, *board.words, *words), env=own_folders | board.env, stderr=subprocess.PIPE
         ) as process:
-            _until(lambda: board.agent() > 0 and _children(board.agent()) > 0)
+            until(lambda: board.agent() > 0 and _children(board.agent()) > 0)
             time.sleep(1.5)
             os.kill(board.agent(), signal.SIGKILL)
             _, said = process.communicate(timeout=60)
@@ -145,7 +144,7 @@ class TestRun:
         with subprocess.Popen(
             [sys.executable, "-c", IMPATIENT, *asked], env=own_folders | board.env, stderr=subprocess.PIPE
         ) as process:
-            _until(lambda: board.agent() > 0 and _children(board.agent()) > 0)
+            until(lambda: board.agent() > 0 and _children(board.agent()) > 0)
             time.sleep(1.5)
             board.refuses("ssh: connect to host board port 22: No route to host")
             os.kill(board.agent(), signal.SIGKILL)
@@ -166,7 +165,7 @@ class TestRun:
         with subprocess.Popen(
             command("run", slow, *board.words, *words), env=own_folders | board.env, stderr=subprocess.DEVNULL
         ) as process:
-            _until(lambda: file.is_file() and len(file.read_bytes().splitlines()) > 1)
+            until(lambda: file.is_file() and len(file.read_bytes().splitlines()) > 1)
             process.send_signal(signal.SIGINT)
             process.wait(30)
         assert process.returncode == 130
@@ -178,14 +177,6 @@ class TestRun:
 def _children(process: int) -> int:
     listed = Path(f"/proc/{process}/task").glob("*/children")
     return sum(len(file.read_text().split()) for file in listed)
-
-
-def _until(true: Callable[[], bool]) -> None:
-    for _ in range(300):
-        if true():
-            return
-        time.sleep(0.1)
-    pytest.fail("it did not come to that")
 
 
 TWO = ("--on", "one=pi@one", "--on", "two=pi@two")
@@ -237,7 +228,7 @@ class TestSeveral:
             stderr=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
         ) as process:
-            _until(lambda: file.is_file() and _workers(file).get("two", 0) > 0)
+            until(lambda: file.is_file() and _workers(file).get("two", 0) > 0)
             process.send_signal(signal.SIGINT)
             process.wait(30)
         assert process.returncode == 130

@@ -17,6 +17,7 @@ from profiler.analyse.sensors import groups
 from profiler.analyse.verdict import Verdict
 from profiler.errors import UserError
 from profiler.render import explained
+from profiler.render.energy import not_metered
 from profiler.render.terminal import as_text
 from profiler.runfile import Anchor, Idle, PowerLog, Run, Samples, Sensor, Worker
 from tests.run_builder import (
@@ -171,6 +172,10 @@ class TestRefused:
     def test_a_sensor_that_was_never_read(self) -> None:
         told = self.reason([metered("r1", 0, sensor="other")])
         assert told == "no sensor that covers this row has readings of it: rapl (package)"
+        unread = report(
+            measured([metered("r1", 0, sensor="other")], no_sensor={"ina3221": "not offered here"})
+        )
+        assert not_metered(unread) == f"not measured: {told}"
 
     def test_a_sensor_that_died_before_the_passes(self) -> None:
         seen = worker(

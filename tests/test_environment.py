@@ -202,6 +202,14 @@ def test_elsewhere_psutil_answers_and_the_rest_is_absent(
     assert here.unreadable["smt_active"] == "sys/devices/system/cpu/smt/active: not offered here"
 
 
+def test_a_board_is_linux_wherever_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Mac says nothing of the Raspberry Pi that it asks."""
+    root = raspberry_pi_5(tmp_path)
+    at_home = environment(root)
+    monkeypatch.setattr(platform, "system", lambda: "Darwin")
+    assert environment(root) == at_home
+
+
 def test_an_empty_tree_gives_reasons_for_all_but_the_facts_of_this_process(tmp_path: Path) -> None:
     here = environment(tmp_path)
     known = {name for name in READERS if getattr(here, name) is not None}

@@ -61,7 +61,7 @@ class TestOrder:
     def test_what_is_read_first_stands_open(self) -> None:
         shown = markdown.render(report(hand_made()))
         assert re.findall(r"^(?:#+ |<details><summary>)(.*?)(?:</summary>)?$", shown, re.MULTILINE) == [
-            "Latency on Cortex-A76",
+            "Latency on A board",
             "chat@1: 128 tokens in, 128 out",
             "Compared with r1 (Q8_0, threads 2)",
             "Memory",

@@ -22,7 +22,7 @@ from profiler.host.counters import BusyNow
 from profiler.host.environment import Environment
 from profiler.host.finding import Finding
 from profiler.host.preflight import findings
-from tests.host_trees import SECRETS, cloud_vm, laptop, limited_container, raspberry_pi_5
+from tests.host_trees import SECRETS, cloud_vm, laptop, limited_container, plant, raspberry_pi_5
 
 QUIET = BusyNow(foreign_share=0.01)
 BUSY = BusyNow(foreign_share=0.43, busiest=(("secret-program", 0.8), ("other", 0.05)))
@@ -88,12 +88,10 @@ def test_a_raspberry_pi_5_is_told_of_its_firmware_governor_and_zram(tmp_path: Pa
     assert "disturb.clock_limit" not in found
 
 
-def test_a_raspberry_pi_5_measures_energy_once_vcgencmd_is_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_raspberry_pi_5_measures_energy_once_vcgencmd_is_there(tmp_path: Path) -> None:
     root = raspberry_pi_5(tmp_path)
     assert by_code(root)["measure.energy"].advice == "Install vcgencmd."
-    monkeypatch.setattr(shutil, "which", lambda name: name if name == "vcgencmd" else None)
+    plant(root, {"outputs/vcgencmd-pmic_read_adc.txt": "VDD_CORE_A current(7)=8.0A\n"})
     energy = by_code(root)["measure.energy"]
     assert (energy.status, energy.seen) == ("ok", "rails of the Raspberry Pi 5 (not USB, not HATs)")
 

@@ -19,9 +19,10 @@ from profiler.measure.stamps import stamp_buffer
 from tests.conftest import Script
 
 PACKAGE = Path(worker.__file__).parents[1]
-FILES = sorted([*PACKAGE.glob("engines/*.py"), *PACKAGE.glob("measure/worker*.py")])
+ON_BOARDS = [PACKAGE / name for name in ("boards/agent.py", "measure/mappers.py", "measure/page_cache.py")]
+FILES = sorted([*PACKAGE.glob("engines/*.py"), *PACKAGE.glob("measure/worker*.py"), *ON_BOARDS])
 NEWER_THAN_3_9 = {"tomllib"}
-OWN = ("profiler.engines", "profiler.measure.worker")
+OWN = ("profiler.engines", "profiler.measure.worker", "profiler.measure.page_cache")
 LIBRARIES = {"onnx", *(library for entry in ENGINES.values() for library in entry.libraries)}
 """Those of the engines, and the one that reads the graph of a profiled build."""
 
@@ -164,10 +165,24 @@ def test_noise_on_standard_output_stays_out_of_the_pipe(script: Script, moment: 
     assert len(passes(events)) == 3
 
 
-def test_worker_runs_on_python_3_9(script: Script) -> None:
+def python_3_9() -> str:
     python = shutil.which("python3.9")
     if python is None or subprocess.run([python, "-c", ""], check=False, capture_output=True).returncode:
         pytest.skip("there is no Python 3.9 here")
+    return python
+
+
+@pytest.mark.parametrize("path", ON_BOARDS, ids=lambda path: path.stem)
+def test_what_a_board_is_given_beside_the_worker_loads_there(path: Path) -> None:
+    """As a package without its own __init__, which boards do not have."""
+    module = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+    bare = f"import sys, types; p = types.ModuleType('profiler'); p.__path__ = [{str(PACKAGE)!r}]"
+    loads = f"{bare}; sys.modules['profiler'] = p; import profiler.{module}"
+    assert subprocess.run([python_3_9(), "-c", loads], check=False, capture_output=True).stderr == b""
+
+
+def test_worker_runs_on_python_3_9(script: Script) -> None:
+    python = python_3_9()
     events, errors = start(script(virtual_clock=True, token_ms=2), TEXT, python)
     assert errors == ""
     assert events[1]["python"].startswith("3.9.")

@@ -185,7 +185,7 @@ def _side(study: Study, file: str) -> Side:
         file=file,
         run_id=header.run_id,
         edgeprof=header.edgeprof,
-        device=header.device.cpu or header.device.name,
+        device=header.device.label,
         rounds=len({worker.round for worker in study.run.workers if worker.passes}),
         stopped=ended.reason or "ended" if ended else None,
     )

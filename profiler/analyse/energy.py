@@ -167,11 +167,15 @@ def refusal(metric: Metric, case: Case, found: Samples, metered: Metered) -> str
     )
 
 
+UNREAD = "no sensor that covers this row has readings of it"
+"""How the reason begins where there is a sensor."""
+
+
 def nothing_metered(header: Header, log: bool) -> str:
     """Why no sensor speaks for a row."""
     if header.sensors or log:
         names = ", ".join(dict.fromkeys(f"{s.source} ({s.scope})" for s in header.sensors))
-        return f"no sensor that covers this row has readings of it: {names or 'only the power log was given'}"
+        return f"{UNREAD}: {names or 'only the power log was given'}"
     reasons = "; ".join(
         why if why.startswith(f"{source}: ") else f"{source}: {why}"
         for source, why in header.no_sensor.items()

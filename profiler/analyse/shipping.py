@@ -60,6 +60,7 @@ _INSTEAD = {
     "missing_library": "install the engine, and run it again",
     "bad_file": "fetch or make the file again, and run it",
     "link_lost": "look at its network and its power supply, and go on with --resume",
+    "rebooted": "look at its power supply and its cooling, and go on with --resume",
     "timeout": "a run with a longer --stall tells how slow it is",
 }
 

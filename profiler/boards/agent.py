@@ -2,9 +2,10 @@
 
 Requests come on standard input, `{"id": 1, "do": "hello", ...}`; answers go to standard output, `{"id": 1, "ok": ...}`
 or `{"id": 1, "error": "..."}`, and what a worker says on its way as `{"id": 1, "event": ...}`. When the laptop is gone,
-standard input ends, and so do the agent and its worker.
+standard input ends or falls silent, and so do the agent and its worker.
 """
 
+import fcntl
 import glob
 import hashlib
 import json
@@ -31,6 +32,14 @@ MOST_FILES = 4000
 PROGRAM_S, LONGEST_PAUSE_S = 5.0, 60.0
 LAST_WORDS = 4096
 MEMORY_DISK = "/dev/shm"  # noqa: S108
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
+LOCK = "lock"
+
+LONGEST_SILENCE_S = 120.0
+"""A laptop says something every 20 seconds. One that sleeps, or has left its network, ends no connection."""
+
+ENDING_S, PAUSE_S = 5.0, 0.1
+"""For what was told to end, and between looks at whether it has."""
 
 
 def anchor() -> Dict[str, int]:
@@ -54,6 +63,7 @@ def hello(asked: Dict[str, Any]) -> Dict[str, Any]:
         "folder": folder,
         "free_bytes": shutil.disk_usage(there).free,
         "cpus": sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [],
+        "boot_id": (_text(BOOT_ID) or "").strip() or None,
         "anchor": anchor(),
     }
 
@@ -144,20 +154,20 @@ def sizes(asked: Dict[str, Any]) -> Dict[str, Optional[int]]:
 
 def cached(asked: Dict[str, Any]) -> Optional[float]:
     """The share of a build's pages that lie in the page cache; None where the kernel does not say."""
-    share: Optional[float] = _page_cache(asked["code"]).cached_share(Path(asked["path"]))
+    share: Optional[float] = _own("page_cache", asked["code"]).cached_share(Path(asked["path"]))
     return share
 
 
 def evict(asked: Dict[str, Any]) -> List[Any]:
     """Send a build out of the page cache: whether it went, and if not, why."""
-    return list(_page_cache(asked["code"]).evict(Path(asked["path"])))
+    return list(_own("page_cache", asked["code"]).evict(Path(asked["path"])))
 
 
-def _page_cache(code: str) -> Any:
-    """The module that looks at the laptop's own page cache, as it was copied here."""
+def _own(module: str, code: str) -> Any:
+    """A module that the laptop uses for itself too, as it was copied here."""
     if code not in sys.path:
         sys.path.insert(0, code)
-    return import_module("profiler.measure.page_cache")
+    return import_module("profiler.measure." + module)
 
 
 def put(asked: Dict[str, Any]) -> bool:
@@ -226,10 +236,82 @@ def forget(asked: Dict[str, Any]) -> bool:
 def remove(asked: Dict[str, Any]) -> bool:
     """Everything that edgeprof has put on this board."""
     folder = os.path.expanduser(asked["folder"])
-    there = os.path.isdir(folder)
+    found = os.listdir(folder) if os.path.isdir(folder) else []
     shutil.rmtree(folder, ignore_errors=True)
     _forget_empty(os.path.dirname(folder))
-    return there
+    return found not in ([], [LOCK])
+
+
+class Lock:
+    """Measuring alone: a file that the kernel frees when its holder ends, however that ends."""
+
+    def __init__(self) -> None:
+        self._file: Optional[TextIO] = None
+
+    def take(self, asked: Dict[str, Any]) -> Optional[float]:
+        """None once it is held here, else for how many seconds another has held it.
+
+        A holder with the same `word` is of the same run, left over from a link that broke: it is ended.
+        """
+        path = os.path.join(os.path.expanduser(asked["folder"]), LOCK)
+        folder({"path": os.path.dirname(path)})
+        give_up = time.monotonic() + ENDING_S
+        while self._file is None:
+            file = open(path, "a+", encoding="ascii")
+            if _flock(file) and _is_at(path, file):
+                self._file = _signed(file, asked["word"])
+                break
+            holder = _signature(file)
+            file.close()
+            if holder["word"] != asked["word"] or time.monotonic() > give_up:
+                return float(max(0.0, time.monotonic() - holder["since"]))
+            _end(holder["pid"])
+        return None
+
+
+def _flock(file: TextIO) -> bool:
+    """Whether nobody else holds it. Some network disks have no locks: there nobody does."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def _is_at(path: str, file: TextIO) -> bool:
+    """Whether the file is still the one of this name: who cleans a board removes it."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(file.fileno()))
+    except OSError:
+        return False
+
+
+def _signed(file: TextIO, word: str) -> TextIO:
+    file.truncate(0)
+    json.dump({"pid": os.getpid(), "since": time.monotonic(), "word": word}, file)
+    file.flush()
+    return file
+
+
+def _signature(file: TextIO) -> Dict[str, Any]:
+    """Who holds it and since when; somebody since now while that is being written."""
+    file.seek(0)
+    try:
+        said = json.loads(file.read(LAST_WORDS))
+        return {"pid": int(said["pid"]), "since": float(said["since"]), "word": said["word"]}
+    except (ValueError, TypeError, KeyError):
+        return {"pid": 0, "since": time.monotonic(), "word": None}
+
+
+def _end(pid: int) -> None:
+    try:
+        if pid > 1:
+            os.kill(pid, signal.SIGTERM)
+    except OSError:
+        pass
+    time.sleep(PAUSE_S)
 
 
 def _forget_empty(folder: str) -> None:
@@ -339,17 +421,25 @@ class Work:
         return list(struct.unpack("=%dq" % (len(content) // 8), content))
 
     def follow(self) -> Dict[str, Any]:
-        """Hand on its lines until it has ended, and tell how it did."""
+        """Hand on its lines until it has ended, and tell how it did. Nothing of it stays, told or not."""
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._tell({"line": line.decode("utf-8", "replace")})
-        status = self._process.wait()
-        self._errors.seek(max(0, self._errors.seek(0, os.SEEK_END) - LAST_WORDS))
-        said = self._errors.read().decode("utf-8", "replace")
-        told = {"status": status, "words": self._words(), "said": said, "anchor": anchor()}
-        os.unlink(self._stamps)
-        shutil.rmtree(self._scratch, ignore_errors=True)
-        return told
+        try:
+            for line in self._process.stdout:
+                self._tell({"line": line.decode("utf-8", "replace")})
+            status = self._process.wait()
+            self._errors.seek(max(0, self._errors.seek(0, os.SEEK_END) - LAST_WORDS))
+            said = self._errors.read().decode("utf-8", "replace")
+            return {"status": status, "words": self._words(), "said": said, "anchor": anchor()}
+        finally:
+            if self._process.poll() is None:
+                self.stop()
+            os.unlink(self._stamps)
+            shutil.rmtree(self._scratch, ignore_errors=True)
+
+    @property
+    def pid(self) -> int:
+        """Of the worker."""
+        return self._process.pid
 
     def stop(self) -> None:
         """End it and whatever it has started."""
@@ -366,6 +456,8 @@ class Agent:
         self._results, self._lock = results, threading.Lock()
         self._sampling: Optional[Sampling] = None
         self._work: Optional[Work] = None
+        self._following: Optional[threading.Thread] = None
+        self._waits_since: Optional[float] = None
         self._answers: Dict[str, Callable[[Dict[str, Any]], Any]] = {
             "hello": hello,
             "texts": texts,
@@ -382,6 +474,9 @@ class Agent:
             "link": link,
             "remove": remove,
             "anchor": lambda _: anchor(),
+            "beat": lambda _: True,
+            "hold": Lock().take,
+            "mappers": self._mappers,
             "sample": self._sample,
             "sampled": self._sampled,
             "stop": self._stop,
@@ -396,7 +491,8 @@ class Agent:
     def answer(self, asked: Dict[str, Any]) -> None:
         """One request. An error of any kind is its answer."""
         if asked["do"] == "work":
-            threading.Thread(target=self._works, args=(asked,), daemon=True).start()
+            self._following = threading.Thread(target=self._works, args=(asked,), daemon=True)
+            self._following.start()
             return
         try:
             self.say(id=asked["id"], ok=self._answers[asked["do"]](asked))
@@ -426,24 +522,55 @@ class Agent:
             self._work.stop()
         return self._work is not None
 
+    def _mappers(self, asked: Dict[str, Any]) -> Any:
+        """Who else maps a build's files, beside us and the worker."""
+        work, ours = self._work, {os.getpid()}
+        if work is not None:
+            ours.add(work.pid)
+        return _own("mappers", asked["code"]).other_mappers(Path(asked["path"]), ours)
+
+    def listen(self, lines: TextIO) -> None:
+        """Answer until they end, or nothing is asked for too long."""
+        threading.Thread(target=self._watch, daemon=True).start()
+        self._waits_since = time.monotonic()
+        for line in lines:
+            self._waits_since = None
+            self.answer(json.loads(line))
+            self._waits_since = time.monotonic()
+
+    def _watch(self) -> None:
+        while True:
+            time.sleep(ENDING_S)
+            since = self._waits_since
+            if since is not None and time.monotonic() - since > LONGEST_SILENCE_S:
+                os.kill(os.getpid(), signal.SIGTERM)
+
     def close(self) -> None:
         """The laptop is gone: nothing goes on without it."""
         if self._work is not None:
             self._work.stop()
+        if self._following is not None:
+            self._following.join(ENDING_S)
 
 
 def main() -> None:
     """Answer until standard input ends."""
     results = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
+    signal.signal(signal.SIGTERM, _leave)
     agent = Agent(results)
     try:
-        for line in sys.stdin:
-            agent.answer(json.loads(line))
+        agent.listen(sys.stdin)
     except BrokenPipeError:
         pass
     finally:
         agent.close()
+        os._exit(0)  # what is left unsaid could wait for ever in a pipe that nobody reads
+
+
+def _leave(_signal: int, _frame: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -13,6 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from profiler.boards import deploy, engines, there
+from profiler.boards.alone import hold
 from profiler.boards.deploy import Board, Tell
 from profiler.boards.engines import Wanted
 from profiler.boards.gauges import Gauges
@@ -52,15 +54,30 @@ class Boarded:
     def __init__(self, host: str, python: str, folder: Path, name: str | None = None) -> None:
         """Raises `UserError` where it cannot be reached, or no worker runs on it."""
         self.host, self.name, self._python = host, name, python
-        self._link = self._connect()
+        self._word = secrets.token_hex(8)
+        self._link = Link(host, python)
         with answering(host):
             self.board = deploy.greeted(self._link)
-            self.clock_ahead_s = self.board.anchor["wall_ns"] / 1e9 - time.time()
+            self.clock_ahead_s = self.board.clock_ahead_s()
             self._mirror = Mirror(self._link, folder)
         self._places: dict[Path, str] = {}
 
-    def _connect(self) -> Link:
-        return Link(self.host, self._python)
+    def _again(self) -> tuple[Link, Board]:
+        """The same board by a new link, measuring for this run alone. Raises `UserError` while it cannot be had."""
+        link = Link(self.host, self._python)
+        try:
+            with answering(self.host):
+                hold(link, self._word)
+                board = deploy.greeted(link)
+        except UserError:
+            link.close()
+            raise
+        self._link = link
+        return link, board
+
+    def close(self) -> None:
+        """Others may measure there."""
+        self._link.close()
 
     def _lasting(self, do: Callable[[Link], T]) -> T:
         """Do it; where the link breaks meanwhile, do it again by a new one: what has arrived is not sent twice."""
@@ -69,15 +86,16 @@ class Boarded:
                 return do(self._link)
             except LinkLost as lost:
                 self._link.close()
-                self._link = self._returned(lost)
+                self._returned(lost)
         return do(self._link)
 
-    def _returned(self, lost: LinkLost) -> Link:
+    def _returned(self, lost: LinkLost) -> None:
         """A new link to a board that has gone, which is waited for. Raises `LinkLost` if it stays away."""
         until = time.monotonic() + there.AGAIN_S
         while True:
             try:
-                return self._connect()
+                self._again()
+                return
             except UserError:
                 if time.monotonic() > until:
                     raise lost from None
@@ -113,11 +131,13 @@ class Boarded:
     def set_up(self, wanted: Wanted, tell: Tell, say: Say) -> list[str]:
         """These engines are there, in a folder of their own; what each is, with its version."""
         with answering(self.host):
+            hold(self._link, self._word)
             return self._lasting(partial(engines.put, board=self.board, wanted=wanted, tell=tell, say=say))
 
     def clean(self) -> bool:
         """Everything that edgeprof put there has gone; whether there was anything."""
         with answering(self.host):
+            hold(self._link, self._word)
             return bool(self._link.ask("remove", folder=deploy.FOLDER))
 
     def meters(self) -> tuple[list[Meter], dict[str, str]]:
@@ -128,15 +148,19 @@ class Boarded:
     def machine(
         self, builds: Mapping[str, Path], meters: Sequence[Meter], tell: Tell, *, external_meter: bool
     ) -> There:
-        """The worker and these builds are there, and it can begin. Raises `UserError` where they do not fit."""
+        """The worker and these builds are there, and it can begin.
+
+        Raises `UserError` where they do not fit, or another measures there.
+        """
         with answering(self.host):
+            hold(self._link, self._word)
             worker = self._lasting(partial(deploy.code, board=self.board))
             copying = partial(deploy.build, board=self.board, tell=tell)
             places = {path: self._lasting(partial(copying, path=path)) for path in builds.values()}
         self._places = {path.resolve(): place for path, place in places.items()}
         return There(
             self._link,
-            self._connect,
+            self._again,
             self.board,
             self._mirror,
             worker,
@@ -152,7 +176,7 @@ class Boarded:
         if not there:
             return
         with suppress(LinkLost, Refused, UserError):
-            link = self._connect()
+            link = Link(self.host, self._python)
             for place in there:
                 link.ask("forget", path=place)
             link.close()
@@ -170,11 +194,15 @@ def _profile(root: Path, device: str) -> DeviceProfile:
 def _environment(root: Path, board: Board) -> dict[str, Any]:
     found: dict[str, Any] = msgspec.to_builtins(environment(root))
     found |= dict.fromkeys(OURS) | {"python_version": f"CPython {board.python}", "libc": board.libc or None}
-    return found
+    return found | {"architecture": board.machine}
 
 
 @contextmanager
 def boarded(host: str, python: str, name: str | None = None) -> Iterator[Boarded]:
     """A board for as long as a run lasts."""
     with TemporaryDirectory(prefix="edgeprof-board-") as folder:
-        yield Boarded(host, python, Path(folder), name)
+        reached = Boarded(host, python, Path(folder), name)
+        try:
+            yield reached
+        finally:
+            reached.close()

@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
@@ -25,7 +26,10 @@ FOLDER = "~/.cache/edgeprof-board"
 ENGINES = "engines"
 """Below that folder: workers find what is there before the packages of the board's Python."""
 
-CODE = ("engines/*.py", "measure/__init__.py", "measure/page_cache.py", "measure/worker*.py")
+CODE = (
+    *("engines/*.py", "measure/__init__.py", "measure/page_cache.py"),
+    *("measure/mappers.py", "measure/worker*.py"),
+)
 SPARE_BYTES = 256 << 20
 HASH_S = 1800.0
 LAST_WORDS = 4096
@@ -38,7 +42,10 @@ Tell = Callable[[str, int, int], None]
 
 
 class Board(msgspec.Struct, frozen=True, kw_only=True):
-    """What a board said of itself when it was first asked."""
+    """What a board said of itself when it was asked first, and after each link that broke.
+
+    `boot_id` is another one after each start; it is compared, and never kept: it tells machines apart.
+    """
 
     python: str
     bits: int
@@ -50,6 +57,11 @@ class Board(msgspec.Struct, frozen=True, kw_only=True):
     free_bytes: int
     cpus: list[int]
     anchor: dict[str, int]
+    boot_id: str | None
+
+    def clock_ahead_s(self) -> float:
+        """By how much its wall clock is ahead of ours; to be asked as soon as it has answered."""
+        return self.anchor["wall_ns"] / 1e9 - time.time()
 
     @property
     def short_python(self) -> str:

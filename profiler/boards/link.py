@@ -30,6 +30,9 @@ SSH = (
 
 BEGIN = "import sys;n=int(sys.stdin.buffer.readline());exec(compile(sys.stdin.buffer.read(n),'agent','exec'))"
 ANSWER_S = 60.0
+BEAT_S = 20.0
+"""How often an agent hears that somebody is here: it ends after two minutes of silence."""
+
 LONGEST_LINE = 64 << 20
 
 REFUSALS = (
@@ -106,9 +109,10 @@ class Link:
         )
         self._answers: dict[int, queue.Queue[dict[str, Any] | None]] = {}
         self._number, self._lock = 0, threading.Lock()
-        self._lost = False
+        self._lost, self._closed = False, threading.Event()
         threading.Thread(target=self._listen, daemon=True).start()
         self._begin()
+        threading.Thread(target=self._beat, daemon=True).start()
 
     def _begin(self) -> None:
         source = Path(agent_script.__file__).read_bytes()
@@ -189,8 +193,15 @@ class Link:
         for answers in list(self._answers.values()):
             answers.put(None)
 
+    def _beat(self) -> None:
+        """Heard while files are copied and while a worker computes; nobody waits for the answer."""
+        with suppress(LinkLost):
+            while not self._closed.wait(BEAT_S):
+                self._send(b'{"id": 0, "do": "beat"}\n')
+
     def close(self) -> None:
         """The agent ends when nobody asks it any more, and its worker with it."""
+        self._closed.set()
         with suppress(OSError, ValueError):
             if self._process.stdin is not None:
                 self._process.stdin.close()

@@ -19,6 +19,8 @@ from profiler.host.finding import Finding
 from profiler.host.installed import LIBRARIES, Library
 
 WINDOW_S = 1.0
+OURS = ("disturb.disk", "note.memlock")
+"""Findings of the machine that asks."""
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,17 +38,14 @@ def look(link: Link, board: Board, mirror: Mirror, surroundings: dict[str, Any],
     there = link.ask(
         "modules", names=[one.module for one in LIBRARIES], folder=f"{board.folder}/{deploy.ENGINES}"
     )
-    return Look(
-        environment=here,
-        findings=[
-            _python(board),
-            *capabilities(mirror.root, here),
-            *disturbances(here, busy),
-            *notes(here),
-            *(_engine(one, there[one.module], host) for one in LIBRARIES),
-        ],
-        busy=busy,
-    )
+    findings = [
+        _python(board),
+        *capabilities(mirror.root, here),
+        *disturbances(here, busy),
+        *notes(here),
+        *(_engine(one, there[one.module], host) for one in LIBRARIES),
+    ]
+    return Look(environment=here, findings=[one for one in findings if one.code not in OURS], busy=busy)
 
 
 def _busy_share(link: Link, mirror: Mirror, cores: int) -> float | None:

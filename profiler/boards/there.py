@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
 from profiler.boards import engines
+from profiler.boards.alone import BusyBoardError
 from profiler.boards.deploy import Board
 from profiler.boards.gauges import Gauges
 from profiler.boards.link import STRANGE, Link, LinkLost, Refused, understood
@@ -25,7 +26,7 @@ from profiler.host.counters import CpuTimes, QuietStart, cpu_times, wait_until_q
 from profiler.host.cpus import read_cpus
 from profiler.measure.around import Watched, news
 from profiler.measure.endings import oom_kill_count
-from profiler.measure.launch import Progress, Seen, conclude, salvage, take
+from profiler.measure.launch import LAST_PHASE, Progress, Seen, conclude, salvage, take
 from profiler.measure.machine import Ground, Visit
 from profiler.measure.page_cache import Eviction
 from profiler.measure.stamps import progress
@@ -35,6 +36,7 @@ from profiler.measure.worker import FIRST
 from profiler.measure.worker_environment import SET, SYSTEM
 from profiler.runfile import Anchor, Failure, Plan, Samples, Workload
 from profiler.runfile import Board as State
+from profiler.runfile.fields import Name
 from profiler.telemetry.reading import board as state
 
 LOOK_S = 2.0
@@ -46,19 +48,31 @@ SILENCE_S = 30.0
 AGAIN_S, PAUSE_S = 300.0, 5.0
 """How long a board that has gone is waited for, and how often it is asked."""
 
+LATEST_CLOCK_S = 2.0
+"""How far a board's wall clock may be off where the log of a meter, which has a line a second, is joined by it."""
+
 IDLE_S = 6.0
 """Readings while nothing runs, before and after."""
+
+GO_ON = "what was measured is kept: go on with --resume"
+STARTED_ANEW = (
+    "the board started anew while it worked, mostly for too little voltage: look at its power supply, its cable and "
+    "its cooling; its passes are kept"
+)
 
 T = TypeVar("T")
 
 
 class There:
-    """One board. `paths` are those of builds there by their place here; `connect` makes a new link to it."""
+    """One board. `places` are those of builds there by their place here.
+
+    `connect` makes a new link, and says what is behind it.
+    """
 
     def __init__(
         self,
         link: Link,
-        connect: Callable[[], Link],
+        connect: Callable[[], tuple[Link, Board]],
         board: Board,
         mirror: Mirror,
         worker: str,
@@ -75,6 +89,7 @@ class There:
         self._command = [*shlex.split(link.python), *(["-P"] if board.python_is_at_least(3, 11) else [])]
         self._gauges, self._external = gauges, external_meter
         self._moment, self._is_gone = msgspec.convert(board.anchor, Anchor), False
+        self._starts = 0
 
     def now(self) -> Anchor:
         """On the board's clocks."""
@@ -95,10 +110,12 @@ class There:
         return allowed or None if word is None else chosen(word, read_cpus(self._mirror.root), allowed)
 
     def settle(self, plan: Plan) -> QuietStart | None:
-        """By its own counters."""
+        """By its own counters. One that starts anew meanwhile is waited for anew."""
         if not plan.settle_s:
             return None
-        return wait_until_quiet(give_up_s=plan.settle_s, window_s=1.0, read=self._cpu_times)
+        starts = self._starts
+        quiet = wait_until_quiet(give_up_s=plan.settle_s, window_s=1.0, read=self._cpu_times)
+        return quiet if starts == self._starts else self.settle(plan)
 
     def ground(self, plan: Plan, build: Path, cool_to: float | None) -> Ground:
         """As on this machine."""
@@ -116,13 +133,13 @@ class There:
         What it saw is kept, even if the board stays away or Ctrl-C cuts the reading short.
         """
         del build
-        before = self._state()
+        before, starts = self._state(), self._starts
         self._again(self._gauges.begin)
-        seen = self._worked(order, workload, stall_s, on_progress)
+        seen, mappers = self._worked(order, workload, stall_s, on_progress)
         samples: dict[str, Samples] = {}
         share, after = None, None
         try:
-            if not seen.interrupted:
+            if not seen.interrupted and starts == self._starts:
                 samples, share = self._again(self._gauges.end)
                 after = self._state()
         except KeyboardInterrupt:
@@ -134,13 +151,13 @@ class There:
             board_after=news(before, after) if after else None,
             meters=samples,
             metering_share=share,
-            other_mappers=None,
+            other_mappers=mappers,
         )
         return Visit(seen=seen, watched=watched, moment=self._moment)
 
     def aside(self, order: dict[str, Any], workload: Workload, stall_s: float) -> Seen:
         """The agent gives every worker a folder."""
-        return self._worked(order, workload, stall_s, lambda _pass, _tokens: None)
+        return self._worked(order, workload, stall_s, lambda _pass, _tokens: None)[0]
 
     def _state(self) -> State:
         root = self._again(self._mirror.read)
@@ -148,12 +165,29 @@ class There:
 
     def _worked(
         self, order: dict[str, Any], workload: Workload, stall_s: float, on_progress: Progress
-    ) -> Seen:
+    ) -> tuple[Seen, list[str] | None]:
+        """What a worker saw, and who else mapped its build."""
         kills = self._again(self._kills)
-        seen = Seen(started=self.now())
-        following = _Following(self.link, seen, Watchdog(stall_s, ()), on_progress)
+        began = _Began(anchor=self.now(), at_s=time.monotonic(), starts=self._starts)
+        seen = Seen(started=began.anchor)
+        asked = self._asking(order, workload)
+        look = partial(self.link.ask, "mappers", path=asked["order"]["path"], code=self._code)
+        following = _Following(self.link, seen, Watchdog(stall_s, ()), on_progress, look)
+        self._follow(following, asked, seen, kills, stall_s)
+        salvage(seen, following.words)
+        lasted_ns = round(1e9 * (time.monotonic() - began.at_s))
+        with suppress(UserError, KeyboardInterrupt):
+            seen.ended = seen.ended or (
+                seen.started if seen.interrupted else self._end(seen, began, lasted_ns)
+            )
+        return seen, following.mappers
+
+    def _follow(
+        self, following: _Following, asked: dict[str, Any], seen: Seen, kills: int, stall_s: float
+    ) -> None:
+        """To the worker's end, or that of the link. `kills` were there before."""
         try:
-            ended = following.to_the_end(self._asking(order, workload))
+            ended = following.to_the_end(asked)
             oom_kills = self._kills(self.link) - kills
             status = ended["status"] if type(ended["status"]) is int else None
             conclude(seen, status, stall_s if following.stalled else None, oom_kills, str(ended["said"]))
@@ -168,11 +202,16 @@ class There:
         except KeyboardInterrupt:
             seen.interrupted = True
         if seen.failure is not None and seen.failure.kind == "missing_library":
-            seen.failure = replace(seen.failure, message=f"{seen.failure.message}{_remedy(order)}")
-        salvage(seen, following.words)
-        with suppress(UserError, KeyboardInterrupt):
-            seen.ended = seen.ended or (seen.started if seen.interrupted else self.now())
-        return seen
+            seen.failure = replace(seen.failure, message=f"{seen.failure.message}{_remedy(asked['order'])}")
+
+    def _end(self, seen: Seen, began: _Began, lasted_ns: int) -> Anchor:
+        """When a worker ended that did not say so: on the clock that it started with, which ends with a new start."""
+        moment = self.now()
+        if self._starts == began.starts:
+            return moment
+        if seen.failure is not None and seen.failure.kind == "link_lost":
+            seen.failure = Failure(kind="rebooted", message=STARTED_ANEW)
+        return Anchor(wall_ns=began.anchor.wall_ns + lasted_ns, mono_ns=began.anchor.mono_ns + lasted_ns)
 
     def _asking(self, order: dict[str, Any], workload: Workload) -> dict[str, Any]:
         own = {
@@ -217,17 +256,39 @@ class There:
         self.link.close()
         while True:
             try:
-                self.link = self._connect()
-                self._is_gone = False
+                self._take(*self._connect())
                 return
-            except UserError:
+            except UserError as error:
                 if time.monotonic() > until:
                     self._is_gone = True
-                    raise UserError(
-                        f"board {self.link.host} has not come back ({lost}); what was measured is kept: "
-                        "go on with --resume once it is there"
-                    ) from None
+                    raise self._stays_away(error, lost) from None
                 time.sleep(PAUSE_S)
+
+    def _take(self, link: Link, board: Board) -> None:
+        """The new link. Without a network a board's clock starts anywhere: a log is joined when it has been set."""
+        anew = _started_anew(self._board, board)
+        if anew and self._external and abs(board.clock_ahead_s()) > LATEST_CLOCK_S:
+            link.close()
+            raise UserError("its clock has not been set since it started anew")
+        self.link, self._board, self._is_gone = link, board, False
+        self._starts += anew
+
+    def _stays_away(self, error: UserError, lost: LinkLost) -> UserError:
+        if isinstance(error, BusyBoardError):
+            return UserError(f"{error}; {GO_ON}")
+        return UserError(f"board {self.link.host} has not come back ({lost}); {GO_ON} once it is there")
+
+
+class _Began(NamedTuple):
+    """When a worker began: on the board, here, and after how many starts of the board."""
+
+    anchor: Anchor
+    at_s: float
+    starts: int
+
+
+def _started_anew(before: Board, now: Board) -> bool:
+    return None not in (before.boot_id, now.boot_id) and before.boot_id != now.boot_id
 
 
 def _remedy(order: Mapping[str, Any]) -> str:
@@ -237,10 +298,22 @@ def _remedy(order: Mapping[str, Any]) -> str:
 
 
 class _Following:
-    """What one worker says, noted in `seen`. `words` are its stamps as they were last told."""
+    """What one worker says, noted in `seen`. `words` are its stamps as they were last told.
 
-    def __init__(self, link: Link, seen: Seen, watchdog: Watchdog, on_progress: Progress) -> None:
+    `look` tells who else maps its build, and is asked at its last phase: `mappers`.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        seen: Seen,
+        watchdog: Watchdog,
+        on_progress: Progress,
+        look: Callable[[], Any],
+    ) -> None:
         self._link, self._seen, self._watchdog, self._on_progress = link, seen, watchdog, on_progress
+        self._look = look
+        self.mappers: list[str] | None = None
         self.words: tuple[int, ...] = (0,) * (FIRST + 1)
         self.stalled = False
 
@@ -262,7 +335,11 @@ class _Following:
     def _note(self, event: Mapping[str, Any]) -> None:
         if "line" in event:
             self._watchdog.spoke()
+            known = len(self._seen.phases)
             take(str(event["line"]).encode(), self._seen)
+            if len(self._seen.phases) > known and self._seen.phases[-1].name == LAST_PHASE:
+                with suppress(Refused):
+                    self.mappers = msgspec.convert(self._look(), list[Name] | None)
             return
         self.words = self._stamps(event.get("words", ()))
         self._on_progress(*progress(self.words))

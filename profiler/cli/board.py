@@ -5,13 +5,12 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from profiler.boards.boarding import Boarded
+from profiler.boards.there import LATEST_CLOCK_S
 from profiler.cli.asked import Asked
 from profiler.cli.progress import progress
 from profiler.errors import UserError
 from profiler.measure.start import Prepared
-
-LATEST_CLOCK_S = 2.0
-"""A meter's log has a line a second."""
+from profiler.measure.worker_environment import recorded
 
 
 def _of_this_machine(asked: Asked) -> dict[str, bool]:
@@ -60,4 +59,5 @@ def made_ready(board: Boarded, prepared: Prepared, *, external: bool) -> Prepare
             external_meter=external,
         )
     header = replace(prepared.header, sensors=[meter.sensor for meter in meters], no_sensor=reasons)
+    header = replace(header, worker_environment=recorded({}))
     return replace(prepared, header=header, machine=machine)

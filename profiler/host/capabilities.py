@@ -13,8 +13,10 @@ import msgspec
 from profiler.host.counters import cpu_times
 from profiler.host.environment import Environment
 from profiler.host.finding import Finding
-from profiler.host.kernel_files import UnreadableError, entries, field, is_there, number, word_or_none
+from profiler.host.kernel_files import HERE, UnreadableError, entries, field, is_there, number, word_or_none
+from profiler.host.programs import is_offered
 from profiler.host.readings import batteries
+from profiler.host.vendors import vcgencmd
 
 HARDWARE_COUNTERS = ("cpu", "armv", "apple_")
 """How the kernel's names of CPU counter units begin; "cpu" covers cpu_core and cpu_atom."""
@@ -158,13 +160,14 @@ def _ina3221(root: Path) -> Sensor | None:
 def _pi_pmic(root: Path) -> Sensor | None:
     if "bcm2712" not in (word_or_none(root, "proc/device-tree/compatible") or ""):
         return None
-    if not shutil.which("vcgencmd"):
+    if not is_offered(root, vcgencmd("pmic_read_adc")):
         return Sensor(name="the power chip is there, but vcgencmd is not", advice="Install vcgencmd.")
     return Sensor(name="rails of the Raspberry Pi 5 (not USB, not HATs)")
 
 
 def _nvidia(root: Path) -> Sensor | None:
-    if not is_there(root, "proc/driver/nvidia/version") and not shutil.which("nvidia-smi"):
+    here = root == HERE and shutil.which("nvidia-smi")
+    if not here and not is_there(root, "proc/driver/nvidia/version"):
         return None
     if find_spec("pynvml") is None:
         return Sensor(name="an NVIDIA driver without its library", advice="pip install 'edgeprof[nvidia]'")
@@ -181,8 +184,8 @@ def _battery(root: Path) -> Sensor | None:
     return None
 
 
-def _powermetrics(_root: Path) -> Sensor | None:
-    if platform.system() != "Darwin":
+def _powermetrics(root: Path) -> Sensor | None:
+    if root != HERE or platform.system() != "Darwin":
         return None
     return Sensor(name="macOS tells power only to root", advice=READ_MACOS_POWER)
 

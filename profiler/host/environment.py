@@ -16,7 +16,7 @@ import profiler
 from profiler.host import confinement, readings
 from profiler.host.compilers import compilers
 from profiler.host.elsewhere import told
-from profiler.host.kernel_files import UnreadableError
+from profiler.host.kernel_files import HERE, UnreadableError, is_there
 
 
 class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -178,9 +178,10 @@ def _told(root: Path) -> dict[str, object]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def environment(root: Path = Path("/")) -> Environment:
+def environment(root: Path = HERE) -> Environment:
     """Reads this machine, or the tree at `root`. Never raises: what cannot be read is None, with a reason."""
-    readers = READERS if platform.system() == "Linux" else {**READERS, **ELSEWHERE}
+    elsewhere = platform.system() != "Linux" and not is_there(root, "proc")
+    readers = {**READERS, **ELSEWHERE} if elsewhere else READERS
     values: dict[str, object] = {}
     reasons: dict[str, str] = {}
     for name, read in readers.items():

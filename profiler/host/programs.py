@@ -14,7 +14,7 @@ from typing import IO
 
 import msgspec
 
-from profiler.host.kernel_files import HERE, LONGEST_FILE, UnreadableError, printable, read_text
+from profiler.host.kernel_files import HERE, LONGEST_FILE, UnreadableError, is_there, printable, read_text
 
 FOLDER = "outputs"
 """Where a captured tree keeps them, a text file for each."""
@@ -35,14 +35,23 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     limit_s: float = 5.0
 
 
+def is_offered(root: Path, program: Program) -> bool:
+    """Whether it is installed here, or a captured tree has what it printed."""
+    return bool(shutil.which(program.command[0])) if root == HERE else is_there(root, _kept(program))
+
+
 def output(root: Path, program: Program) -> str:
     """What `program` prints. Raises `UnreadableError` where it is not there, fails or says nothing."""
     if root != HERE:
-        return read_text(root, f"{FOLDER}/{program.name}.txt")
+        return read_text(root, _kept(program))
     text = _first_output(program)
     if not text.strip():
         raise UnreadableError(f"{program.command[0]}: says nothing")
     return text
+
+
+def _kept(program: Program) -> str:
+    return f"{FOLDER}/{program.name}.txt"
 
 
 _lately: dict[Program, tuple[float, str | UnreadableError]] = {}

@@ -84,7 +84,7 @@ class Course:
         )
 
     def _alive(self) -> list[str]:
-        """The cases still worth visiting. A link that breaks is no fault of theirs."""
+        """The cases still worth visiting. A link that breaks is no fault of theirs, a board that starts anew may be."""
         failures = [(w.case, w.failure.kind) for w in self.workers if w.failure is not None]
         final = {case for case, kind in failures if kind in FINAL}
         crashes = Counter(case for case, kind in failures if kind != "link_lost")

@@ -1,14 +1,17 @@
-"""Other programs that map the files of a build: the kernel divides mapped pages among all of them, and PSS halves."""
+"""Other programs that map the files of a build: the kernel divides mapped pages among all of them, and PSS halves.
+
+It goes to boards too: the standard library alone, Python 3.9.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
 
-from profiler.host.kernel_files import HERE, UnreadableError, word
 from profiler.measure.page_cache import files_of
 
-MOST_NAMED = 20
+HERE = Path("/")
+MOST_NAMED, LONGEST_NAME = 20, 120
 
 
 def other_mappers(build: Path, besides: Collection[int], root: Path = HERE) -> list[str] | None:
@@ -24,7 +27,7 @@ def other_mappers(build: Path, besides: Collection[int], root: Path = HERE) -> l
         files = _identities(build)
     except OSError:
         return None
-    found = [_name(root, p) for p in processes if int(p.name) not in besides and _maps(p, files)]
+    found = [_name(p) for p in processes if int(p.name) not in besides and _maps(p, files)]
     return sorted(found)[:MOST_NAMED]
 
 
@@ -43,8 +46,11 @@ def _maps(process: Path, files: frozenset[tuple[str, str]]) -> bool:
     return any(len(part) > 5 and (part[4], part[5].rpartition("/")[2]) in files for part in mapped)
 
 
-def _name(root: Path, process: Path) -> str:
+def _name(process: Path) -> str:
+    """As it calls itself: a program may choose any name, terminal commands included."""
     try:
-        return word(root, f"proc/{process.name}/comm")
-    except UnreadableError:
-        return "a program"
+        said = (process / "comm").read_text("utf-8", "replace")
+    except OSError:
+        said = ""
+    name = "".join(c if c.isprintable() else " " for c in said.partition("\n")[0]).strip()
+    return name[:LONGEST_NAME] or "a program"

@@ -12,7 +12,7 @@ import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 CACHESTAT = 451
 """A system call of Linux from 6.5 on, under one number on these:"""
@@ -121,7 +121,7 @@ def _cached_pages(file: Path, handle: int, size: int) -> int:
     raise _UnreadableError
 
 
-Count = Callable[[Path, int, int], "int | None"]
+Count = Callable[[Path, int, int], Optional[int]]
 
 
 def _sees_a_read(count: Count, file: Path, handle: int, size: int) -> bool:

@@ -78,7 +78,8 @@ def _device(report: Report) -> str:
     inside = [said.text(environment, name) for name in ("hypervisor", "container")]
     governors = said.texts(environment, "governors")
     parts = [
-        device.cpu or device.name,
+        device.label,
+        device.cpu if device.cpu and device.cpu != device.label else "",
         plural(device.cores, "core") if device.cores else "",
         fmt.size(device.memory_bytes) if device.memory_bytes else "",
         *(f"inside {name}" for name in inside if name not in (None, "none")),

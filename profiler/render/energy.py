@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
+from profiler.analyse.energy import UNREAD
 from profiler.analyse.energy_figures import Energy
 from profiler.analyse.metrics import IDLE_POWER, METRICS
 from profiler.analyse.plural import plural
@@ -163,6 +164,10 @@ def not_metered(report: Report) -> str:
     """Why a run has no figures of energy, in short; nothing where it has, or where no sensor was looked for."""
     if any(row.energy for row in report.rows) or not report.no_sensor:
         return ""
+    told = (row.metrics.get("energy_j_per_token") for row in report.rows)
+    unread = next((cell.reason for cell in told if cell and (cell.reason or "").startswith(UNREAD)), None)
+    if unread is not None:
+        return _short(f"not measured: {unread}")
     telling = [
         f"{source}: {why}" for source, why in report.no_sensor.items() if not why.endswith(NOT_OFFERED)
     ]

@@ -100,7 +100,7 @@ def named(text: str) -> str:
 
 
 def _title(report: Report) -> str:
-    return f"Latency on {report.device.cpu or report.device.name}"
+    return f"Latency on {report.device.label}"
 
 
 def _course(course: sustained.Course) -> str:

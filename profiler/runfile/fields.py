@@ -38,6 +38,7 @@ FAILURE_KINDS = (
     "fell_back",
     "wrong_answers",
     "link_lost",
+    "rebooted",
 )
 
 Name = Annotated[str, msgspec.Meta(max_length=256)]
