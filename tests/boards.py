@@ -54,6 +54,12 @@ class FakeBoard:
         """What edgeprof put there."""
         return self.home / ".cache" / "edgeprof-board"
 
+    def has_here(self, program: str) -> None:
+        """The machine that asks has this program; the board has not."""
+        path = Path(self.env["PATH"].partition(os.pathsep)[0]) / program
+        path.write_text("#!/bin/sh\nexit 1\n")
+        path.chmod(0o755)
+
     def fills_up(self) -> None:
         """From now on nothing can be written there."""
         (self.home / "full").touch()
