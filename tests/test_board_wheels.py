@@ -80,7 +80,7 @@ class TestSetup:
         visits = (board.home / "visits").read_text().splitlines()
         assert len(visits) == 4, "one agent, and a copy of each"
         names = {path.name for path in board.folder.iterdir()}
-        assert names == {"engines"}, "the archives have gone"
+        assert names == {"engines", "lock"}, "the archives have gone"
         said = self.setup(edgeprof, board, folder)
         assert said.count("is there already") == 3
         assert len((board.home / "visits").read_text().splitlines()) == 5
@@ -135,7 +135,14 @@ class Nothing(Link):
 def a_board(**told: Any) -> Board:
     """A 64-bit ARM board with Python 3.11 on Debian 12, or what is `told` of it."""
     usual = {"python": "3.11.2", "bits": 64, "system": "Linux", "machine": "aarch64", "libc": "glibc 2.36"}
-    rest = {"page_bytes": 4096, "folder": "/there", "free_bytes": 1 << 40, "cpus": [0], "anchor": {}}
+    rest = {
+        "page_bytes": 4096,
+        "folder": "/there",
+        "free_bytes": 1 << 40,
+        "cpus": [0],
+        "anchor": {},
+        "boot_id": None,
+    }
     return msgspec.convert(usual | rest | told, Board)
 
 
@@ -152,7 +159,7 @@ class TestRefusals:
             "--wheels wheels holds no wheel of onnxruntime>=1.31 for board pi@board (Python 3."
         )
         assert said.endswith(": lay one there, or name another Python there with --board-python")
-        assert not board.folder.exists(), "all or nothing"
+        assert not (board.folder / "engines").exists(), "all or nothing"
 
     def test_no_network(self, edgeprof: Command, board: FakeBoard, tmp_path: Path) -> None:
         (tmp_path / "pip.conf").write_text("")
