@@ -20,7 +20,9 @@ host="$2"; shift 2
 case "$1" in dd*) [ -e "{home}/full" ] && {{ echo "dd: error writing: No space left on device" >&2; exit 1; }};; esac
 case "$1" in exec*)
   echo $$ > "{home}/agent"
-  [ -e "{home}/tree" ] && set -- "exec {python} -u {replay} agent $(cat "{home}/tree")";;
+  tree="{home}/tree-$host"
+  [ -e "$tree" ] || tree="{home}/tree"
+  [ -e "$tree" ] && set -- "exec {python} -u {replay} agent $(cat "$tree")";;
 esac
 [ "$host" = "gone@board" ] && {{ echo "ssh: Could not resolve hostname board" >&2; exit 255; }}
 echo "$host" >> "{home}/visits"
@@ -53,6 +55,10 @@ class FakeBoard:
     def folder(self) -> Path:
         """What edgeprof put there."""
         return self.home / ".cache" / "edgeprof-board"
+
+    def is_at(self, host: str, tree: Path) -> None:
+        """Under this name there is another board, whose kernel files are these."""
+        (self.home / f"tree-{host}").write_text(str(tree))
 
     def has_here(self, program: str) -> None:
         """The machine that asks has this program; the board has not."""

@@ -21,7 +21,7 @@ from profiler.analyse.study import Study
 from profiler.analyse.timeline import timeline
 from profiler.boards.boarding import boarded
 from profiler.errors import UserError
-from profiler.runfile import Run, read
+from profiler.runfile import Run, read, read_named
 from tests import board_replay, board_trees
 from tests.board_trees import CPU, files, plant_state, zone
 from tests.boards import FakeBoard, until
@@ -199,6 +199,34 @@ class TestSession:
             assert worker.board_after is not None
             assert worker.conditions.clock_hz is not None
             assert worker.conditions.temperature_c == known.celsius
+
+
+def test_all_of_them_in_one_file(edgeprof: Command, script: Script, tmp_path: Path) -> None:
+    """Called by their profiles, each planned for itself."""
+    board, hosts = FakeBoard(tmp_path), list[str]()
+    for number, known in enumerate(BOARDS.values()):
+        tree = tmp_path / f"tree{number}"
+        tree.mkdir()
+        board.is_at(f"pi@{number}", known.make(tree))
+        plant_state(tree, {board_replay.BOOT_ID: f"{number}\n"})
+        hosts += ["--on", f"pi@{number}"]
+    words = (*hosts, *board.words[2:], *SHORT, "-o", "all.jsonl", "-f", "json")
+    done = edgeprof("run", script(), *words, env=board.env)
+    assert done.code == 0, done.err
+    assert "one machine" not in done.err
+    found = json.loads(done.out)
+    assert [one["name"] for one in found["reports"]] == [
+        "all.jsonl#raspberry-pi-5",
+        "all.jsonl#jetson-orin-nano-super",
+        "all.jsonl#rock-5b",
+    ]
+    threads = [
+        run.header.plan.cases[0].settings["threads"] for run in read_named(tmp_path / "all.jsonl").values()
+    ]
+    assert threads == [known.threads for known in BOARDS.values()]
+    page = tmp_path / "all.html"
+    assert edgeprof("report", "all.jsonl", "-o", page).code == 0
+    assert "--on USER@BOARD" in page.read_text()
 
 
 def test_cores_are_those_of_the_board(edgeprof: Command, script: Script, rock: Replayed) -> None:

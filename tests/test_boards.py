@@ -191,6 +191,7 @@ class TestSeveral:
         done = edgeprof("run", script(), *hosts, *WORDS, "-o", "b.jsonl", env=board.env)
         assert done.code == 2
         assert "edgeprof: board gone@board: no machine has this name" in done.err
+        assert "one and two are one machine under two names" in done.err
         runs = read_named(tmp_path / "b.jsonl")
         assert list(runs) == ["b.jsonl#one", "b.jsonl#two"]
         assert [run.header.device.board for run in runs.values()] == ["one", "two"]
@@ -246,6 +247,15 @@ class TestSeveral:
         done = edgeprof("run", script(), *TWO, *board.words[2:], *WORDS, "--dry-run", env=board.env)
         assert done.code == 0, done.err
         assert done.out.count("fresh process") == 2
+
+    def test_a_file_that_is_there_is_refused_before_anything(
+        self, edgeprof: Command, script: Script, board: FakeBoard, tmp_path: Path
+    ) -> None:
+        (tmp_path / "b.jsonl").write_text("mine")
+        for hosts in (TWO, board.words[:2]):
+            words = ("run", script(), *hosts, *board.words[2:], *WORDS, "-o", "b.jsonl")
+            assert "b.jsonl exists: choose another name" in only_refusal(edgeprof(*words, env=board.env))
+        assert not (board.home / "visits").exists()
 
     @pytest.mark.parametrize(
         ("more", "sentence"),

@@ -233,8 +233,9 @@ class TestHowToReproduce:
     def test_and_commands_that_check_the_page(self) -> None:
         assert self.commands(HAND).splitlines()[1:] == [
             "edgeprof explain run.jsonl r1 decode_tps",
-            "edgeprof verify run.jsonl",
             "edgeprof report run.jsonl -o page.html",
+            "edgeprof bundle run.jsonl -o evidence.zip",
+            "edgeprof verify evidence.zip",
         ]
 
     def test_modes_of_the_run_are_typed_too(self) -> None:

@@ -59,5 +59,5 @@ def made_ready(board: Boarded, prepared: Prepared, *, external: bool) -> Prepare
             external_meter=external,
         )
     header = replace(prepared.header, sensors=[meter.sensor for meter in meters], no_sensor=reasons)
-    header = replace(header, worker_environment=recorded({}))
+    header = replace(header, worker_environment=recorded({}), on_board=True)
     return replace(prepared, header=header, machine=machine)

@@ -44,6 +44,7 @@ def on_boards(asked: Asked, after: After) -> None:
     """On one board; or on several one after the other, into one file that is shown at the end."""
     refuse_on_board(asked)
     asked.request()
+    _refuse_to_overwrite(asked.output)
     wanted = [_wanted(word) for word in asked.on or []]
     if len(wanted) == 1:
         _on_board(wanted[0], asked, after)
@@ -83,20 +84,23 @@ def _refuse_several(asked: Asked, wanted: Sequence[Wanted]) -> None:
     typed = [flag for flag, is_typed in alone.items() if is_typed]
     if typed:
         raise UserError(f"{typed[0]} is of one run, and --on names {len(hosts)} boards: name one of them")
-    if asked.output is not None and asked.output.exists():
-        raise UserError(
-            f"{asked.output} exists: choose another name, or go on with it by --resume {asked.output}"
-        )
+
+
+def _refuse_to_overwrite(path: Path | None) -> None:
+    """Before anything is copied to a board."""
+    if path is not None and path.exists():
+        raise UserError(f"{path} exists: choose another name, or go on with it by --resume {path}")
 
 
 def _called(wanted: Sequence[Wanted], asked: Asked) -> tuple[dict[str, Wanted], list[int]]:
     """Boards that answer, by their names, and how it ended with the others. Raises `UserError` for two of one name."""
     there: dict[str, Wanted] = {}
+    starts: dict[str, Wanted] = {}
     missing: list[int] = []
     for one in wanted:
         try:
             with boarded(one.host, asked.board_python, one.name) as board:
-                called = board.called(asked.device)
+                called, start = board.called(asked.device), board.board.boot_id
         except UserError as error:
             missing.append(_told(error))
             continue
@@ -106,6 +110,8 @@ def _called(wanted: Sequence[Wanted], asked: Asked) -> tuple[dict[str, Wanted], 
                 f"--on cooled={one.host}"
             )
         there[called] = one
+        if start is not None and starts.setdefault(start, one) is not one:
+            typer.echo(f"{starts[start].told} and {one.told} are one machine under two names", err=True)
     return there, missing
 
 

@@ -17,6 +17,7 @@ class Header(Record, frozen=True, kw_only=True):
 
     `sensors` are the meters that were found, `no_sensor` why the other sources have none. `predictions` were made
     before the first worker; there are none where nothing was calibrated. `proofs` are those of targets beside the CPU.
+    `on_board` says that another machine than the device asked for the run.
     """
 
     type: Literal["header"]
@@ -34,6 +35,7 @@ class Header(Record, frozen=True, kw_only=True):
         default_factory=list
     )
     proofs: Annotated[list[Proof], msgspec.Meta(max_length=MOST_CASES)] = msgspec.field(default_factory=list)
+    on_board: bool = False
 
 
 class Memory(Record, frozen=True, kw_only=True):

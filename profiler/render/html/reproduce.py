@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from profiler.analyse.source import Source
 from profiler.render import format as fmt
 from profiler.render.html.parts import Block
-from profiler.runfile import Plan, Run, Settings, own_cases
+from profiler.runfile import Header, Plan, Run, Settings, own_cases
 
 FLAGS = ("threads", "kv", "context", "flash", "cores")
 """Settings that have a flag of their own."""
@@ -63,7 +63,8 @@ def _check(source: Source) -> list[str]:
     )
     known = [name for name in judged if row is not None and row.metrics[name].value is not None]
     explained = [f"edgeprof explain {file} {_word(row.id)} {known[0]}"] if row is not None and known else []
-    return [*explained, f"edgeprof verify {file}", f"edgeprof report {file} -o page.html"]
+    bundled = [f"edgeprof bundle {file} -o evidence.zip", "edgeprof verify evidence.zip"]
+    return [*explained, f"edgeprof report {file} -o page.html", *bundled]
 
 
 def _measure(run: Run) -> str:
@@ -85,11 +86,19 @@ def _measure(run: Run) -> str:
         *_settings(settings),
         *_shapes(plan),
         *_length(plan),
-        *([f"--device {_word(run.header.device.id)}"] if run.header.device.id != THIS else []),
+        *_device(run.header),
         *[f"--anchor {_word(names[case.build])}" for case in plan.cases if case.id in plan.anchors][:1],
         f"--seed {plan.seed}",
     ]
     return _folded(["edgeprof run", *words])
+
+
+def _device(header: Header) -> list[str]:
+    """Which machine it was. A board is known by what it says of itself, and is reached as its user knows."""
+    device = header.device
+    if header.on_board:
+        return [f"--on {_word(device.board)}=USER@BOARD" if device.board else "--on USER@BOARD"]
+    return [f"--device {_word(device.id)}"] if device.id != THIS else []
 
 
 def _shapes(plan: Plan) -> list[str]:
