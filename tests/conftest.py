@@ -63,6 +63,11 @@ def own_folders(tmp_path: Path) -> dict[str, str]:
 @pytest.fixture
 def edgeprof(own_folders: dict[str, str], tmp_path: Path) -> Command:
     """Workers that stall are given up soon, and none waits for a quiet machine."""
+    return commands(own_folders, tmp_path)
+
+
+def commands(own_folders: dict[str, str], folder: Path, program: str | None = None) -> Command:
+    """`edgeprof` in this folder; or a program of Python that becomes it, and changes something before."""
 
     def call(
         *words: str | Path,
@@ -70,10 +75,11 @@ def edgeprof(own_folders: dict[str, str], tmp_path: Path) -> Command:
         env: Mapping[str, str] | None = None,
         before: Callable[[], None] | None = None,
     ) -> Outcome:
+        typed = command(*words)
         done = subprocess.run(
-            command(*words),
+            typed if program is None else [typed[0], "-c", program, *typed[3:]],
             check=False,
-            cwd=cwd or tmp_path,
+            cwd=cwd or folder,
             env=own_folders | dict(env or {}),
             preexec_fn=before,
             stdin=subprocess.DEVNULL,

@@ -25,7 +25,7 @@ from profiler.runfile import Run, read, read_named
 from tests import board_replay, board_trees
 from tests.board_trees import CPU, files, plant_state, zone
 from tests.boards import FakeBoard, until
-from tests.conftest import Command, Script, command
+from tests.conftest import Command, Script, command, commands
 from tests.host_trees import SECRETS
 from tests.machines import KIB
 from tests.tiny_models import gguf_file
@@ -34,7 +34,21 @@ SHORT = ("-p", "8", "-n", "4", "--processes", "2", "--passes", "2")
 BRIEF = ("-p", "8", "-n", "8", "--processes", "2", "--passes", "3")
 """Passes of less than 0.3 s, which nobody judges for intrusion: no round is measured again."""
 
+BRISK = """
+import sys
+from profiler.boards import there
+there.IDLE_S = 1.0
+from profiler.cli.app import main
+sys.exit(main())
+"""
+"""The command, which reads sensors for a second while nothing runs."""
+
 KHZ = 1000
+
+
+@pytest.fixture
+def edgeprof(own_folders: dict[str, str], tmp_path: Path) -> Command:
+    return commands(own_folders, tmp_path, BRISK)
 
 
 class Known(msgspec.Struct, frozen=True):
