@@ -70,11 +70,11 @@ def redirected(asked: dict[str, Any], root: Path) -> dict[str, Any]:
 def agent(root: Path) -> None:
     """Its source comes first, as on every board."""
     source = sys.stdin.buffer.read(int(sys.stdin.buffer.readline()))
-    module: dict[str, Any] = {"__name__": "agent"}
-    exec(compile(source, "agent", "exec"), module)
+    exec(compile(source, "agent", "exec"), {"__name__": "agent"})
+    module = vars(sys.modules["profiler.boards.remote.agent"])
     answer = module["Agent"].answer
     module["Agent"].answer = lambda self, asked: answer(self, redirected(asked, root))
-    module["BOOT_ID"] = str(root / BOOT_ID)
+    vars(sys.modules["profiler.boards.remote.greeting"])["BOOT_ID"] = str(root / BOOT_ID)
     module["main"]()
 
 

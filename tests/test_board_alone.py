@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,9 +18,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from profiler.boards import agent as agent_script
+from profiler.boards import sent
 from profiler.boards.alone import BusyBoardError, hold
 from profiler.boards.link import BEGIN, Link, LinkLost
+from profiler.boards.remote.work import MEMORY_DISK, prefix
 from profiler.runfile import read
 from tests.boards import FakeBoard, until
 from tests.conftest import Command, Script, command, only_refusal
@@ -165,15 +167,14 @@ class TestLeftOver:
 
     def test_it_ends_when_nobody_is_heard_of(self) -> None:
         """A laptop that sleeps ends no connection."""
-        source = Path(agent_script.__file__).read_text("utf-8")
-        source = source.replace("LONGEST_SILENCE_S = 120.0", "LONGEST_SILENCE_S = 0.5")
-        soon = source.replace("ENDING_S, PAUSE_S = 5.0", "ENDING_S, PAUSE_S = 0.2").encode()
+        source = sent.source().replace(b"LONGEST_SILENCE_S = 120.0", b"LONGEST_SILENCE_S = 0.5")
+        soon = source.replace(b"ENDING_S = 5.0", b"ENDING_S = 0.2")
         with subprocess.Popen(
             [sys.executable, "-u", "-c", BEGIN], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         ) as process:
             assert process.stdin is not None
             assert process.stdout is not None
-            process.stdin.write(f"{len(soon)}\n".encode() + soon)
+            process.stdin.write(b"%d\n" % len(soon) + soon)
             for number in range(4):
                 process.stdin.write(json.dumps({"id": number, "do": "beat"}).encode() + b"\n")
                 process.stdin.flush()
@@ -209,3 +210,15 @@ def test_who_else_maps_a_build_there(
         other.kill()
     assert named
     assert all(name.startswith("python") for name in named)
+
+
+def test_what_a_killed_agent_has_left_goes_with_the_rest(
+    edgeprof: Command, board: FakeBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(board.home))
+    left = [Path(MEMORY_DISK) / f"{prefix()}stamps", Path(tempfile.gettempdir()) / f"{prefix()}scratch"]
+    left[0].touch()
+    left[1].mkdir()
+    words = ("board", "clean", "pi@board", *board.words[2:])
+    assert edgeprof(*words, env=board.env).out == "pi@board: removed\n"
+    assert not [path for path in left if path.exists()]

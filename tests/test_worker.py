@@ -19,10 +19,14 @@ from profiler.measure.stamps import stamp_buffer
 from tests.conftest import Script
 
 PACKAGE = Path(worker.__file__).parents[1]
-ON_BOARDS = [PACKAGE / name for name in ("boards/agent.py", "measure/mappers.py", "measure/page_cache.py")]
+ON_BOARDS = [
+    *PACKAGE.glob("boards/remote/*.py"),
+    PACKAGE / "measure/mappers.py",
+    PACKAGE / "measure/page_cache.py",
+]
 FILES = sorted([*PACKAGE.glob("engines/*.py"), *PACKAGE.glob("measure/worker*.py"), *ON_BOARDS])
 NEWER_THAN_3_9 = {"tomllib"}
-OWN = ("profiler.engines", "profiler.measure.worker", "profiler.measure.page_cache")
+OWN = ("profiler.engines", "profiler.measure.worker", "profiler.measure.page_cache", "profiler.boards.remote")
 LIBRARIES = {"onnx", *(library for entry in ENGINES.values() for library in entry.libraries)}
 """Those of the engines, and the one that reads the graph of a profiled build."""
 

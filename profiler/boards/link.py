@@ -13,12 +13,11 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from profiler.boards import agent as agent_script
+from profiler.boards import sent
 from profiler.errors import UserError
 from profiler.measure.endings import printable
 
@@ -115,7 +114,7 @@ class Link:
         threading.Thread(target=self._beat, daemon=True).start()
 
     def _begin(self) -> None:
-        source = Path(agent_script.__file__).read_bytes()
+        source = sent.source()
         with suppress(LinkLost):
             self._send(f"{len(source)}\n".encode() + source)
         try:
