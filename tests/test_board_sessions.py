@@ -302,6 +302,7 @@ sys.exit(main())
         assert metrics["energy_j_per_prompt_token"]["value"] == pytest.approx(10 * 0.005, rel=0.1)
 
 
+@pytest.mark.alone
 class TestWhatHappensMeanwhile:
     """The board changes while its workers work, and the report says what that was."""
 
