@@ -19,7 +19,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from profiler.errors import UserError
-from profiler.runfile import Event, Hashes, Record, Run, Worker, append, lines, read
+from profiler.runfile import (
+    Event,
+    Hashes,
+    Record,
+    Returned,
+    Run,
+    Worker,
+    append,
+    decode,
+    lines,
+    read,
+    read_boards,
+    read_named,
+    split,
+)
 from tests.conftest import Command, Script
 from tests.run_builder import START, case, failed, rounds, run
 
@@ -278,3 +292,61 @@ def test_run_file_names_no_path_no_host_and_no_user(
     assert [text for text in found if ABSOLUTE.search(text)] == []
     words = {word for text in found for word in re.findall(r"[\w-]+", text)}
     assert words.isdisjoint({platform.node(), getpass.getuser(), str(tmp_path)})
+
+
+class TestSeveralBoards:
+    """A header for each board, and a line where the run of an earlier one goes on."""
+
+    ONE, TWO = (
+        msgspec.structs.replace(HEADER, device=msgspec.structs.replace(HEADER.device, board=name))
+        for name in ("one", "two")
+    )
+    END = Event(name="end", at=START, reason="rounds")
+
+    def content(self) -> bytes:
+        first, second, *_ = WORKERS
+        return encoded(self.ONE, first, self.TWO, second, Returned(board="one"), self.END)
+
+    def test_each_has_its_own_lines(self, file: Path) -> None:
+        file.write_bytes(self.content())
+        found = read_boards(file)
+        assert {name: (len(run.workers), run.ended) for name, run in found.items()} == {
+            "one": (1, self.END),
+            "two": (1, None),
+        }
+        assert read_named(file) == {f"run.jsonl#{name}": run for name, run in found.items()}
+        assert read(file.with_name("run.jsonl#two")) == found["two"]
+
+    def test_a_file_whose_own_name_has_a_mark_is_found_first(self, tmp_path: Path) -> None:
+        file = tmp_path / "a#one"
+        file.write_bytes(encoded(self.TWO))
+        assert [*read_named(file)] == ["a#one"]
+
+    def test_parts_are_files_of_their_own(self) -> None:
+        parts = split("run.jsonl", self.content())
+        assert parts == {
+            "one": encoded(self.ONE, WORKERS[0], self.END),
+            "two": encoded(self.TWO, WORKERS[1]),
+        }
+        assert decode("one.jsonl", parts["one"]).header == self.ONE
+        with pytest.raises(UserError, match=r"run\.jsonl holds the runs of 2 boards, where one is accepted"):
+            decode("run.jsonl", self.content())
+
+    def test_a_torn_line_belongs_to_the_run_before_it(self, file: Path) -> None:
+        file.write_bytes(self.content()[:-5])
+        assert {name: run.torn for name, run in read_boards(file).items()} == {"one": True, "two": False}
+
+    @pytest.mark.parametrize(
+        ("records", "said"),
+        [
+            ((ONE, ONE), "line 2 is not part of a run file: board 'one' has a header before"),
+            ((ONE, Returned(board="two")), "it goes on with board 'two', which has no header before"),
+            ((Returned(board="one"),), "'returned' is not the header of a run file"),
+        ],
+    )
+    def test_what_does_not_fit_is_refused(self, file: Path, records: tuple[Record, ...], said: str) -> None:
+        assert said in refusal(file, encoded(*records))
+
+    def test_too_many(self, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(lines, "MOST_BOARDS", 1)
+        assert "it is the header of a board beyond 1" in refusal(file, encoded(self.ONE, self.TWO))
