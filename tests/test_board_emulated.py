@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.boards import FakeBoard
-from tests.conftest import Command, Script
+from tests.conftest import Command
 from tests.tiny_llama import write_tiny_llama
 
 CACHE = Path.home() / ".cache/edgeprof"
@@ -66,18 +66,14 @@ def tiny(tmp_path: Path) -> Path:
     return tmp_path / "tiny.gguf"
 
 
-def test_a_worker_runs_there(edgeprof: Command, script: Script, arm: FakeBoard) -> None:
-    assert "aarch64" in found_there(edgeprof, arm)["measure.workers"]
-    row(edgeprof, arm, script())
-
-
 def test_onnx_runtime_comes_as_wheels_for_its_processor(
     edgeprof: Command, tiny: Path, arm: FakeBoard
 ) -> None:
     said, has = set_up(edgeprof, arm, "--engine", "ort")
     assert [line.split()[0] for line in said.splitlines()] == ["numpy", "onnxruntime", "tokenizers"]
-    assert set_up(edgeprof, arm, "--engine", "ort")[0].count("is there already") == 3
-    assert found_there(edgeprof, arm)["engine.ort"] in has
+    found = found_there(edgeprof, arm)
+    assert "aarch64" in found["measure.workers"]
+    assert found["engine.ort"] in has
     assert edgeprof("build", "onnx", tiny, "-o", "tiny").code == 0
     assert row(edgeprof, arm, "tiny", "--engine", "ort")["engine"] == "ort"
     assert edgeprof("board", "clean", "arm@board", *arm.words[2:], env=arm.env).out == "arm@board: removed\n"
@@ -87,20 +83,15 @@ def test_onnx_runtime_comes_as_wheels_for_its_processor(
 @pytest.mark.skipif(
     not (LIBRARY / "libllama.so").is_file(), reason="no llama.cpp for it: make emulated-library"
 )
-def test_llama_cpp_runs_its_library_for_that_processor(edgeprof: Command, tiny: Path, arm: FakeBoard) -> None:
+def test_llama_cpp_runs_its_library_for_that_processor(
+    edgeprof: Command, tiny: Path, arm: FakeBoard, tmp_path: Path
+) -> None:
+    """Behind a link; and in edgeprof itself, from the wheels of an ARM machine: what it is, a run, its report."""
     pytest.importorskip("llama_cpp")
     _, has = set_up(edgeprof, arm, "--library", LIBRARY)
     assert found_there(edgeprof, arm)["engine.llama-cpp"] in has
     assert row(edgeprof, arm, tiny)["engine"] == "llama-cpp"
 
-
-@pytest.mark.skipif(
-    not (LIBRARY / "libllama.so").is_file(), reason="no llama.cpp for it: make emulated-library"
-)
-def test_the_package_itself_runs_there(edgeprof: Command, tiny: Path, arm: FakeBoard, tmp_path: Path) -> None:
-    """Installed from the wheels that an ARM machine gets: what it is, what disturbs, a run of llama.cpp, its report."""
-    pytest.importorskip("llama_cpp")
-    set_up(edgeprof, arm, "--library", LIBRARY)
     python = _python(tmp_path, arm.folder / "engines")
     (device,) = json.loads(_said(python, "devices", "this", "-f", "json"))["devices"]
     assert device["name"] == "aarch64 machine"
