@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -19,7 +20,7 @@ from profiler.boards.deploy import Board, Tell
 from profiler.boards.engines import Wanted
 from profiler.boards.gauges import Gauges
 from profiler.boards.link import Link, LinkLost, Refused, answering
-from profiler.boards.looking import Look, look
+from profiler.boards.looking import Look, accelerators, look
 from profiler.boards.mirror import Mirror
 from profiler.boards.places import Places
 from profiler.boards.there import There, remedy
@@ -29,6 +30,7 @@ from profiler.catalogue.matching import matching
 from profiler.engines.table import ENGINES, default_engine
 from profiler.errors import UserError
 from profiler.host.environment import environment
+from profiler.host.finding import Finding
 from profiler.host.identity import identity
 from profiler.host.machine import available_memory, physical_cores, this_machine
 from profiler.measure.asking import Asking
@@ -47,8 +49,8 @@ MOST_LOSSES = 20
 """Of the link, while one thing is copied: more than that, and it does not last long enough."""
 
 SCRATCH = "scratch"
-PLATFORM = "linux"
-"""Of every board, as in `sys.platform`."""
+PYTHON = "python3"
+"""What a board is asked for where no other one is named."""
 
 OURS = ("compilers", "edgeprof_version")
 """Facts of the process that asks, which is not there."""
@@ -138,24 +140,28 @@ class Boarded:
             available_bytes=available_memory(root).available_bytes,
             environment=_environment(root, self.board),
             board=self.name,
-            asking=Asking(
-                run=partial(self._asked, tell=tell),
-                board=printable(self.host, 80),
-                platform=PLATFORM,
-                engine_for=self._engine_for,
-            ),
+            asking=self._asking(tell),
+        )
+
+    def _asking(self, tell: Tell) -> Asking:
+        """It as one whose engines are asked. Builds are copied where a question is about them."""
+        python = "" if self._python == PYTHON else f" --board-python {shlex.quote(self._python)}"
+        return Asking(
+            run=partial(self._asked, tell=tell),
+            board=printable(self.host, 80),
+            platform="linux",
+            engine_for=self._engine_for,
+            lists=f"edgeprof doctor --on {shlex.quote(self.host)}{python} shows what it reaches",
         )
 
     def _asked(self, order: dict[str, Any], workload: Workload, stall_s: float, *, tell: Tell) -> Seen:
         """A worker there that measures nothing. Where the link breaks meanwhile, another one does it again."""
-        path = None if order["path"] is None else Path(order["path"])
+        if not self._has(order["engine"]):
+            return _without(order, printable(self.host, 80))
         with answering(self.host):
             hold(self._link, self._word)
-            if path is not None and self._places.known(path) is None:
-                if not self._has(order["engine"]):
-                    said = f"it has no {order['engine']}{remedy(order)}"
-                    return Seen(failure=Failure(kind="missing_library", message=said))
-                self._copy(path, tell)
+            if order["path"] is not None:
+                self._copy(Path(order["path"]), tell)
             if order["mode"] == "prove" and not self._has_proven:
                 self._forget_scratch()
                 self._has_proven = True
@@ -175,8 +181,9 @@ class Boarded:
 
     def _has(self, engine: str) -> bool:
         names = list(ENGINES[engine].libraries)
+        folder = f"{self.board.folder}/{deploy.ENGINES}"
         with answering(self.host):
-            found = self._link.ask("modules", names=names, folder=f"{self.board.folder}/{deploy.ENGINES}")
+            found = self._lasting(lambda link: link.ask("modules", names=names, folder=folder))
             return all(found[name] is not None for name in names)
 
     def _copy(self, path: Path, tell: Tell) -> None:
@@ -213,6 +220,15 @@ class Boarded:
         with answering(self.host):
             surroundings = _environment(self._mirror.root, self.board)
             return look(self._link, self.board, self._mirror, surroundings, self.host)
+
+    def reaches(self) -> list[Finding]:
+        """Its accelerators, by its engines. Where they cannot be asked now, that is what is told."""
+        try:
+            return accelerators(_profile(self._mirror.root, THIS), self._asking(lambda *_: None))
+        except UserError as error:
+            return [
+                Finding(code="note.targets", status="info", seen=f"GPU and NPU are not asked for: {error}")
+            ]
 
     def set_up(self, wanted: Wanted, tell: Tell, say: Say) -> list[str]:
         """These engines are there, in a folder of their own; what each is, with its version."""
@@ -254,6 +270,14 @@ class Boarded:
             for place in there:
                 link.ask("forget", path=place)
             link.close()
+
+
+def _without(order: Mapping[str, Any], host: str) -> Seen:
+    """What a worker would see whose engine is not there: it reaches nothing."""
+    if order["mode"] == "devices":
+        return Seen(devices=[])
+    said = f"it is not there{remedy(order, host)}"
+    return Seen(failure=Failure(kind="missing_library", message=said))
 
 
 def _profile(root: Path, device: str) -> DeviceProfile:

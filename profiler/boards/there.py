@@ -289,12 +289,12 @@ def _started_anew(before: Board, now: Board) -> bool:
     return None not in (before.boot_id, now.boot_id) and before.boot_id != now.boot_id
 
 
-def remedy(order: Mapping[str, Any]) -> str:
+def remedy(order: Mapping[str, Any], host: str = "USER@BOARD") -> str:
     """What puts the engine of an order on a board; nothing where `board setup` does not put there what it needs."""
     leads_elsewhere = order.get("route") or order.get("plugin")
     if leads_elsewhere or order["engine"] not in engines.KNOWN:
         return ""
-    return f"; {engines.command('USER@BOARD', order['engine'])} puts it there"
+    return f"; {engines.command(host, order['engine'])} puts it there"
 
 
 class _Following:

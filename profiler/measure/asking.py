@@ -12,7 +12,7 @@ import msgspec
 from profiler.engines.table import ENGINES, default_engine
 from profiler.environments.environments import python_of
 from profiler.measure.launch import Seen, run_worker
-from profiler.runfile import Workload
+from profiler.runfile import THIS, Workload
 
 RunWorker = Callable[[dict[str, Any], Workload, float], Seen]
 """Runs a worker to its end: its order, its workload, and after how many seconds without progress it is given up."""
@@ -21,17 +21,20 @@ RunWorker = Callable[[dict[str, Any], Workload, float], Seen]
 class Asking(msgspec.Struct, frozen=True, kw_only=True):
     """Where workers run that measure nothing. `board` is how OpenSSH reaches one, `platform` is as in `sys.platform`.
 
-    `engine_for` tells the engine of a format of builds where the user names none.
+    `engine_for` tells the engine of a format of builds where the user names none, `lists` what to type for all targets.
     """
 
     run: RunWorker
     board: str | None = None
     platform: str = sys.platform
     engine_for: Callable[[str], str] = default_engine
+    lists: str = "edgeprof devices this --targets lists all"
 
     def called(self, device: str) -> str:
         """For a sentence: the device, and the board that it is."""
-        return device if self.board is None else f"board {self.board} ({device})"
+        if self.board is None:
+            return device
+        return f"board {self.board}" + ("" if device == THIS else f" ({device})")
 
 
 THIS_MACHINE = Asking(run=run_worker)

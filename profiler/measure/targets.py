@@ -158,7 +158,7 @@ def chosen(
         ways_of_others = [_by_another(way, build_format) for way in others]
         told = _lacking(engines, build_format, [*ways_of_others, *reasons])
         where = asking.called(profile.id)
-        raise UserError(f"target {target} is not reached with this build on {where}: {told}")
+        raise UserError(f"target {target} is not reached with this build on {where}: {told} ({asking.lists})")
     return list(found.items()) if engines else list(found.items())[:1]
 
 
@@ -182,5 +182,4 @@ def _some(reasons: list[str]) -> str:
 
 def _lacking(engines: Sequence[str], build_format: str, reasons: Sequence[str]) -> str:
     asked = f"engine of {', '.join(engines)}" if engines else "engine"
-    told = _some(list(dict.fromkeys(reasons))) or f"no {asked} that reads {build_format} is known to reach it"
-    return f"{told} (edgeprof devices this --targets lists all)"
+    return _some(list(dict.fromkeys(reasons))) or f"no {asked} that reads {build_format} is known to reach it"
