@@ -20,6 +20,7 @@ from profiler.builds.onnx_direct.write import write
 from profiler.builds.onnx_static.lengths import Lengths
 from profiler.measure.launch import job
 from profiler.runfile import read
+from tests import board_trees
 from tests.boards import FakeBoard, until
 from tests.conftest import LIMIT_S, Command, Outcome, Script, command, only_refusal
 from tests.launching import BUILD, SCRIPTED
@@ -143,7 +144,7 @@ class TestAnNpuThere:
 
 def seen_by_doctor(edgeprof: Command, board: FakeBoard) -> dict[str, str]:
     """What doctor finds there, by its code."""
-    done = edgeprof("doctor", *board.words, "-f", "json")
+    done = edgeprof("doctor", *board.words, "-f", "json", env=board.env)
     assert done.code == 0, done.err
     return {one["code"]: one["seen"] for one in json.loads(done.out)["findings"]}
 
@@ -160,6 +161,19 @@ class TestNoWayThere:
             f"(edgeprof doctor --on pi@board --board-python {sys.executable} shows what it reaches)"
         )
         assert not (board.folder / "builds").exists(), "nothing is copied for that"
+
+    def test_nor_on_a_jetson_whose_llama_cpp_has_no_cuda(
+        self, edgeprof: Command, gguf: Path, tmp_path: Path
+    ) -> None:
+        """Its tree, with the engines of this Python."""
+        (tmp_path / "orin").mkdir()
+        jetson = FakeBoard(tmp_path / "orin", board_trees.whole_orin_nano(tmp_path / "tree"))
+        words = ("run", gguf, *jetson.words, *SHORT, "--target")
+        refused = only_refusal(edgeprof(*words, "gpu", env=jetson.env))
+        assert "on board pi@board (jetson-orin-nano-super): CUDA needs CMAKE_ARGS=-DGGML_CUDA=ON" in refused
+        assert "has no NPU" in only_refusal(edgeprof(*words, "npu", env=jetson.env))
+        told = seen_by_doctor(edgeprof, jetson)
+        assert told["engine.gpu"].startswith("not reached: CUDA needs CMAKE_ARGS=-DGGML_CUDA=ON")
 
     def test_nor_is_a_python_without_engines_one(
         self, edgeprof: Command, gguf: Path, board: FakeBoard
