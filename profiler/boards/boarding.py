@@ -171,7 +171,7 @@ class Boarded:
         own = order | {"cpus": self.board.cpus or None}
         seen = self._there(Gauges([], self._mirror)).aside(own, workload, stall_s)
         if seen.failure is not None and seen.failure.kind == "link_lost":
-            raise LinkLost("again and again while one of its workers ran")
+            raise LinkLost("the connection ended while a worker ran")
         return seen
 
     def _engine_for(self, build_format: str) -> str:

@@ -11,7 +11,7 @@ LEFT = ("compiled", "output", "reference")
 
 
 class Places:
-    """By their places here. `scratch` is a folder here in which nothing lies, `there` is the board's own for it."""
+    """By their places here. The folder `scratch` here stands for the board's folder `there`."""
 
     def __init__(self, scratch: Path, there: str) -> None:
         self.scratch, self.there = scratch.resolve(), there

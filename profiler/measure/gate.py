@@ -41,15 +41,23 @@ def needs(plan: Plan, paths: Mapping[str, Path], asking: Asking = THIS_MACHINE) 
     for case in plan.cases:
         question = _question(case)
         if question not in answers:
-            answers[question] = _ask(case, builds[case.build], paths[case.build], _knowing(case, asking))
+            answers[question] = _need(case, builds[case.build], paths[case.build], asking)
         found[case.id] = answers[question]
     _refuse_hopeless(plan.cases, found, asking)
     return found
 
 
-def _knowing(case: Case, asking: Asking) -> Asking:
-    """Who knows of a case: this machine if it has the engine and no device is asked for."""
-    return THIS_MACHINE if case.route is None and is_here(case.engine) else asking
+def _need(case: Case, build: Build, path: Path, asking: Asking) -> Need:
+    """This machine knows it too if it has the engine, and no device is asked for."""
+    if asking.board is not None and case.route is None and is_here(case.engine):
+        told = _ask(case, build, path, THIS_MACHINE)
+        if not _lacks_its_library(told):
+            return told
+    return _ask(case, build, path, asking)
+
+
+def _lacks_its_library(need: Need) -> bool:
+    return need.failure is not None and need.failure.kind == "missing_library"
 
 
 def _question(case: Case) -> bytes:
@@ -90,7 +98,7 @@ def _refuse_hopeless(cases: Sequence[Case], found: Mapping[str, Need], asking: A
     for case in cases:
         failure = found[case.id].failure
         if failure is not None and failure.kind == "missing_library":
-            raise UserError(_not_installed(case, failure.message, _knowing(case, asking)))
+            raise UserError(_not_installed(case.engine, failure.message, asking))
     for build in dict.fromkeys(case.build for case in cases):
         failures = [found[case.id].failure for case in cases if case.build == build]
         first = failures[0]
@@ -98,10 +106,10 @@ def _refuse_hopeless(cases: Sequence[Case], found: Mapping[str, Need], asking: A
             raise UserError(f"{build} cannot be loaded: {first.message}")
 
 
-def _not_installed(case: Case, said: str, asked: Asking) -> str:
-    if asked.board is not None:
-        return f"engine {case.engine} cannot be used on board {asked.board}: {said}"
-    return f"engine {case.engine} is not installed ({said}): pip install 'edgeprof[{ENGINES[case.engine].extra}]'"
+def _not_installed(engine: str, said: str, asking: Asking) -> str:
+    if asking.board is not None:
+        return f"engine {engine} cannot be used on board {asking.board}: {said}"
+    return f"engine {engine} is not installed ({said}): pip install 'edgeprof[{ENGINES[engine].extra}]'"
 
 
 def refusal(need: Need, available: int, build: Build, *, force: bool, strict: bool = False) -> Failure | None:

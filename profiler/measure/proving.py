@@ -37,8 +37,8 @@ def proofs(
 ) -> list[Proof]:
     """A proof of each case whose target is not the CPU; cases that ask the same of the same build share one.
 
-    What a device's compiler makes of a build goes into the folder `compiled`, where later workers find it. A board has
-    a folder of its own for each below it.
+    What a device's compiler makes of a build goes into the folder `compiled`, where later workers find it; on a board
+    it stands for one there.
     """
     builds = {build.id: build for build in plan.builds}
     found: list[Proof] = []

@@ -98,9 +98,15 @@ def refuse_too_many(cases: int) -> None:
         raise UserError(f"this makes {cases} cases; at most {MOST_CASES} fit in one run: list fewer values")
 
 
-def anchors(build: Build, workloads: Sequence[Workload], threads: int, first: int) -> list[Case]:
+def anchors(
+    build: Build,
+    workloads: Sequence[Workload],
+    threads: int,
+    first: int,
+    engine_for: EngineFor = default_engine,
+) -> list[Case]:
     """The cases of an anchor, numbered from `first` on: default engine and settings, once for each workload."""
-    engine = default_engine(build.format)
+    engine = engine_for(build.format)
     (settings,) = combinations(engine, {}, threads)
     return [
         _case(number, build, workload, Place(engine=engine), settings)
