@@ -34,12 +34,14 @@ def refuse_on_board(asked: Asked) -> None:
 def planned(board: Boarded, request: Request) -> Prepared:
     """The plan of a run there. What only the board knows is asked there, with the builds that this needs."""
     with progress() as line:
+        line.say("Asking the board")
         return prepare(request, board.site(request.device, line.bytes))
 
 
 def planned_again(board: Boarded, header: Header, paths: dict[str, Path], *, force: bool) -> Prepared:
     """A run there that goes on, by the plan in its header."""
     with progress() as line:
+        line.say("Asking the board")
         site = board.site(THIS, line.bytes)
         return with_needs(header, paths, site.available_bytes, force=force, asking=site.asking)
 
