@@ -310,7 +310,7 @@ class TestRefusals:
 
     @pytest.mark.parametrize(
         "typed",
-        [("--as-shape",), ("--memory-limit", "2GiB"), ("--target", "gpu")],
+        [("--as-shape",), ("--memory-limit", "2GiB")],
         ids=lambda typed: typed[0],
     )
     def test_what_is_of_this_machine_alone(

@@ -121,17 +121,17 @@ def answers(*, cosine: float | None, tokens: list[int]) -> dict[str, Any]:
     ],
 )
 def test_other_answers_than_the_cpu_s_are_refused(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cosine: float | None, tokens: list[int], kind: str | None
+    tmp_path: Path, cosine: float | None, tokens: list[int], kind: str | None
 ) -> None:
     """An export is known whose nodes all ran on an NPU, with a cosine of -0.86."""
-    from profiler.measure import proving
+    from profiler.measure.asking import Asking
     from profiler.measure.events import Proved
     from profiler.measure.launch import Seen
 
     cpu = Seen(proved=Proved(**answers(cosine=None, tokens=[1, 2, 3, 4])))
     there = Seen(proved=Proved(**answers(cosine=cosine, tokens=tokens)))
     told = iter([cpu, there])
-    monkeypatch.setattr(proving, "run_worker", lambda *_: next(told))
+    asking = Asking(run=lambda *_: next(told))
     on_device = msgspec.structs.replace(case("r1", "a", target="npu"), route=Route(provider=QNN))
-    found = refused(prove(on_device, build("a"), tmp_path, tmp_path))
+    found = refused(prove(on_device, build("a"), tmp_path, tmp_path, asking))
     assert (found.kind if found else None) == kind

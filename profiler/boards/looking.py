@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from functools import lru_cache, partial
 from typing import Any
 
 import msgspec
@@ -11,12 +13,16 @@ from profiler.boards import deploy, engines
 from profiler.boards.deploy import Board
 from profiler.boards.link import Link
 from profiler.boards.mirror import Mirror
+from profiler.catalogue.devices import DeviceProfile
 from profiler.host.capabilities import capabilities
 from profiler.host.counters import BusyNow, cpu_times, foreign_share
 from profiler.host.disturbances import disturbances, notes
 from profiler.host.environment import Environment
 from profiler.host.finding import Finding
 from profiler.host.installed import LIBRARIES, Library
+from profiler.measure.asking import Asking
+from profiler.measure.reaching import reached
+from profiler.measure.targets import KINDS, Way, ways
 
 WINDOW_S = 1.0
 OURS = ("disturb.disk", "note.memlock")
@@ -46,6 +52,30 @@ def look(link: Link, board: Board, mirror: Mirror, surroundings: dict[str, Any],
         *(_engine(one, there[one.module], host) for one in LIBRARIES),
     ]
     return Look(environment=here, findings=[one for one in findings if one.code not in OURS], busy=busy)
+
+
+def accelerators(profile: DeviceProfile, asking: Asking) -> list[Finding]:
+    """What its engines reach beside the CPU, and what leads to an accelerator that its profile names."""
+    named = {one.kind for one in profile.accelerators.values()}
+    ask = lru_cache(maxsize=None)(partial(reached, asking=asking))
+    told = ((kind, list(ways(kind, profile, ask, asking=asking))) for kind in KINDS)
+    found = (_accelerator(kind, led, is_named=kind in named) for kind, led in told)
+    return [one for one in found if one is not None]
+
+
+def _accelerator(kind: str, led: Sequence[Way], *, is_named: bool) -> Finding | None:
+    code = f"engine.{kind}"
+    seen = [
+        f"{way.route.simulated or way.route.device or way.provider}, by {way.engine} ({way.provider})"
+        for way in led
+        if way.route is not None
+    ]
+    if seen:
+        return Finding(code=code, status="ok", seen="; ".join(seen))
+    reason = next((way.reason for way in led), None)
+    return (
+        Finding(code=code, status="missing", seen=f"not reached: {reason}") if is_named and reason else None
+    )
 
 
 def _busy_share(link: Link, mirror: Mirror, cores: int) -> float | None:

@@ -19,7 +19,7 @@ from profiler.boards.deploy import Board
 from profiler.boards.gauges import Gauges
 from profiler.boards.link import STRANGE, Link, LinkLost, Refused, understood
 from profiler.boards.mirror import Mirror
-from profiler.engines.table import ENGINES
+from profiler.boards.places import Places
 from profiler.errors import UserError
 from profiler.host.chosen_cores import chosen
 from profiler.host.counters import CpuTimes, QuietStart, cpu_times, wait_until_quiet
@@ -64,7 +64,7 @@ T = TypeVar("T")
 
 
 class There:
-    """One board. `places` are those of builds there by their place here.
+    """One board. `places` are those of builds and of what is compiled of them.
 
     `connect` makes a new link, and says what is behind it.
     """
@@ -76,7 +76,7 @@ class There:
         board: Board,
         mirror: Mirror,
         worker: str,
-        places: Mapping[Path, str],
+        places: Places,
         environment: Mapping[str, str],
         gauges: Gauges,
         *,
@@ -120,7 +120,7 @@ class There:
     def ground(self, plan: Plan, build: Path, cool_to: float | None) -> Ground:
         """As on this machine."""
         cooled_s = None if cool_to is None else wait_until_cool(cool_to, read=self._temperature)
-        quiet, place = self.settle(plan), self._places[build.resolve()]
+        quiet, place = self.settle(plan), self._places.of(build)
         eviction = Eviction(*self._asked("evict", path=place, code=self._code)) if plan.cold else None
         share = self._asked("cached", path=place, code=self._code)
         return Ground(cooled_s=cooled_s, quiet=quiet, eviction=eviction, cached_share=share)
@@ -167,6 +167,8 @@ class There:
         self, order: dict[str, Any], workload: Workload, stall_s: float, on_progress: Progress
     ) -> tuple[Seen, list[str] | None]:
         """What a worker saw, and who else mapped its build."""
+        for folder in self._places.folders(order):
+            self._asked("folder", path=folder)
         kills = self._again(self._kills)
         began = _Began(anchor=self.now(), at_s=time.monotonic(), starts=self._starts)
         seen = Seen(started=began.anchor)
@@ -202,7 +204,7 @@ class There:
         except KeyboardInterrupt:
             seen.interrupted = True
         if seen.failure is not None and seen.failure.kind == "missing_library":
-            seen.failure = replace(seen.failure, message=f"{seen.failure.message}{_remedy(asked['order'])}")
+            seen.failure = replace(seen.failure, message=f"{seen.failure.message}{remedy(asked['order'])}")
 
     def _end(self, seen: Seen, began: _Began, lasted_ns: int) -> Anchor:
         """When a worker ended that did not say so: on the clock that it started with, which ends with a new start."""
@@ -214,12 +216,8 @@ class There:
         return Anchor(wall_ns=began.anchor.wall_ns + lasted_ns, mono_ns=began.anchor.mono_ns + lasted_ns)
 
     def _asking(self, order: dict[str, Any], workload: Workload) -> dict[str, Any]:
-        own = {
-            "python": None,
-            "path": self._places[Path(order["path"])],
-        }
         return {
-            "order": order | own,
+            "order": self._places.ordered(order),
             "words": FIRST + workload.output_tokens,
             "worker": self._worker,
             "command": self._command,
@@ -291,10 +289,12 @@ def _started_anew(before: Board, now: Board) -> bool:
     return None not in (before.boot_id, now.boot_id) and before.boot_id != now.boot_id
 
 
-def _remedy(order: Mapping[str, Any]) -> str:
-    """What puts the engine of an order on a board; nothing for one that `board setup` does not put there."""
-    engine = next((name for name in engines.KNOWN if ENGINES[name].module == order["module"]), None)
-    return f"; {engines.command('USER@BOARD', engine)} puts it there" if engine else ""
+def remedy(order: Mapping[str, Any], host: str = "USER@BOARD") -> str:
+    """What puts the engine of an order on a board; nothing where `board setup` does not put there what it needs."""
+    leads_elsewhere = order.get("route") or order.get("plugin")
+    if leads_elsewhere or order["engine"] not in engines.KNOWN:
+        return ""
+    return f"; {engines.command(host, order['engine'])} puts it there"
 
 
 class _Following:

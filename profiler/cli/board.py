@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from msgspec.structs import replace
 
 from profiler.boards.boarding import Boarded
@@ -9,17 +11,15 @@ from profiler.boards.there import LATEST_CLOCK_S
 from profiler.cli.asked import Asked
 from profiler.cli.progress import progress
 from profiler.errors import UserError
-from profiler.measure.start import Prepared
+from profiler.measure.request import Request
+from profiler.measure.start import Prepared, prepare, with_needs
 from profiler.measure.worker_environment import recorded
+from profiler.runfile import THIS, Header
 
 
 def _of_this_machine(asked: Asked) -> dict[str, bool]:
     """Options that boards do not know so far, and whether they were typed."""
-    return {
-        "--memory-limit": asked.memory_limit is not None,
-        "--target": asked.target != "cpu",
-        "--provider-option": bool(asked.provider_option),
-    }
+    return {"--memory-limit": asked.memory_limit is not None}
 
 
 def refuse_on_board(asked: Asked) -> None:
@@ -29,6 +29,21 @@ def refuse_on_board(asked: Asked) -> None:
         raise UserError(
             f"{typed[0]} does not work with --on yet: leave it out, or run edgeprof on the board itself"
         )
+
+
+def planned(board: Boarded, request: Request) -> Prepared:
+    """The plan of a run there. What only the board knows is asked there, with the builds that this needs."""
+    with progress() as line:
+        line.say("Asking the board")
+        return prepare(request, board.site(request.device, line.bytes))
+
+
+def planned_again(board: Boarded, header: Header, paths: dict[str, Path], *, force: bool) -> Prepared:
+    """A run there that goes on, by the plan in its header."""
+    with progress() as line:
+        line.say("Asking the board")
+        site = board.site(THIS, line.bytes)
+        return with_needs(header, paths, site.available_bytes, force=force, asking=site.asking)
 
 
 def refuse_wrong_clock(host: str, ahead_s: float) -> None:

@@ -69,7 +69,8 @@ def of_board(host: str, python: str) -> tuple[Environment, list[Finding], BusyNo
 
     with boarded(host, python) as board:
         seen = board.look()
-    return seen.environment, seen.findings, seen.busy
+        found = [*seen.findings, *board.reaches()]
+    return seen.environment, found, seen.busy
 
 
 def environments() -> list[Finding]:

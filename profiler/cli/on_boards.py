@@ -16,13 +16,13 @@ from profiler.boards.boarding import Boarded, boarded
 from profiler.cli import reporting
 from profiler.cli.app import printable
 from profiler.cli.asked import Asked
-from profiler.cli.board import made_ready, refuse_on_board
+from profiler.cli.board import made_ready, planned, refuse_on_board
 from profiler.cli.limited_run import limited
-from profiler.cli.running import After, begin, default_path, dry, resumed
+from profiler.cli.running import After, begin, default_path, dry, resumed, tell_proof
 from profiler.cli.shaped import requested
 from profiler.errors import ExitCode, UserError
 from profiler.measure.request import Request
-from profiler.measure.start import prepare
+from profiler.measure.start import proven
 
 NAME = re.compile(r"(?![rx][0-9]+\Z)[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 """What a user may call a board; r2 and x2 are rows."""
@@ -160,11 +160,12 @@ def _go(board: Boarded, asked: Asked, request: Request, after: After) -> None:
     if asked.resume is not None:
         resumed(request, asked.resume, after, board)
         return
-    prepared = prepare(request, board.site(request.device))
+    prepared = planned(board, request)
     if asked.dry_run:
         dry(prepared, after.limited)
     else:
-        ready = made_ready(board, prepared, external=after.log is not None)
+        shown = proven(prepared, board.scratch, tell_proof)
+        ready = made_ready(board, shown, external=after.log is not None)
         begin(ready, asked.output, after, beside=_has_runs(asked))
 
 

@@ -27,7 +27,7 @@ from profiler.builds.hashes import build_sha256
 from profiler.builds.identify import identify
 from profiler.cli import place, power_log
 from profiler.cli.app import printable
-from profiler.cli.board import made_ready
+from profiler.cli.board import made_ready, planned_again
 from profiler.cli.foretold import foretold
 from profiler.cli.judging import judges, so_far
 from profiler.cli.limited_run import Limited, judge
@@ -47,7 +47,7 @@ from profiler.measure.session import Session
 from profiler.measure.start import Prepared, prepare, proven, with_known_meters, with_meters, with_needs
 from profiler.render import plan
 from profiler.render.live import LiveView, PlainView
-from profiler.runfile import THIS, Event, Hashes, Header, Returned, Run, Worker
+from profiler.runfile import Event, Hashes, Header, Returned, Run, Worker
 
 
 class After(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +71,7 @@ def dry(prepared: Prepared, fit: Limited | None) -> None:
 def fresh(request: Request, output: Path | None, after: After) -> None:
     """A new run, into a new file."""
     with TemporaryDirectory(prefix="edgeprof-") as compiled:
-        prepared = proven(prepare(request), Path(compiled), _tell)
+        prepared = proven(prepare(request), Path(compiled), tell_proof)
         begin(foretold(with_meters(prepared, external=after.log is not None)), output, after)
 
 
@@ -86,7 +86,8 @@ def begin(prepared: Prepared, output: Path | None, after: After, *, beside: bool
         _run(prepared, into, None, after)
 
 
-def _tell(what: str) -> None:
+def tell_proof(what: str) -> None:
+    """On standard error, before it takes its time."""
     typer.echo(f"Proving {printable(what)}", err=True)
 
 
@@ -103,16 +104,20 @@ def resumed(request: Request, path: Path, after: After, board: Boarded | None = 
         if earlier.ended is not None:
             into.append(_hashes(paths))
             _show_and_exit(into, after, interrupted=False)
-        free = board.site(THIS).available_bytes if board else available_memory().available_bytes
-        needed = with_needs(earlier.header, paths, free, force=request.force)
-        external = after.log is not None
-        prepared = (
-            made_ready(board, needed, external=external)
-            if board
-            else with_known_meters(needed, external=external)
+        prepared = _to_go_on(
+            earlier.header, paths, board, external=after.log is not None, force=request.force
         )
         into.append(Event(name="resumed", at=now()))
         _run(prepared, into, earlier, after)
+
+
+def _to_go_on(
+    header: Header, paths: dict[str, Path], board: Boarded | None, *, external: bool, force: bool
+) -> Prepared:
+    if board is not None:
+        return made_ready(board, planned_again(board, header, paths, force=force), external=external)
+    needed = with_needs(header, paths, available_memory().available_bytes, force=force)
+    return with_known_meters(needed, external=external)
 
 
 def _to_resume(path: Path, board: Boarded | None, device: str) -> tuple[Run, bool]:

@@ -139,12 +139,15 @@ def job(
     )
 
 
-def order_of(engine: str, path: Path, settings: Settings, **more: object) -> dict[str, Any]:
-    """An order for a worker of this engine: what every one has, and `more`, which is for its mode."""
+def order_of(engine: str, path: Path | None, settings: Settings, **more: object) -> dict[str, Any]:
+    """An order for a worker of this engine: what every one has, and `more`, which is for its mode.
+
+    One about no build has no `path`.
+    """
     return {
-        "python": str(_interpreter(engine)),
+        "engine": engine,
         "module": ENGINES[engine].module,
-        "path": str(path.resolve()),
+        "path": None if path is None else str(path.resolve()),
         "settings": settings,
         "cpus": sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
         **more,
@@ -182,6 +185,7 @@ def run_worker(
     `at_last_phase` is called with the process id of a worker that is through with its passes and still loaded.
     `before` is a command that becomes the worker in a place of its own (`memory_limit`).
     Ctrl-C ends the worker and is noted in `interrupted`, so that its finished passes are not lost.
+    Raises `UserError` where the environment that its engine needs for itself is not there.
     """
     oom_before = oom_kill_count()
     seen = Seen(started=now())
@@ -204,7 +208,7 @@ def run_worker(
 
 def _start(order: dict[str, Any], errors: IO[bytes], before: Sequence[str]) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(
-        [*before, order["python"], "-P", worker_script.__file__],
+        [*before, str(_interpreter(order["engine"])), "-P", worker_script.__file__],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=errors,

@@ -44,7 +44,7 @@ def plan_of(request: Request, found: Sequence[Found], site: Site, places: Places
     _check_stamps(asked, max(request.passes, MORE_PASSES) if request.more_passes else request.passes)
     builds = [item.build for item in found]
     own = _own(request, builds[: len(request.builds)], asked, site, places)
-    tied = _tied(builds[len(request.builds) :], asked, site.threads, first=len(own) + 1)
+    tied = _tied(builds[len(request.builds) :], asked, site, first=len(own) + 1)
     refuse_too_many(len(own) + len(tied))
     if request.profile:
         refuse_unwatched(own)
@@ -79,9 +79,10 @@ def _own(
     return cases(builds, asked, request.engines, request.settings, site.threads, places, pinned)
 
 
-def _tied(builds: Sequence[Build], asked: Sequence[Workload], threads: int, first: int) -> list[Case]:
+def _tied(builds: Sequence[Build], asked: Sequence[Workload], site: Site, first: int) -> list[Case]:
     """The cases of the anchor, where there is one."""
-    return [case for build in builds for case in anchors(build, asked, threads, first=first)]
+    engine_for = site.asking.engine_for
+    return [case for build in builds for case in anchors(build, asked, site.threads, first, engine_for)]
 
 
 def refuse_unwatched(own: Sequence[Case]) -> None:

@@ -8,14 +8,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from msgspec.structs import replace
 
 from profiler.errors import UserError
+from profiler.measure.asking import THIS_MACHINE, Asking
 from profiler.measure.endings import printable
-from profiler.measure.launch import Seen, job, run_worker
+from profiler.measure.launch import Seen, job
 from profiler.runfile import Build, Case, Failure, Placed, Plan, Proof, Workload
 
 PROMPT, TOKENS = 24, 8
@@ -23,16 +23,22 @@ LEAST_COSINE, LEAST_SAME = 0.99, 0.75
 """16-bit floats on a device gave cosines from 0.9991 on and the same tokens; 8-bit activations gave 0.967, and a mask
 that overflows 16-bit floats -0.86."""
 
+LOGITS = "logits"
+"""The file by which the worker on the CPU leaves its answers to that on the device."""
+
 STALL_S = 1800.0
 """A compiler for an NPU says nothing while it works, for minutes."""
 
 Tell = Callable[[str], None]
 
 
-def proofs(plan: Plan, paths: Mapping[str, Path], compiled: Path, tell: Tell) -> list[Proof]:
+def proofs(
+    plan: Plan, paths: Mapping[str, Path], compiled: Path, tell: Tell, asking: Asking = THIS_MACHINE
+) -> list[Proof]:
     """A proof of each case whose target is not the CPU; cases that ask the same of the same build share one.
 
-    What a device's compiler makes of a build goes into the folder `compiled`, where later workers find it.
+    What a device's compiler makes of a build goes into the folder `compiled`, where later workers find it; on a board
+    it stands for one there.
     """
     builds = {build.id: build for build in plan.builds}
     found: list[Proof] = []
@@ -43,24 +49,24 @@ def proofs(plan: Plan, paths: Mapping[str, Path], compiled: Path, tell: Tell) ->
         question = repr((case.build, case.engine, case.settings, case.route))
         if question not in known:
             tell(f"{case.build} on {case.target} beside the CPU ({case.route.provider})")
-            known[question] = prove(case, builds[case.build], paths[case.build], compiled)
+            known[question] = prove(case, builds[case.build], paths[case.build], compiled, asking)
         found.append(replace(known[question], case=case.id))
     return found
 
 
-def prove(case: Case, build: Build, path: Path, compiled: Path) -> Proof:
+def prove(case: Case, build: Build, path: Path, compiled: Path, asking: Asking = THIS_MACHINE) -> Proof:
     """What this case shows. Raises `UserError` where the CPU itself cannot run the build."""
     small = _small(case.workload, build)
     asked = replace(case, workload=small, settings=dict(case.settings, context=None))
-    with TemporaryDirectory(prefix="edgeprof-") as scratch:
-        kept = str(Path(scratch) / "logits")
-        on_cpu = replace(asked, target="cpu", route=None, settings=_of_cpu(asked.settings))
-        reference = _asked(on_cpu, build, path, output=kept)
-        if reference.proved is None:
-            reason = _why(reference)
-            raise UserError(f"{build.name} does not run on the CPU, which targets are held against: {reason}")
-        fed = reference.proved.tokens
-        seen = _asked(asked, build, path, reference=kept, fed=fed, compiled=str(compiled_of(case, compiled)))
+    kept = str(compiled / LOGITS)
+    on_cpu = replace(asked, target="cpu", route=None, settings=_of_cpu(asked.settings))
+    reference = _asked(on_cpu, build, path, asking, output=kept)
+    if reference.proved is None:
+        reason = _why(reference)
+        raise UserError(f"{build.name} does not run on the CPU, which targets are held against: {reason}")
+    fed = reference.proved.tokens
+    mine = str(compiled_of(case, compiled))
+    seen = _asked(asked, build, path, asking, reference=kept, fed=fed, compiled=mine)
     return _judged(case, seen, fed)
 
 
@@ -84,10 +90,10 @@ def _of_cpu(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {name: 0 if name == "gpu_layers" else value for name, value in settings.items()}
 
 
-def _asked(case: Case, build: Build, path: Path, **more: object) -> Seen:
+def _asked(case: Case, build: Build, path: Path, asking: Asking, **more: object) -> Seen:
     order = job(case, build, path, mode="prove", round_number=0, passes=0, seed=0)
     order |= {"tokens": case.workload.output_tokens} | more
-    seen = run_worker(order, case.workload, STALL_S)
+    seen = asking.run(order, case.workload, STALL_S)
     if seen.interrupted:
         raise KeyboardInterrupt
     return seen

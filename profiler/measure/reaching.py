@@ -1,14 +1,14 @@
-"""What each engine reaches on this machine beside the CPU, asked in a process of its own."""
+"""What each engine reaches beside the CPU, here or on a board, asked in a process of its own."""
 
 from __future__ import annotations
 
 from importlib.util import find_spec
-from pathlib import Path
 
 from profiler.engines.table import ENGINES
 from profiler.errors import UserError
+from profiler.measure.asking import THIS_MACHINE, Asking
 from profiler.measure.events import ReachedDevice
-from profiler.measure.launch import order_of, run_worker
+from profiler.measure.launch import order_of
 from profiler.runfile import Workload
 
 STALL_S = 60.0
@@ -17,17 +17,17 @@ STALL_S = 60.0
 _NO_WORK = Workload(id="none", method="raw", prompt_tokens=0, output_tokens=0)
 
 
-def reached(engine: str) -> tuple[ReachedDevice, ...] | str:
+def reached(engine: str, asking: Asking = THIS_MACHINE) -> tuple[ReachedDevice, ...] | str:
     """The devices of an engine, or one sentence: why it cannot be asked. Raises `KeyboardInterrupt` after Ctrl-C.
 
     Drivers crash: a plug-in that ends its process is one that reaches nothing, and the others are asked all the same.
     """
-    own = _asked(engine, None)
+    own = _asked(engine, None, asking)
     if isinstance(own, str):
         return own
     found = list(own)
     for plugin in ENGINES[engine].plugins:
-        told = _asked(engine, plugin)
+        told = _asked(engine, plugin, asking)
         found += (
             [ReachedDevice(provider=plugin, kind=None, name=None, reason=told)]
             if isinstance(told, str)
@@ -36,18 +36,20 @@ def reached(engine: str) -> tuple[ReachedDevice, ...] | str:
     return tuple(found)
 
 
-def _asked(engine: str, plugin: str | None) -> list[ReachedDevice] | str:
+def _asked(engine: str, plugin: str | None, asking: Asking) -> list[ReachedDevice] | str:
+    order = order_of(engine, None, {}, mode="devices", plugin=plugin)
     try:
-        order = order_of(engine, Path(), {}, mode="devices", plugin=plugin)
+        seen = asking.run(order, _NO_WORK, STALL_S)
     except UserError as error:
+        if asking.board is not None:
+            raise
         return str(error)
-    seen = run_worker(order, _NO_WORK, STALL_S)
     if seen.interrupted:
         raise KeyboardInterrupt
     if seen.devices is not None:
         return seen.devices
     assert seen.failure is not None, "a worker that answers nothing has failed"
-    return _not_installed(engine) or seen.failure.message
+    return (_not_installed(engine) if asking.board is None else None) or seen.failure.message
 
 
 def _not_installed(engine: str) -> str | None:

@@ -13,6 +13,7 @@ from profiler.host.cpus import Cpu, read_cpus
 from profiler.host.environment import environment
 from profiler.host.kernel_files import HERE
 from profiler.host.machine import available_memory, default_threads, this_machine
+from profiler.measure.asking import THIS_MACHINE, Asking
 from profiler.measure.worker_conditions import allowed_cpus
 from profiler.runfile import THIS
 
@@ -20,7 +21,7 @@ from profiler.runfile import THIS
 class Site(msgspec.Struct, frozen=True, kw_only=True):
     """Its profile, threads for engines, memory that is free, and its environment as it goes into the run file.
 
-    `cpus` are those that workers may use; `board` is what its user calls it.
+    `cpus` are those that workers may use; `board` is what its user calls it; `asking` is who knows of its engines.
     """
 
     profile: DeviceProfile
@@ -29,6 +30,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     available_bytes: int | None
     environment: dict[str, Any]
     board: str | None = None
+    asking: Asking = THIS_MACHINE
 
 
 def usable(root: Path, allowed: Collection[int]) -> list[Cpu]:

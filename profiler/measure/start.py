@@ -13,6 +13,7 @@ from profiler import __version__
 from profiler.builds.identify import identify
 from profiler.catalogue.devices import DeviceProfile
 from profiler.errors import UserError
+from profiler.measure.asking import THIS_MACHINE, Asking
 from profiler.measure.ceilings import ceilings
 from profiler.measure.full_size import with_full_sizes
 from profiler.measure.gate import Need, needs, refusal
@@ -35,7 +36,8 @@ from profiler.telemetry.reading import found_meters
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     """A run that could start now. `way` is how its workers get their limit of memory, if they have one.
 
-    `compiled` is the folder for what the compilers of devices make of its builds, `machine` the board it runs on.
+    `compiled` is the folder for what the compilers of devices make of its builds, `machine` the board it runs on,
+    `asking` who knows of its engines.
     """
 
     header: Header
@@ -48,6 +50,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     external_meter: bool = False
     compiled: Path | None = None
     machine: Machine | None = None
+    asking: Asking = THIS_MACHINE
 
 
 def with_meters(prepared: Prepared, *, external: bool) -> Prepared:
@@ -77,7 +80,7 @@ def with_known_meters(prepared: Prepared, *, external: bool) -> Prepared:
 
 def proven(prepared: Prepared, compiled: Path, tell: Tell) -> Prepared:
     """The run with a proof of each case whose target is not the CPU, and those refused whose proof failed."""
-    found = proofs(prepared.header.plan, prepared.paths, compiled, tell)
+    found = proofs(prepared.header.plan, prepared.paths, compiled, tell, prepared.asking)
     failures = {proof.case: failure for proof in found if (failure := refused(proof)) is not None}
     return msgspec.structs.replace(
         prepared,
@@ -92,12 +95,12 @@ def prepare(request: Request, site: Site | None = None) -> Prepared:
     check(request)
     site = site or here(request.device)
     found = identify(request.named)
-    places = places_on(site.profile, request.targets, request.provider_options)
+    places = places_on(site.profile, request.targets, request.provider_options, site.asking)
     plan = with_full_sizes(plan_of(request, found, site, places), request.shaped)
     _refuse_imitated_shapes(plan)
     header = _header(plan, site)
     paths = {item.build.id: item.path for item in found}
-    return with_needs(header, paths, site.available_bytes, force=request.force)
+    return with_needs(header, paths, site.available_bytes, force=request.force, asking=site.asking)
 
 
 def _refuse_imitated_shapes(plan: Plan) -> None:
@@ -108,14 +111,21 @@ def _refuse_imitated_shapes(plan: Plan) -> None:
         )
 
 
-def with_needs(header: Header, paths: dict[str, Path], available: int | None, *, force: bool) -> Prepared:
+def with_needs(
+    header: Header,
+    paths: dict[str, Path],
+    available: int | None,
+    *,
+    force: bool,
+    asking: Asking = THIS_MACHINE,
+) -> Prepared:
     """The run with what each case takes, and which cases do not fit into so many bytes of memory.
 
     What takes more than the plan's limit of memory is tried: the limit is there to see what happens.
     """
     limit = header.plan.memory_limit_bytes
     way = way_to_limit(limit) if limit is not None else None
-    found = needs(header.plan, paths)
+    found = needs(header.plan, paths, asking)
     return Prepared(
         header=header,
         paths=paths,
@@ -123,6 +133,7 @@ def with_needs(header: Header, paths: dict[str, Path], available: int | None, *,
         refusals=_refusals(header.plan, found, available, force=force),
         available_bytes=available,
         way=way,
+        asking=asking,
     )
 
 

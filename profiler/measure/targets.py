@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
@@ -13,6 +12,7 @@ from profiler.engines import accelerators
 from profiler.engines.accelerators import EMULATED, OPTIONS
 from profiler.engines.table import ENGINES
 from profiler.errors import UserError, nearest
+from profiler.measure.asking import THIS_MACHINE, Asking
 from profiler.measure.events import ReachedDevice
 from profiler.runfile import Route
 
@@ -57,12 +57,18 @@ def check(target: str, profile: DeviceProfile) -> None:
         )
 
 
-def ways(target: str, profile: DeviceProfile, ask: Ask, device: str | None = None) -> Iterator[Way]:
-    """Every way to a target, the best supported engine first, and for each whether it leads there on this machine.
+def ways(
+    target: str,
+    profile: DeviceProfile,
+    ask: Ask,
+    device: str | None = None,
+    asking: Asking = THIS_MACHINE,
+) -> Iterator[Way]:
+    """Every way to a target, the best supported engine first, and for each whether it leads there on that machine.
 
     With the name of a `device`, to that one of several.
     """
-    for known in _known(target, profile):
+    for known in _known(target, profile, asking.platform):
         if known.engine not in ENGINES:
             continue
         answer = ask(known.engine)
@@ -71,10 +77,10 @@ def ways(target: str, profile: DeviceProfile, ask: Ask, device: str | None = Non
         yield Way(target=target, engine=known.engine, provider=known.provider, route=route, reason=reason)
 
 
-def _known(target: str, profile: DeviceProfile) -> list[accelerators.Route]:
+def _known(target: str, profile: DeviceProfile, platform: str) -> list[accelerators.Route]:
     named = [name for name, one in profile.accelerators.items() if target in (name, one.kind)]
     if not named:
-        return accelerators.routes_of_kind(target, sys.platform)
+        return accelerators.routes_of_kind(target, platform)
     return [route for name in named for route in accelerators.routes(name)]
 
 
@@ -131,6 +137,7 @@ def chosen(
     profile: DeviceProfile,
     ask: Ask,
     device: str | None = None,
+    asking: Asking = THIS_MACHINE,
 ) -> list[tuple[str, Route]]:
     """The engines of these, or the first of all, that read the format and reach the target, with their routes.
 
@@ -139,7 +146,7 @@ def chosen(
     reasons: list[str] = []
     found: dict[str, Route] = {}
     others: list[Way] = []
-    for way in ways(target, profile, ask, device):
+    for way in ways(target, profile, ask, device, asking):
         fits = build_format in ENGINES[way.engine].formats and (not engines or way.engine in engines)
         if fits and way.route is not None:
             found.setdefault(way.engine, way.route)
@@ -149,7 +156,9 @@ def chosen(
             others.append(way)
     if not found:
         ways_of_others = [_by_another(way, build_format) for way in others]
-        raise UserError(_unreached(target, engines, build_format, [*ways_of_others, *reasons], profile))
+        told = _lacking(engines, build_format, [*ways_of_others, *reasons])
+        where = asking.called(profile.id)
+        raise UserError(f"target {target} is not reached with this build on {where}: {told} ({asking.lists})")
     return list(found.items()) if engines else list(found.items())[:1]
 
 
@@ -171,12 +180,6 @@ def _some(reasons: list[str]) -> str:
     )
 
 
-def _unreached(
-    target: str, engines: Sequence[str], build_format: str, reasons: Sequence[str], profile: DeviceProfile
-) -> str:
+def _lacking(engines: Sequence[str], build_format: str, reasons: Sequence[str]) -> str:
     asked = f"engine of {', '.join(engines)}" if engines else "engine"
-    told = _some(list(dict.fromkeys(reasons))) or f"no {asked} that reads {build_format} is known to reach it"
-    return (
-        f"target {target} is not reached with this build on {profile.id}: {told} "
-        "(edgeprof devices this --targets lists all)"
-    )
+    return _some(list(dict.fromkeys(reasons))) or f"no {asked} that reads {build_format} is known to reach it"

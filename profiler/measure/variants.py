@@ -35,13 +35,16 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     route: Route | None = None
 
 
+EngineFor = Callable[[str], str]
+"""The engine of a format of builds where the user names none."""
+
 Places = Callable[[Build, Sequence[str]], Sequence[Place]]
 """The places for a build, with the engines that were asked for."""
 
 
-def on_the_cpu(build: Build, engines: Sequence[str]) -> list[Place]:
-    """The CPU, with each engine of these that reads the build."""
-    return [Place(engine=engine) for engine in engines_for(build, engines)]
+def on_the_cpu(build: Build, engines: Sequence[str], engine_for: EngineFor = default_engine) -> list[Place]:
+    """The CPU, with each engine of these that reads the build; without any, with the one of its format."""
+    return [Place(engine=engine) for engine in engines_for(build, engines, engine_for)]
 
 
 def cases(
@@ -95,9 +98,15 @@ def refuse_too_many(cases: int) -> None:
         raise UserError(f"this makes {cases} cases; at most {MOST_CASES} fit in one run: list fewer values")
 
 
-def anchors(build: Build, workloads: Sequence[Workload], threads: int, first: int) -> list[Case]:
+def anchors(
+    build: Build,
+    workloads: Sequence[Workload],
+    threads: int,
+    first: int,
+    engine_for: EngineFor = default_engine,
+) -> list[Case]:
     """The cases of an anchor, numbered from `first` on: default engine and settings, once for each workload."""
-    engine = default_engine(build.format)
+    engine = engine_for(build.format)
     (settings,) = combinations(engine, {}, threads)
     return [
         _case(number, build, workload, Place(engine=engine), settings)
@@ -134,7 +143,7 @@ def _case(number: int, build: Build, workload: Workload, place: Place, settings:
     )
 
 
-def engines_for(build: Build, engines: Sequence[str]) -> list[str]:
+def engines_for(build: Build, engines: Sequence[str], engine_for: EngineFor = default_engine) -> list[str]:
     """The engines to use for a build: those asked for that read it, or the default one of its format."""
     for name in engines:
         if name not in ENGINES:
@@ -145,7 +154,7 @@ def engines_for(build: Build, engines: Sequence[str]) -> list[str]:
         raise UserError(
             f"{_verb(engines)} not read {build.name}, which is {build.format}: use --engine {' or '.join(readers)}"
         )
-    return fitting or [default_engine(build.format)]
+    return fitting or [engine_for(build.format)]
 
 
 def _verb(engines: Sequence[str]) -> str:
