@@ -16,7 +16,7 @@ from typing import IO
 import msgspec
 
 import profiler
-from profiler.boards.link import SSH, Link, LinkLost, Refused
+from profiler.boards.link import SSH, TOO_OLD, Link, LinkLost, Refused
 from profiler.builds.hashes import build_sha256, sha256
 from profiler.errors import UserError
 from profiler.measure.endings import printable
@@ -90,9 +90,7 @@ def greeted(link: Link) -> Board:
     if said.system != "Linux":
         raise UserError(f"board {link.host} runs {said.system}: --on measures on Linux")
     if not said.python_is_at_least(3, 9):
-        raise UserError(
-            f"board {link.host} has Python {said.python}: workers need 3.9 or later; name one with --board-python"
-        )
+        raise UserError(f"board {link.host}: it has Python {said.python}: {TOO_OLD}")
     return said
 
 

@@ -56,9 +56,11 @@ def on_boards(asked: Asked, after: After) -> None:
     elif asked.output is None:
         asked = replace(asked, output=default_path(Path(asked.builds[0]).stem, secrets.token_hex(8)))
     after = replace(after, shown=after.format == "terminal")
-    ended += [_on_one_of(one, asked, after) for one in there.values()]
-    _show_all(asked.output or asked.resume, after)
-    raise typer.Exit(max(ended, default=ExitCode.DONE))
+    try:
+        ended += [_on_one_of(one, asked, after) for one in there.values()]
+    finally:
+        _show_all(asked.output or asked.resume, after)
+    raise typer.Exit(min(filter(None, ended), default=ExitCode.DONE))
 
 
 def _wanted(word: str) -> Wanted:
@@ -106,7 +108,7 @@ def _called(wanted: Sequence[Wanted], asked: Asked) -> tuple[dict[str, Wanted], 
             continue
         if called in there:
             raise UserError(
-                f"boards {there[called].told} and {one.told} are both called {called}: name them apart, as in "
+                f"boards {there[called].host} and {one.host} are both called {called}: name them apart, as in "
                 f"--on cooled={one.host}"
             )
         there[called] = one
