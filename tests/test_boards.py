@@ -400,7 +400,10 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("said", "sentence"),
         [
-            ("Host key verification failed.", "its host key is not the known one"),
+            ("Host key verification failed.", "its host key is not known here: connect once by ssh pi@board"),
+            ("@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @", "its host key is not the known one"),
+            ("connect to host board port 22: Network is unreachable", "it does not answer"),
+            ("env: '/home/pi/python': Permission denied", "env: "),
             ("ssh: Could not resolve hostname board: Name or service not known", "no machine has this name"),
             ("ssh: connect to host board port 22: Connection refused", "nothing there accepts SSH"),
             ("pi@board: Permission denied (publickey).", "it does not accept your key: ssh-copy-id pi@board"),

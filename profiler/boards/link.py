@@ -24,8 +24,10 @@ from profiler.measure.endings import printable
 SSH = (
     *("ssh", "-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=15"),
     *("-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3"),
+    *("-o", "RemoteCommand=none", "-o", "ClearAllForwardings=yes"),
 )
-"""No question is asked in a run: a key that wants a passphrase belongs into an agent."""
+"""As its user has configured it, but for what is of a terminal: no question is asked in a run, and a key that wants a
+passphrase belongs into an agent."""
 
 TOO_OLD = "workers need 3.9 or later, install it there or name one with --board-python"
 BEGIN = (
@@ -41,12 +43,14 @@ BEAT_S = 20.0
 LONGEST_LINE = 64 << 20
 
 REFUSALS = (
-    ("host key verification failed", "its host key is not the known one: compare it, then ssh-keygen -R {host}"),
+    ("identification has changed", "its host key is not the known one: compare it, then ssh-keygen -R {host}"),
+    ("host key verification failed", "its host key is not known here: connect once by ssh {host}, and compare it"),
     ("could not resolve hostname", "no machine has this name: look at the name, or at ~/.ssh/config"),
     ("connection refused", "nothing there accepts SSH: sudo systemctl enable --now ssh on the board"),
     ("permission denied (", "it does not accept your key: ssh-copy-id {host}, and ssh-add for a key with a passphrase"),
-    ("connection timed out", "it does not answer: is it on, and in this network?"),
+    ("timed out", "it does not answer: is it on, and in this network?"),
     ("no route to host", "it does not answer: is it on, and in this network?"),
+    ("unreachable", "it does not answer: is it on, and in this network?"),
     ("not found", "it has no {python}: install Python 3.9 or later there, or name one with --board-python"),
     ("no such file", "it has no {python}: install Python 3.9 or later there, or name one with --board-python"),
 )  # fmt: skip
