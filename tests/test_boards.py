@@ -575,6 +575,15 @@ class TestAgent:
             assert (board.folder / file.name).read_bytes() == file.read_bytes()
         link.close()
 
+    def test_the_last_file_takes_its_folder_along(self, link: Link, board: FakeBoard) -> None:
+        first, last = (board.folder / "builds/x" / name for name in ("a", "b"))
+        for file in (first, last):
+            link.ask("put", path=str(file), text="1")
+        for file, folder_stays in ((first, True), (last, False)):
+            link.ask("forget", path=str(file))
+            assert (file.exists(), file.parent.exists()) == (False, folder_stays)
+        link.close()
+
     def test_everything_goes_again(self, link: Link, board: FakeBoard) -> None:
         link.ask("put", path=str(board.folder / "code/x.py"), text="1")
         assert link.ask("remove", folder="~/.cache/edgeprof-board") is True

@@ -18,7 +18,7 @@ from profiler.cli.app import printable
 from profiler.cli.asked import Asked
 from profiler.cli.board import made_ready, refuse_on_board
 from profiler.cli.limited_run import limited
-from profiler.cli.running import After, begin, default_path, dry, resumed
+from profiler.cli.running import After, begin, called_there, default_path, dry, resumed
 from profiler.cli.shaped import requested
 from profiler.errors import ExitCode, UserError
 from profiler.measure.request import Request
@@ -147,15 +147,16 @@ def _told(error: UserError) -> int:
 
 def _on_board(one: Wanted, asked: Asked, after: After) -> None:
     """What the board is decides the plan, so that it is reached first. Shapes go from it when their run is over."""
-    with (
-        boarded(one.host, asked.board_python, one.name) as board,
-        requested(asked, board.room(), board.called(asked.device)) as request,
-    ):
-        fit = limited(asked, request)
-        try:
-            _go(board, asked, fit.request if fit else request, replace(after, limited=fit))
-        finally:
-            board.forget([path for model in request.shaped for path in model.shapes])
+    with boarded(one.host, asked.board_python, one.name) as board:
+        called = board.called(asked.device)
+        if asked.resume is not None:
+            called_there(asked.resume, runfile.read_boards(asked.resume), called)
+        with requested(asked, board.room(), called) as request:
+            fit = limited(asked, request)
+            try:
+                _go(board, asked, fit.request if fit else request, replace(after, limited=fit))
+            finally:
+                board.forget([path for model in request.shaped for path in model.shapes])
 
 
 def _go(board: Boarded, asked: Asked, request: Request, after: After) -> None:

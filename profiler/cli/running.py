@@ -119,7 +119,7 @@ def _to_resume(path: Path, board: Boarded | None, device: str) -> tuple[Run, boo
     """The run to go on with, and whether its file has others. Raises `UserError` for one that has ended."""
     runs = runfile.read_boards(path)
     several = len(runs) > 1
-    called = _called_there(path, runs, board.called(device) if board else None)
+    called = called_there(path, runs, board.called(device) if board else None)
     earlier = runs[called]
     coherent.check(earlier)
     if earlier.ended is not None and earlier.sha256:
@@ -131,8 +131,8 @@ def _to_resume(path: Path, board: Boarded | None, device: str) -> tuple[Run, boo
     return earlier, several
 
 
-def _called_there(path: Path, runs: Mapping[str, Run], board: str | None) -> str:
-    """The run that this board, or this machine, goes on with. Raises `UserError` for that of another one."""
+def called_there(path: Path, runs: Mapping[str, Run], board: str | None) -> str:
+    """What the run of this board (None: of this machine) is called in a file. Raises `UserError` if it has none."""
     first, run = next(iter(runs.items()))
     if board is None:
         if run.header.on_board:
