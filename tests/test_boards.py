@@ -535,6 +535,13 @@ class TestAgent:
             greeted(link)
         link.close()
 
+    def test_half_a_clock_is_no_answer_of_ours(self, link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
+        said = link.ask("hello", folder="~/.cache/edgeprof-board") | {"anchor": {"wall_ns": 1}}
+        monkeypatch.setattr(link, "ask", lambda *_words, **_fields: said)
+        with pytest.raises(UserError, match="answers what no agent of ours does"), answering("pi@board"):
+            greeted(link)
+        link.close()
+
     def test_a_link_that_ends_is_lost(self, link: Link) -> None:
         link.close()
         with pytest.raises(LinkLost):
