@@ -396,6 +396,24 @@ class TestBoardsOfAllKinds:
         assert str(refused.value).startswith(sentence)
 
 
+def test_an_end_from_outside_leaves_nothing_here(
+    own_folders: dict[str, str], script: Script, board: FakeBoard, tmp_path: Path
+) -> None:
+    """While the board is asked, or copied to."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    with subprocess.Popen(
+        command("run", script(), *board.words, *WORDS),
+        env=own_folders | board.env | {"TMPDIR": str(temporary)},
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        until(lambda: list(temporary.glob("edgeprof-board-*/tree")) != [])
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+    assert process.returncode == 130
+    assert not list(temporary.glob("edgeprof-board-*"))
+
+
 class TestRefusals:
     @pytest.mark.parametrize(
         ("said", "sentence"),

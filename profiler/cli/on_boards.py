@@ -17,6 +17,7 @@ from profiler.cli import reporting
 from profiler.cli.app import printable
 from profiler.cli.asked import Asked
 from profiler.cli.board import made_ready, refuse_on_board
+from profiler.cli.ending import as_interrupts
 from profiler.cli.limited_run import limited
 from profiler.cli.running import After, begin, called_there, default_path, dry, resumed
 from profiler.cli.shaped import requested
@@ -40,6 +41,7 @@ class Wanted(msgspec.Struct, frozen=True):
         return printable(self.name or self.host)
 
 
+@as_interrupts()
 def on_boards(asked: Asked, after: After) -> None:
     """On one board; or on several one after the other, into one file that is shown at the end."""
     refuse_on_board(asked)
