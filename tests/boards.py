@@ -19,6 +19,7 @@ host="$2"; shift 2
 [ -e "{home}/said" ] && {{ cat "{home}/said" >&2; exit 255; }}
 case "$1" in dd*) [ -e "{home}/full" ] && {{ echo "dd: error writing: No space left on device" >&2; exit 1; }};; esac
 case "$1" in exec*)
+  [ -e "{home}/greeting" ] && cat "{home}/greeting"
   echo $$ > "{home}/agent"
   tree="{home}/tree-$host"
   [ -e "$tree" ] || tree="{home}/tree"
@@ -74,6 +75,10 @@ class FakeBoard:
         """The process id of the agent that was started last; 0 before the first."""
         noted = self.home / "agent"
         return int(noted.read_text() or 0) if noted.is_file() else 0
+
+    def greets(self, said: str) -> None:
+        """From now on a login script says this first."""
+        (self.home / "greeting").write_text(said)
 
     def refuses(self, said: str) -> None:
         """From now on ssh says this and ends."""

@@ -81,6 +81,21 @@ class Server:
             f"[127.0.0.1]:{self._port} {(self._folder / f'{key}.pub').read_text()}"
         )
 
+    def knows_nobody(self) -> None:
+        """From now on our ssh knows no host key."""
+        (self._folder / "known_hosts").write_text("")
+
+    @contextmanager
+    def configured(self, lines: str) -> Iterator[None]:
+        """Our ssh has these lines in its configuration too."""
+        file = self._folder / "config"
+        before = file.read_text()
+        file.write_text(lines + before)
+        try:
+            yield
+        finally:
+            file.write_text(before)
+
     def start(self) -> None:
         """It listens."""
         if os.geteuid() == 0:

@@ -60,6 +60,21 @@ def test_another_host_key_is_refused(edgeprof: Command, script: Script, server: 
     assert refused == "board board: its host key is not the known one: compare it, then ssh-keygen -R board"
 
 
+def test_a_host_key_that_was_never_seen(edgeprof: Command, script: Script, server: Server) -> None:
+    server.knows_nobody()
+    try:
+        refused = only_refusal(edgeprof("run", script(), *WORDS, env=server.env))
+    finally:
+        server.known_as("host")
+    assert refused == "board board: its host key is not known here: connect once by ssh board, and compare it"
+
+
+def test_a_configuration_for_terminals(edgeprof: Command, server: Server) -> None:
+    with server.configured("RemoteCommand tmux\nRequestTTY yes\nLocalForward 127.0.0.1:1 127.0.0.1:2\n"):
+        done = edgeprof("doctor", "--on", "board", "--board-python", sys.executable, env=server.env)
+    assert done.code == 0, done.err
+
+
 def test_a_name_that_nobody_has(edgeprof: Command, script: Script, server: Server) -> None:
     words = ("--on", "no-such-board.invalid", "-p", "8", "-n", "4")
     refused = only_refusal(edgeprof("run", script(), *words, env=server.env))

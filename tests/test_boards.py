@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from profiler.boards.deploy import greeted, send
-from profiler.boards.link import Link, LinkLost, Refused, answering
+from profiler.boards.link import Link, LinkLost, Refused, answering, understood
 from profiler.boards.mirror import Mirror
 from profiler.cli.board import refuse_wrong_clock
 from profiler.errors import UserError
@@ -242,6 +242,57 @@ class TestSeveral:
         assert {worker.round for worker in runs["two"].workers} == {0, 1, 2}
         alone = only_refusal(edgeprof("run", slow, "--resume", file))
         assert alone.endswith("name those to go on with by --on one=USER@BOARD")
+        one = only_refusal(edgeprof("run", slow, "--resume", f"{file}#one"))
+        assert one == f"--resume takes the whole file: --resume {file} --on one=USER@BOARD"
+
+    def test_what_was_measured_is_shown_in_every_format(
+        self, own_folders: dict[str, str], script: Script, board: FakeBoard, tmp_path: Path
+    ) -> None:
+        """After Ctrl-C on the second board, once."""
+        file = tmp_path / "b.jsonl"
+        words = ("-p", "8", "-n", "8", "--processes", "3", "--passes", "2", "-o", file, "-f", "json")
+        with subprocess.Popen(
+            command("run", script(token_ms=40), *TWO, *board.words[2:], *words),
+            env=own_folders | board.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            until(lambda: file.is_file() and _workers(file).get("two", 0) > 0)
+            process.send_signal(signal.SIGINT)
+            shown, _ = process.communicate(timeout=30)
+        assert process.returncode == 130
+        assert len(json.loads(shown)["reports"]) == 2
+
+    def test_a_run_goes_on_where_it_was_measured(
+        self, edgeprof: Command, script: Script, board: FakeBoard, tmp_path: Path
+    ) -> None:
+        build, there, here = script(), tmp_path / "there.jsonl", tmp_path / "here.jsonl"
+        for file, on in ((there, ("--on", "one=pi@one", *board.words[2:])), (here, ())):
+            assert edgeprof("run", build, *on, *WORDS, "-o", file, env=board.env).code == 0
+            file.write_text("".join(file.read_text().splitlines(keepends=True)[:2]))
+        other = ("--on", "two=pi@two", *board.words[2:])
+        for file, on, sentence in (
+            (
+                there,
+                (),
+                "there.jsonl holds the run of a board: name those to go on with by --on one=USER@BOARD",
+            ),
+            (here, other, "here.jsonl was measured on the machine itself: go on with it there, without --on"),
+            (there, other, "there.jsonl has no run of board 'two', it has those of one: "),
+        ):
+            before = file.read_bytes()
+            said = only_refusal(edgeprof("run", build, "--resume", file, *on, env=board.env))
+            assert said.startswith(sentence)
+            assert file.read_bytes() == before
+        done = edgeprof("run", build, "--resume", there, *TWO, *board.words[2:], env=board.env)
+        assert (done.code, len(read(there).workers)) == (2, 2), "one goes on, two had not begun"
+
+    def test_a_board_that_cannot_be_had_is_told_before_limits(
+        self, edgeprof: Command, script: Script, board: FakeBoard
+    ) -> None:
+        words = ("--on", "gone=gone@board", "--on", "two=pi@two", *board.words[2:])
+        done = edgeprof("run", script(), *words, *WORDS, "--limits", "laptop-chat", env=board.env)
+        assert (done.code, "undecided" in done.out.lower()) == (2, True)
 
     def test_their_plans(self, edgeprof: Command, script: Script, board: FakeBoard) -> None:
         done = edgeprof("run", script(), *TWO, *board.words[2:], *WORDS, "--dry-run", env=board.env)
@@ -280,11 +331,97 @@ def _workers(file: Path) -> dict[str, int]:
     return {name: len(run.workers) for name, run in read_boards(file).items()}
 
 
+class TestBoardsOfAllKinds:
+    @pytest.mark.parametrize(
+        "said", ["Welcome! ", "Have a nice {day}\n", '{"id": [1]}\n{"id": {}}\n[1]\n', "\x1b[2J\xff\n"]
+    )
+    def test_one_that_greets(self, edgeprof: Command, board: FakeBoard, said: str) -> None:
+        board.greets(said)
+        done = edgeprof("doctor", *board.words, env=board.env)
+        assert done.code == 0, done.err
+
+    def test_a_python_as_a_shell_writes_it(self, edgeprof: Command, script: Script, board: FakeBoard) -> None:
+        (board.home / "python").symlink_to(sys.executable)
+        for python in ("~/python", "$HOME/python"):
+            done = edgeprof(
+                "run", script(), *board.words[:2], "--board-python", python, *WORDS, env=board.env
+            )
+            assert done.code == 0, done.err
+
+    def test_an_old_python(self, edgeprof: Command, board: FakeBoard, tmp_path: Path) -> None:
+        (tmp_path / "sitecustomize.py").write_text(
+            "import sys\nsys.version_info = (2, 7, 18)\nsys.version = '2.7.18 (x)'\n"
+        )
+        python = f"env PYTHONPATH={tmp_path} {sys.executable}"
+        refused = only_refusal(
+            edgeprof("doctor", "--on", "pi@board", "--board-python", python, env=board.env)
+        )
+        assert refused.startswith("board pi@board: it has Python 2.7.18: workers need 3.9 or later")
+
+    def test_something_else_that_answers(self, edgeprof: Command, board: FakeBoard, tmp_path: Path) -> None:
+        other = tmp_path / "other"
+        other.write_text('#!/bin/sh\nread size; echo \'{"id": 1, "error": "no"}\'; sleep 9\n')
+        other.chmod(0o755)
+        refused = only_refusal(
+            edgeprof("doctor", "--on", "pi@board", "--board-python", str(other), env=board.env)
+        )
+        assert refused == "board pi@board: no"
+
+    def test_a_language_without_our_letters(self, board: FakeBoard, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name, value in {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}.items():
+            monkeypatch.setenv(name, value)
+        link = Link("pi@board", board.words[-1])
+        place = board.home / "Modelle/für uns"
+        assert link.ask("put", path=str(place), text="ü")
+        assert place.read_text("utf-8") == "ü"
+        link.close()
+
+    def test_a_home_that_is_nowhere(self, board: FakeBoard) -> None:
+        link = Link("pi@board", f"env HOME=nowhere {board.words[-1]}")
+        assert greeted(link).folder == "nowhere/.cache/edgeprof-board"
+        link.close()
+
+    @pytest.mark.parametrize(
+        ("why", "sentence"),
+        [
+            ("OSError: [Errno 122] Disk quota exceeded", "the disk of board b is full"),
+            ("OSError: [Errno 30] Read-only file system: x", "board b has a read-only disk"),
+            ("PermissionError: [Errno 13] Permission denied: x", "board b lets nothing be written"),
+            ("KeyError: {x}", "board b could not do it: KeyError: {x}"),
+        ],
+    )
+    def test_a_disk_that_takes_nothing(self, why: str, sentence: str) -> None:
+        with pytest.raises(UserError) as refused, understood("b"):
+            raise Refused(why)
+        assert str(refused.value).startswith(sentence)
+
+
+def test_an_end_from_outside_leaves_nothing_here(
+    own_folders: dict[str, str], script: Script, board: FakeBoard, tmp_path: Path
+) -> None:
+    """While the board is asked, or copied to."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    with subprocess.Popen(
+        command("run", script(), *board.words, *WORDS),
+        env=own_folders | board.env | {"TMPDIR": str(temporary)},
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        until(lambda: list(temporary.glob("edgeprof-board-*/tree")) != [])
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+    assert process.returncode == 130
+    assert not list(temporary.glob("edgeprof-board-*"))
+
+
 class TestRefusals:
     @pytest.mark.parametrize(
         ("said", "sentence"),
         [
-            ("Host key verification failed.", "its host key is not the known one"),
+            ("Host key verification failed.", "its host key is not known here: connect once by ssh pi@board"),
+            ("@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @", "its host key is not the known one"),
+            ("connect to host board port 22: Network is unreachable", "it does not answer"),
+            ("env: '/home/pi/python': Permission denied", "env: "),
             ("ssh: Could not resolve hostname board: Name or service not known", "no machine has this name"),
             ("ssh: connect to host board port 22: Connection refused", "nothing there accepts SSH"),
             ("pi@board: Permission denied (publickey).", "it does not accept your key: ssh-copy-id pi@board"),
@@ -416,6 +553,13 @@ class TestAgent:
             greeted(link)
         link.close()
 
+    def test_half_a_clock_is_no_answer_of_ours(self, link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
+        said = link.ask("hello", folder="~/.cache/edgeprof-board") | {"anchor": {"wall_ns": 1}}
+        monkeypatch.setattr(link, "ask", lambda *_words, **_fields: said)
+        with pytest.raises(UserError, match="answers what no agent of ours does"), answering("pi@board"):
+            greeted(link)
+        link.close()
+
     def test_a_link_that_ends_is_lost(self, link: Link) -> None:
         link.close()
         with pytest.raises(LinkLost):
@@ -454,6 +598,15 @@ class TestAgent:
         for file in (whole, empty):
             send(link, file, f"{board.folder}/{file.name}", lambda _what, _done, _size: None)
             assert (board.folder / file.name).read_bytes() == file.read_bytes()
+        link.close()
+
+    def test_the_last_file_takes_its_folder_along(self, link: Link, board: FakeBoard) -> None:
+        first, last = (board.folder / "builds/x" / name for name in ("a", "b"))
+        for file in (first, last):
+            link.ask("put", path=str(file), text="1")
+        for file, folder_stays in ((first, True), (last, False)):
+            link.ask("forget", path=str(file))
+            assert (file.exists(), file.parent.exists()) == (False, folder_stays)
         link.close()
 
     def test_everything_goes_again(self, link: Link, board: FakeBoard) -> None:

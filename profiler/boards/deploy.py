@@ -16,11 +16,12 @@ from typing import IO
 import msgspec
 
 import profiler
-from profiler.boards.link import SSH, Link, LinkLost, Refused
+from profiler.boards.link import SSH, TOO_OLD, Link, LinkLost, Refused
 from profiler.builds.hashes import build_sha256, sha256
 from profiler.errors import UserError
 from profiler.measure.endings import printable
 from profiler.measure.page_cache import files_of
+from profiler.runfile import Anchor
 
 FOLDER = "~/.cache/edgeprof-board"
 ENGINES = "engines"
@@ -56,12 +57,12 @@ class Board(msgspec.Struct, frozen=True, kw_only=True):
     folder: str
     free_bytes: int
     cpus: list[int]
-    anchor: dict[str, int]
+    anchor: Anchor
     boot_id: str | None
 
     def clock_ahead_s(self) -> float:
         """By how much its wall clock is ahead of ours; to be asked as soon as it has answered."""
-        return self.anchor["wall_ns"] / 1e9 - time.time()
+        return self.anchor.wall_ns / 1e9 - time.time()
 
     @property
     def short_python(self) -> str:
@@ -90,9 +91,7 @@ def greeted(link: Link) -> Board:
     if said.system != "Linux":
         raise UserError(f"board {link.host} runs {said.system}: --on measures on Linux")
     if not said.python_is_at_least(3, 9):
-        raise UserError(
-            f"board {link.host} has Python {said.python}: workers need 3.9 or later; name one with --board-python"
-        )
+        raise UserError(f"board {link.host}: it has Python {said.python}: {TOO_OLD}")
     return said
 
 

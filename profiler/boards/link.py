@@ -24,10 +24,18 @@ from profiler.measure.endings import printable
 SSH = (
     *("ssh", "-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=15"),
     *("-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3"),
+    *("-o", "RemoteCommand=none", "-o", "ClearAllForwardings=yes"),
 )
-"""No question is asked in a run: a key that wants a passphrase belongs into an agent."""
+"""As its user has configured it, but for what is of a terminal: no question is asked in a run, and a key that wants a
+passphrase belongs into an agent."""
 
-BEGIN = "import sys;n=int(sys.stdin.buffer.readline());exec(compile(sys.stdin.buffer.read(n),'agent','exec'))"
+TOO_OLD = "workers need 3.9 or later, install it there or name one with --board-python"
+BEGIN = (
+    f"import sys;sys.version_info<(3,9)and sys.exit('it has Python '+sys.version.split()[0]+': {TOO_OLD}');"
+    "n=int(sys.stdin.buffer.readline());exec(compile(sys.stdin.buffer.read(n),'agent','exec'))"
+)
+"""Any Python understands it, and a shell of any kind that it is one word."""
+
 ANSWER_S = 60.0
 BEAT_S = 20.0
 """How often an agent hears that somebody is here: it ends after two minutes of silence."""
@@ -35,18 +43,26 @@ BEAT_S = 20.0
 LONGEST_LINE = 64 << 20
 
 REFUSALS = (
-    ("host key verification failed", "its host key is not the known one: compare it, then ssh-keygen -R {host}"),
+    ("identification has changed", "its host key is not the known one: compare it, then ssh-keygen -R {host}"),
+    ("host key verification failed", "its host key is not known here: connect once by ssh {host}, and compare it"),
     ("could not resolve hostname", "no machine has this name: look at the name, or at ~/.ssh/config"),
     ("connection refused", "nothing there accepts SSH: sudo systemctl enable --now ssh on the board"),
-    ("permission denied", "it does not accept your key: ssh-copy-id {host}, and ssh-add for a key with a passphrase"),
-    ("connection timed out", "it does not answer: is it on, and in this network?"),
+    ("permission denied (", "it does not accept your key: ssh-copy-id {host}, and ssh-add for a key with a passphrase"),
+    ("timed out", "it does not answer: is it on, and in this network?"),
     ("no route to host", "it does not answer: is it on, and in this network?"),
+    ("unreachable", "it does not answer: is it on, and in this network?"),
     ("not found", "it has no {python}: install Python 3.9 or later there, or name one with --board-python"),
     ("no such file", "it has no {python}: install Python 3.9 or later there, or name one with --board-python"),
 )  # fmt: skip
 """What ssh or the shell there says, and what that means for a reader."""
 
-FULL_DISK = ("No space left", "Disk quota exceeded")
+NOT_WRITTEN = {
+    "No space left": "the disk of {board} is full: free some there, and run it again; what has arrived is kept",
+    "Disk quota exceeded": "the disk of {board} is full: free some there, and run it again; what has arrived is kept",
+    "Read-only file system": "{board} has a read-only disk at ~/.cache/edgeprof-board: make it one that takes files",
+    "Permission denied": "{board} lets nothing be written in ~/.cache/edgeprof-board: give it to the user of --on",
+}
+"""What an agent cannot do where a disk takes nothing, by the words of its system."""
 
 STRANGE = (KeyError, TypeError, ValueError, AttributeError, msgspec.MsgspecError)
 """What an answer leads to that is none of our agent's."""
@@ -67,11 +83,9 @@ def understood(host: str) -> Iterator[None]:
     try:
         yield
     except Refused as refused:
-        if any(words in str(refused) for words in FULL_DISK):
-            raise UserError(
-                f"the disk of {board} is full: free some there, and run it again; what has arrived is kept"
-            ) from None
-        raise UserError(f"{board} could not do it: {refused}") from None
+        meanings = (meaning for words, meaning in NOT_WRITTEN.items() if words in str(refused))
+        meaning = next(meanings, "{board} could not do it: {refused}")
+        raise UserError(meaning.format(board=board, refused=refused)) from None
     except STRANGE as error:
         raise UserError(
             f"{board} answers what no agent of ours does ({type(error).__name__}): is the right machine there?"
@@ -100,7 +114,7 @@ class Link:
         self.host, self.python = host, python
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the link
         self._process = subprocess.Popen(
-            [*SSH, "--", host, f'exec {python} -u -c "{BEGIN}"'],
+            [*SSH, "--", host, f'exec env PYTHONUTF8=1 {python} -u -c "{BEGIN}"'],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -110,7 +124,11 @@ class Link:
         self._number, self._lock = 0, threading.Lock()
         self._lost, self._closed = False, threading.Event()
         threading.Thread(target=self._listen, daemon=True).start()
-        self._begin()
+        try:
+            self._begin()
+        except BaseException:
+            self.close(0)
+            raise
         threading.Thread(target=self._beat, daemon=True).start()
 
     def _begin(self) -> None:
@@ -119,8 +137,8 @@ class Link:
             self._send(f"{len(source)}\n".encode() + source)
         try:
             self.ask("anchor")
-        except LinkLost as lost:
-            raise UserError(f"board {printable(self.host, 80)}: {self._why(str(lost))}") from None
+        except (LinkLost, Refused) as error:
+            raise UserError(f"board {printable(self.host, 80)}: {self._why(str(error))}") from None
 
     def _why(self, otherwise: str) -> str:
         said = self._said()
@@ -198,14 +216,14 @@ class Link:
             while not self._closed.wait(BEAT_S):
                 self._send(b'{"id": 0, "do": "beat"}\n')
 
-    def close(self) -> None:
+    def close(self, patience_s: float = 3) -> None:
         """The agent ends when nobody asks it any more, and its worker with it."""
         self._closed.set()
         with suppress(OSError, ValueError):
             if self._process.stdin is not None:
                 self._process.stdin.close()
         try:
-            self._process.wait(3)
+            self._process.wait(patience_s)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

@@ -88,7 +88,7 @@ class There:
         self._environment = dict(SET) | dict(environment)
         self._command = [*shlex.split(link.python), *(["-P"] if board.python_is_at_least(3, 11) else [])]
         self._gauges, self._external = gauges, external_meter
-        self._moment, self._is_gone = msgspec.convert(board.anchor, Anchor), False
+        self._moment, self._is_gone = board.anchor, False
         self._starts = 0
 
     def now(self) -> Anchor:

@@ -41,12 +41,13 @@ def setup(
     """
     from profiler.boards.boarding import boarded
     from profiler.boards.engines import Wanted
+    from profiler.cli.ending import as_interrupts
     from profiler.cli.progress import progress
     from profiler.cli.values import several
 
     wanted = Wanted(engines=several("--engine", engine), library=library, wheels=wheels)
     wanted.check()
-    with boarded(host, python) as reached, progress() as line:
+    with as_interrupts(), boarded(host, python) as reached, progress() as line:
         titles = reached.set_up(wanted, line.bytes, line.keep)
     typer.echo(f"{host} has {', '.join(titles)}: edgeprof run BUILD --on {host}")
 
@@ -58,7 +59,8 @@ def clean(host: Host, python: Python = "python3") -> None:
     Example: edgeprof board clean pi@raspberrypi.local
     """
     from profiler.boards.boarding import boarded
+    from profiler.cli.ending import as_interrupts
 
-    with boarded(host, python) as reached:
+    with as_interrupts(), boarded(host, python) as reached:
         there = reached.clean()
     typer.echo(f"{host}: removed" if there else f"{host}: there was nothing")

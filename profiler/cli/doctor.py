@@ -66,8 +66,9 @@ def doctor(
 def of_board(host: str, python: str) -> tuple[Environment, list[Finding], BusyNow]:
     """The same of a board."""
     from profiler.boards.boarding import boarded
+    from profiler.cli.ending import as_interrupts
 
-    with boarded(host, python) as board:
+    with as_interrupts(), boarded(host, python) as board:
         seen = board.look()
         found = [*seen.findings, *board.reaches()]
     return seen.environment, found, seen.busy

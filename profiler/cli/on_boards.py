@@ -17,8 +17,9 @@ from profiler.cli import reporting
 from profiler.cli.app import printable
 from profiler.cli.asked import Asked
 from profiler.cli.board import made_ready, planned, refuse_on_board
+from profiler.cli.ending import as_interrupts
 from profiler.cli.limited_run import limited
-from profiler.cli.running import After, begin, default_path, dry, resumed, tell_proof
+from profiler.cli.running import After, begin, called_there, default_path, dry, resumed, tell_proof
 from profiler.cli.shaped import requested
 from profiler.errors import ExitCode, UserError
 from profiler.measure.request import Request
@@ -40,6 +41,7 @@ class Wanted(msgspec.Struct, frozen=True):
         return printable(self.name or self.host)
 
 
+@as_interrupts()
 def on_boards(asked: Asked, after: After) -> None:
     """On one board; or on several one after the other, into one file that is shown at the end."""
     refuse_on_board(asked)
@@ -56,9 +58,11 @@ def on_boards(asked: Asked, after: After) -> None:
     elif asked.output is None:
         asked = replace(asked, output=default_path(Path(asked.builds[0]).stem, secrets.token_hex(8)))
     after = replace(after, shown=after.format == "terminal")
-    ended += [_on_one_of(one, asked, after) for one in there.values()]
-    _show_all(asked.output or asked.resume, after)
-    raise typer.Exit(max(ended, default=ExitCode.DONE))
+    try:
+        ended += [_on_one_of(one, asked, after) for one in there.values()]
+    finally:
+        _show_all(asked.output or asked.resume, after)
+    raise typer.Exit(min(filter(None, ended), default=ExitCode.DONE))
 
 
 def _wanted(word: str) -> Wanted:
@@ -106,7 +110,7 @@ def _called(wanted: Sequence[Wanted], asked: Asked) -> tuple[dict[str, Wanted], 
             continue
         if called in there:
             raise UserError(
-                f"boards {there[called].told} and {one.told} are both called {called}: name them apart, as in "
+                f"boards {there[called].host} and {one.host} are both called {called}: name them apart, as in "
                 f"--on cooled={one.host}"
             )
         there[called] = one
@@ -145,15 +149,16 @@ def _told(error: UserError) -> int:
 
 def _on_board(one: Wanted, asked: Asked, after: After) -> None:
     """What the board is decides the plan, so that it is reached first. Shapes go from it when their run is over."""
-    with (
-        boarded(one.host, asked.board_python, one.name) as board,
-        requested(asked, board.room(), board.called(asked.device)) as request,
-    ):
-        fit = limited(asked, request)
-        try:
-            _go(board, asked, fit.request if fit else request, replace(after, limited=fit))
-        finally:
-            board.forget([path for model in request.shaped for path in model.shapes])
+    with boarded(one.host, asked.board_python, one.name) as board:
+        called = board.called(asked.device)
+        if asked.resume is not None:
+            called_there(asked.resume, runfile.read_boards(asked.resume), called)
+        with requested(asked, board.room(), called) as request:
+            fit = limited(asked, request)
+            try:
+                _go(board, asked, fit.request if fit else request, replace(after, limited=fit))
+            finally:
+                board.forget([path for model in request.shaped for path in model.shapes])
 
 
 def _go(board: Boarded, asked: Asked, request: Request, after: After) -> None:

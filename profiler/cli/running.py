@@ -124,14 +124,7 @@ def _to_resume(path: Path, board: Boarded | None, device: str) -> tuple[Run, boo
     """The run to go on with, and whether its file has others. Raises `UserError` for one that has ended."""
     runs = runfile.read_boards(path)
     several = len(runs) > 1
-    if several and board is None:
-        raise UserError(
-            f"{path.name} holds the runs of {len(runs)} boards: name those to go on with by --on {next(iter(runs))}="
-            "USER@BOARD"
-        )
-    called = board.called(device) if several and board else next(iter(runs))
-    if called not in runs:
-        raise UserError(f"{path.name} has no run of board {called!r}, it has those of {', '.join(runs)}")
+    called = called_there(path, runs, board.called(device) if board else None)
     earlier = runs[called]
     coherent.check(earlier)
     if earlier.ended is not None and earlier.sha256:
@@ -141,6 +134,24 @@ def _to_resume(path: Path, board: Boarded | None, device: str) -> tuple[Run, boo
             f"figures: make a fresh run with --processes N, for which `edgeprof report {name}` says an N"
         )
     return earlier, several
+
+
+def called_there(path: Path, runs: Mapping[str, Run], board: str | None) -> str:
+    """What the run of this board (None: of this machine) is called in a file. Raises `UserError` if it has none."""
+    first, run = next(iter(runs.items()))
+    if board is None:
+        if run.header.on_board:
+            holds = f"the runs of {len(runs)} boards" if len(runs) > 1 else "the run of a board"
+            raise UserError(f"{path.name} holds {holds}: name those to go on with by --on {first}=USER@BOARD")
+        return first
+    if not run.header.on_board:
+        raise UserError(f"{path.name} was measured on the machine itself: go on with it there, without --on")
+    if board not in runs:
+        raise UserError(
+            f"{path.name} has no run of board {board!r}, it has those of {', '.join(runs)}: give each its name by "
+            "--on NAME=USER@BOARD; one that had not begun needs a run of its own"
+        )
+    return board
 
 
 def default_path(build: str, run_id: str) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import typer
 from msgspec.structs import replace
 
@@ -17,6 +19,7 @@ from profiler.errors import UserError
 from profiler.measure.request import Request
 from profiler.measure.start import prepare
 from profiler.render import formats
+from profiler.runfile import picked
 
 
 def start(asked: Asked) -> None:
@@ -61,8 +64,17 @@ def refuse_other_plans(asked: Asked) -> None:
     """A run goes on in its own file and by the plan in it."""
     if asked.output is not None:
         raise UserError("-o and --resume exclude each other: a run goes on in its own file")
+    if asked.resume is not None:
+        _refuse_one_of_several(asked.resume)
     if asked.dry_run:
         raise UserError("--dry-run shows a new run; one that is resumed goes on by the plan in its file")
     typed = [flag for flag, value in asked.of_the_plan().items() if value not in (None, False)]
     if typed:
         raise UserError(f"{typed[0]} and --resume exclude each other: a run goes on by the plan in its file")
+
+
+def _refuse_one_of_several(path: Path) -> None:
+    """Raises `UserError` for `night.jsonl#cooled`, which every other command takes."""
+    file, board = picked(path)
+    if board is not None and file.is_file():
+        raise UserError(f"--resume takes the whole file: --resume {file} --on {board or 'NAME'}=USER@BOARD")

@@ -62,5 +62,5 @@ def _numbered(word: str, allowed: set[int]) -> list[int]:
         found |= set(range(int(first), int(last or first) + 1))
     if not found or not found <= allowed:
         there = ", ".join(map(str, sorted(allowed)[:64]))
-        raise UserError(f"--cores {word[:40]!r}: this process may use {there}")
+        raise UserError(f"--cores {word[:40]!r}: a worker may use {there}")
     return sorted(found)

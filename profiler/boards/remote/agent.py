@@ -112,6 +112,7 @@ class Agent:
 
     def listen(self, lines: TextIO) -> None:
         """Answer until they end, or nothing is asked for too long."""
+        self._results.write("\n")  # a login script may have greeted without an end of its line
         threading.Thread(target=self._watch, daemon=True).start()
         self._waits_since = time.monotonic()
         for line in lines:

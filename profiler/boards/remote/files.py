@@ -81,6 +81,10 @@ def unpack(asked: Dict[str, Any]) -> bool:
 
 
 def forget(asked: Dict[str, Any]) -> bool:
-    """One file goes."""
+    """One file goes, and its folder if nothing is left there."""
     os.unlink(asked["path"])
+    try:
+        os.rmdir(os.path.dirname(asked["path"]))
+    except OSError:
+        pass  # others are there
     return True

@@ -21,7 +21,7 @@ def hello(asked: Dict[str, Any]) -> Dict[str, Any]:
     folder = os.path.expanduser(asked["folder"])
     there = folder
     while not os.path.isdir(there):
-        there = os.path.dirname(there)
+        there = os.path.dirname(there) or os.curdir
     return {
         "python": platform.python_version(),
         "bits": 8 * struct.calcsize("P"),

@@ -36,6 +36,11 @@ def _zeros(folder: Optional[str], size: int) -> str:
     return path
 
 
+def _expanded(word: str) -> str:
+    """As the shell that started us read it."""
+    return os.path.expandvars(os.path.expanduser(word))
+
+
 class Work:
     """One worker, from its order to its end. What it says is handed on at once, and its stamps now and then."""
 
@@ -47,12 +52,13 @@ class Work:
         self._scratch = tempfile.mkdtemp(prefix=prefix())
         order = dict(asked["order"], stamps=self._stamps, scratch=self._scratch)
         self._process = subprocess.Popen(
-            [*asked["command"], asked["worker"]],
+            [*map(_expanded, asked["command"]), asked["worker"]],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
             env=dict(
                 {name: os.environ[name] for name in asked["kept"] if name in os.environ},
+                PYTHONUTF8="1",  # as we have it: names of builds
                 **asked["environment"],
             ),
             start_new_session=True,
