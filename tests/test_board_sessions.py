@@ -21,7 +21,7 @@ from profiler.analyse.study import Study
 from profiler.analyse.timeline import timeline
 from profiler.boards.boarding import boarded
 from profiler.errors import UserError
-from profiler.runfile import Run, read, read_named
+from profiler.runfile import Anchor, Run, read, read_named
 from tests import board_replay, board_trees
 from tests.board_trees import CPU, files, plant_state, zone
 from tests.boards import FakeBoard, until
@@ -395,7 +395,7 @@ class TestReboot:
         monkeypatch.setenv("PATH", rock.board.env["PATH"])
         with boarded("pi@board", rock.board.words[-1]) as reached:
             machine = reached.machine({}, [], lambda *_: None, external_meter=True)
-            past = {"anchor": {"wall_ns": 0, "mono_ns": 0}, "boot_id": "6a07"}
+            past: dict[str, Any] = {"anchor": Anchor(wall_ns=0, mono_ns=0), "boot_id": "6a07"}
             awake = msgspec.structs.replace(reached.board, **past)
             with pytest.raises(UserError, match="its clock has not been set"):
                 machine._take(machine.link, awake)

@@ -140,7 +140,7 @@ def a_board(**told: Any) -> Board:
         "folder": "/there",
         "free_bytes": 1 << 40,
         "cpus": [0],
-        "anchor": {},
+        "anchor": {"wall_ns": 0, "mono_ns": 0},
         "boot_id": None,
     }
     return msgspec.convert(usual | rest | told, Board)
