@@ -29,7 +29,7 @@ NAME = re.compile(r"(?![rx][0-9]+\Z)[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 """What a user may call a board; r2 and x2 are rows."""
 
 
-class Wanted(msgspec.Struct, frozen=True):
+class Named(msgspec.Struct, frozen=True):
     """A board as `--on` names it: how OpenSSH reaches it, and what its user calls it."""
 
     host: str
@@ -47,7 +47,7 @@ def on_boards(asked: Asked, after: After) -> None:
     refuse_on_board(asked)
     asked.request()
     _refuse_to_overwrite(asked.output)
-    wanted = [_wanted(word) for word in asked.on or []]
+    wanted = [_named(word) for word in asked.on or []]
     if len(wanted) == 1:
         _on_board(wanted[0], asked, after)
         return
@@ -65,20 +65,20 @@ def on_boards(asked: Asked, after: After) -> None:
     raise typer.Exit(min(filter(None, ended), default=ExitCode.DONE))
 
 
-def _wanted(word: str) -> Wanted:
+def _named(word: str) -> Named:
     """`user@board`, or `name=user@board`. Raises `UserError`."""
     name, mark, host = word.rpartition("=")
     if not mark:
-        return Wanted(word)
+        return Named(word)
     if not host or NAME.fullmatch(name) is None:
         raise UserError(
             f"--on {word!r}: a board is named by up to 40 letters, digits, dots and hyphens (r2 is a row), as in "
             "cooled=pi@raspberrypi.local"
         )
-    return Wanted(host, name)
+    return Named(host, name)
 
 
-def _refuse_several(asked: Asked, wanted: Sequence[Wanted]) -> None:
+def _refuse_several(asked: Asked, wanted: Sequence[Named]) -> None:
     """Raises `UserError` for what several boards cannot have."""
     hosts = [one.host for one in wanted]
     twice = next((host for host in hosts if hosts.count(host) > 1), None)
@@ -96,10 +96,10 @@ def _refuse_to_overwrite(path: Path | None) -> None:
         raise UserError(f"{path} exists: choose another name, or go on with it by --resume {path}")
 
 
-def _called(wanted: Sequence[Wanted], asked: Asked) -> tuple[dict[str, Wanted], list[int]]:
+def _called(wanted: Sequence[Named], asked: Asked) -> tuple[dict[str, Named], list[int]]:
     """Boards that answer, by their names, and how it ended with the others. Raises `UserError` for two of one name."""
-    there: dict[str, Wanted] = {}
-    starts: dict[str, Wanted] = {}
+    there: dict[str, Named] = {}
+    starts: dict[str, Named] = {}
     missing: list[int] = []
     for one in wanted:
         try:
@@ -119,7 +119,7 @@ def _called(wanted: Sequence[Wanted], asked: Asked) -> tuple[dict[str, Wanted], 
     return there, missing
 
 
-def _unfinished(there: Mapping[str, Wanted], path: Path) -> dict[str, Wanted]:
+def _unfinished(there: Mapping[str, Named], path: Path) -> dict[str, Named]:
     """Boards whose run is not over."""
     runs = runfile.read_boards(path)
     over = [called for called in there if called in runs and runs[called].ended and runs[called].sha256]
@@ -128,7 +128,7 @@ def _unfinished(there: Mapping[str, Wanted], path: Path) -> dict[str, Wanted]:
     return {called: one for called, one in there.items() if called not in over}
 
 
-def _on_one_of(one: Wanted, asked: Asked, after: After) -> int:
+def _on_one_of(one: Named, asked: Asked, after: After) -> int:
     """How the run on this board ended. One that cannot be had does not keep the others from theirs."""
     typer.echo(f"Board {one.told}", err=True)
     try:
@@ -147,7 +147,7 @@ def _told(error: UserError) -> int:
     return error.exit_code
 
 
-def _on_board(one: Wanted, asked: Asked, after: After) -> None:
+def _on_board(one: Named, asked: Asked, after: After) -> None:
     """What the board is decides the plan, so that it is reached first. Shapes go from it when their run is over."""
     with boarded(one.host, asked.board_python, one.name) as board:
         called = board.called(asked.device)
