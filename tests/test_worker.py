@@ -17,6 +17,7 @@ from profiler.engines.table import ENGINES
 from profiler.measure import worker
 from profiler.measure.stamps import stamp_buffer
 from tests.conftest import Script
+from tests.sshd import OLD_PYTHON
 
 PACKAGE = Path(worker.__file__).parents[1]
 ON_BOARDS = [
@@ -170,10 +171,11 @@ def test_noise_on_standard_output_stays_out_of_the_pipe(script: Script, moment: 
 
 
 def python_3_9() -> str:
-    python = shutil.which("python3.9")
-    if python is None or subprocess.run([python, "-c", ""], check=False, capture_output=True).returncode:
-        pytest.skip("there is no Python 3.9 here")
-    return python
+    """One that runs: a shim of that name may lead nowhere."""
+    for python in (shutil.which("python3.9"), shutil.which(OLD_PYTHON)):
+        if python and not subprocess.run([python, "-c", ""], check=False, capture_output=True).returncode:
+            return python
+    pytest.skip("there is no Python 3.9 here: make old-python")
 
 
 @pytest.mark.parametrize("path", ON_BOARDS, ids=lambda path: path.stem)
