@@ -19,7 +19,7 @@ from tests.conftest import Outcome, Script
 
 DOCS = Path(__file__).parents[1] / "docs"
 RECIPE = DOCS / "ci" / "boards.sh"
-QUICK = "-p 4 -n 4 --passes 1 --processes 12 --settle 0s"
+QUICK = "-p 4 -n 4 --passes 1 --processes 8 --settle 0s"
 TWO = ("one=pi@one", "two=pi@two")
 
 Night = Callable[..., Outcome]

@@ -291,6 +291,7 @@ class TestStopped:
         assert done.counters.own_cpu_ns is not None
         assert done.counters.own_cpu_ns < 0.1 * done.counters.wall_ns
 
+    @pytest.mark.alone
     def test_parent_that_was_stopped_for_longer_than_the_watchdog_waits_blames_nobody(
         self, start: Start, script: Script, file: Path
     ) -> None:
