@@ -7,13 +7,13 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
-import pytest
+
+from tests.boards import until
 
 SSHD = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
 USERADD = shutil.which("useradd", path=f"{os.environ['PATH']}:/usr/sbin")
@@ -150,15 +150,6 @@ def _free_port() -> int:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
     return port
-
-
-def until(true: Callable[[], bool]) -> None:
-    """Wait for something, for half a minute at most."""
-    for _ in range(600):
-        if true():
-            return
-        time.sleep(0.05)
-    pytest.fail("it did not come to that")
 
 
 @contextmanager

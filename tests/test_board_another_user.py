@@ -18,9 +18,10 @@ import pytest
 from profiler.measure import stamps
 from profiler.measure.worker import FIRST
 from profiler.runfile import read
+from tests.boards import until
 from tests.conftest import Command, Script, command, refusal
 from tests.rights import open_folder
-from tests.sshd import OLD_PYTHON, SSHD, USERADD, Server, another_user, serving, until
+from tests.sshd import OLD_PYTHON, SSHD, USERADD, Server, another_user, serving
 from tests.test_boards import IMPATIENT
 
 pytestmark = pytest.mark.skipif(

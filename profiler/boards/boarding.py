@@ -67,10 +67,14 @@ class Boarded:
         self.host, self.name, self._python = host, name, python
         self._word = secrets.token_hex(8)
         self._link = Link(host, python)
-        with answering(host):
-            self.board = deploy.greeted(self._link)
-            self.clock_ahead_s = self.board.clock_ahead_s()
-            self._mirror = Mirror(self._link, folder)
+        try:
+            with answering(host):
+                self.board = deploy.greeted(self._link)
+                self.clock_ahead_s = self.board.clock_ahead_s()
+                self._mirror = Mirror(self._link, folder)
+        except UserError:
+            self._link.close()
+            raise
         scratch = folder / SCRATCH
         scratch.mkdir()
         self._places = Places(scratch, f"{self.board.folder}/{SCRATCH}")
@@ -97,7 +101,7 @@ class Boarded:
         self._link.close()
 
     def _forget_scratch(self) -> None:
-        self._link.ask("remove", folder=self._places.there)
+        self._link.ask("discard", path=self._places.there)
 
     @property
     def scratch(self) -> Path:
@@ -116,15 +120,10 @@ class Boarded:
 
     def _returned(self, lost: LinkLost) -> None:
         """A new link to a board that has gone, which is waited for. Raises `LinkLost` if it stays away."""
-        until = time.monotonic() + there.AGAIN_S
-        while True:
-            try:
-                self._again()
-                return
-            except UserError:
-                if time.monotonic() > until:
-                    raise lost from None
-                time.sleep(there.PAUSE_S)
+        try:
+            there.waited_for(self._again, time.monotonic() + there.AGAIN_S)
+        except UserError:
+            raise lost from None
 
     def site(self, device: str, tell: Tell) -> Site:
         """What a plan must know of it. `device` names a profile, or leaves that to what the board says of itself.

@@ -252,15 +252,11 @@ class There:
 
     def _reconnect(self, until: float, lost: LinkLost) -> None:
         self.link.close()
-        while True:
-            try:
-                self._take(*self._connect())
-                return
-            except UserError as error:
-                if time.monotonic() > until:
-                    self._is_gone = True
-                    raise self._stays_away(error, lost) from None
-                time.sleep(PAUSE_S)
+        try:
+            waited_for(lambda: self._take(*self._connect()), until)
+        except UserError as error:
+            self._is_gone = True
+            raise self._stays_away(error, lost) from None
 
     def _take(self, link: Link, board: Board) -> None:
         """The new link. Without a network a board's clock starts anywhere: a log is joined when it has been set."""
@@ -275,6 +271,17 @@ class There:
         if isinstance(error, BusyBoardError):
             return UserError(f"{error}; {GO_ON}")
         return UserError(f"board {self.link.host} has not come back ({lost}); {GO_ON} once it is there")
+
+
+def waited_for(connect: Callable[[], T], until: float) -> T:
+    """A board that has gone, once it is back. Raises the `UserError` of the last try when it is too late."""
+    while True:
+        try:
+            return connect()
+        except UserError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(PAUSE_S)
 
 
 class _Began(NamedTuple):

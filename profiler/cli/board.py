@@ -17,17 +17,11 @@ from profiler.measure.worker_environment import recorded
 from profiler.runfile import THIS, Header
 
 
-def _of_this_machine(asked: Asked) -> dict[str, bool]:
-    """Options that boards do not know so far, and whether they were typed."""
-    return {"--memory-limit": asked.memory_limit is not None}
-
-
 def refuse_on_board(asked: Asked) -> None:
     """Raises `UserError` for what cannot be done on a board yet."""
-    typed = [flag for flag, is_typed in _of_this_machine(asked).items() if is_typed]
-    if typed:
+    if asked.memory_limit is not None:
         raise UserError(
-            f"{typed[0]} does not work with --on yet: leave it out, or run edgeprof on the board itself"
+            "--memory-limit does not work with --on yet: leave it out, or run edgeprof on the board itself"
         )
 
 

@@ -16,7 +16,7 @@ from typing import Any, Callable, Dict, Optional, TextIO
 from profiler.boards.remote.alone import Lock
 from profiler.boards.remote.cleaning import remove
 from profiler.boards.remote.copied import cached, evict, mappers
-from profiler.boards.remote.files import folder, forget, link, put, rename, sha256, sizes, unpack
+from profiler.boards.remote.files import discard, folder, forget, link, put, rename, sha256, sizes, unpack
 from profiler.boards.remote.greeting import hello, modules
 from profiler.boards.remote.moment import anchor
 from profiler.boards.remote.sampling import Sampling
@@ -53,6 +53,7 @@ class Agent:
             "unpack": unpack,
             "forget": forget,
             "link": link,
+            "discard": discard,
             "remove": remove,
             "anchor": lambda _: anchor(),
             "beat": lambda _: True,

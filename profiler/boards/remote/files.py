@@ -88,3 +88,9 @@ def forget(asked: Dict[str, Any]) -> bool:
     except OSError:
         pass  # others are there
     return True
+
+
+def discard(asked: Dict[str, Any]) -> bool:
+    """A folder of ours goes, with what lies in it."""
+    shutil.rmtree(asked["path"], ignore_errors=True)
+    return True
